@@ -1,0 +1,66 @@
+// Running a module as a gRPC server: listening, health, reflection, metrics, limits, drain.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "absl/status/statusor.h"
+#include "grpcpp/grpcpp.h"
+#include "services/common/server/module.h"
+
+namespace peiling::server {
+
+// What every service can be told, by flag or environment (--listen, PEILING_LISTEN).
+struct Options {
+  // host:port; port 0 takes a free one. Empty: no port, in-process callers alone.
+  std::string listen = "127.0.0.1:0";
+  // host:port of the Prometheus endpoint; empty: none.
+  std::string metrics_listen;
+  // debug, info, warning, error.
+  std::string log_level = "info";
+  int max_message_bytes = 4 << 20;
+  int max_metadata_bytes = 16 << 10;
+  int max_concurrent_streams = 256;
+  // Threads for calls under way (gRPC sync API); a call too many gets RESOURCE_EXHAUSTED at once.
+  int max_threads = 128;
+  // Time calls under way get to finish at shutdown.
+  int drain_seconds = 10;
+  // Written "host:port\n" once it listens, for scripts and tests that let the system choose ports; empty: none.
+  std::string port_file;
+};
+
+// Adds the flags above to a command line, with environment variables PEILING_….
+void AddFlags(CLI::App& app, Options& options);
+
+// One gRPC server around one module.
+class Server {
+ public:
+  // Listens and starts the module. UNAVAILABLE/PORT_TAKEN when the port is taken (SO_REUSEPORT is off).
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, std::unique_ptr<Module> module);
+  // The same for a gRPC service of another kind, e.g. the gateway's generic one: `configure` gets the builder after limits are set.
+  virtual ~Server() = default;
+
+  // The port it listens on; 0 when it has none.
+  virtual int port() const = 0;
+  // A channel to this server without a socket.
+  virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+  virtual Module& module() = 0;
+  // Health NOT_SERVING, module Stop, calls under way get drain_seconds, the rest is cancelled. May be called twice.
+  virtual void Shutdown() = 0;
+};
+
+// To be called first in every main, before any thread starts: ignores SIGPIPE, blocks SIGTERM and SIGINT.
+void InitProcess();
+// Waits for SIGTERM or SIGINT.
+void WaitForSignal();
+
+// A channel to another service: "dns:///intake:7000" or host:port; keepalive, limits and the retry rules of services/common/server/service_config.json.
+std::shared_ptr<grpc::Channel> Connect(const std::string& address);
+
+// The whole of a service's main after its flags are read: InitProcess, start, wait, drain. Returns the exit code; problems are on stderr in one line.
+int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make);
+
+}  // namespace peiling::server

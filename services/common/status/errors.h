@@ -1,0 +1,47 @@
+// Errors as users see them (AIP-193): a code, a message, one google.rpc.ErrorInfo (reason, domain "peiling.vng.nl", metadata) and for bad
+// requests a google.rpc.BadRequest with every wrong field at once.
+//
+// Inside the services an error is an absl::Status that carries those details as payloads; ToGrpc and FromGrpc convert at the boundary without loss.
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "grpcpp/support/status.h"
+
+namespace peiling::status {
+
+// An error with a reason (UPPER_SNAKE) and facts about it. Message and metadata hold no personal data.
+absl::Status Error(absl::StatusCode code, std::string_view reason, std::string_view message,
+                   const std::map<std::string, std::string>& metadata = {});
+
+// Collects every wrong field of a request.
+class BadRequest {
+ public:
+  // `field` as a path in the request ("response.answers[3]"), `description` as what is wrong and what is wanted
+  // ("\"\", want non-empty").
+  void Add(std::string_view field, std::string_view description);
+  bool empty() const;
+  // OK when nothing was added, else INVALID_ARGUMENT with `reason`. The message names the fields too, so that a plain log shows them.
+  absl::Status ToStatus(std::string_view reason = "INVALID_REQUEST") const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> violations_;
+};
+
+// The reason of an error, "" when it has none.
+std::string Reason(const absl::Status& status);
+// The metadata of an error's ErrorInfo.
+std::map<std::string, std::string> Metadata(const absl::Status& status);
+// The field violations of an error, as (field, description).
+std::vector<std::pair<std::string, std::string>> FieldViolations(const absl::Status& status);
+
+// At the boundary. An absl error without details gets reason INTERNAL_ERROR and, when its code is INTERNAL or UNKNOWN, a message that tells nothing.
+grpc::Status ToGrpc(const absl::Status& status);
+absl::Status FromGrpc(const grpc::Status& status);
+
+}  // namespace peiling::status

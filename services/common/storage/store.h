@@ -1,0 +1,103 @@
+// The storage port: documents with a version and an append-only feed, committed atomically together (the transactional outbox).
+//
+// A store is divided into partitions, named by their owner (e.g. "surveys/s/waves/w"). A commit touches one partition. Every
+// partition has its own feed with sequences 1, 2, 3 … without gaps. Keys and values are bytes; keys sort bytewise.
+//
+// Errors of every method: UNAVAILABLE/STORAGE_UNAVAILABLE (may be retried), RESOURCE_EXHAUSTED/STORAGE_FULL, DATA_LOSS/STORAGE_CORRUPT.
+// Thread-safe. An OK answer of Commit means durable: it survives kill -9 and power loss.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace peiling::storage {
+
+// A stored value. Its version is 1 when first put and one more with every put after that; never reused, also not after a delete.
+struct Document {
+  std::string key;
+  std::string value;
+  uint64_t version = 0;
+};
+
+// One change to a document.
+struct Write {
+  std::string key;
+  // The new value; nullopt deletes.
+  std::optional<std::string> value;
+  // The version the document must have now; 0: it must not exist; nullopt: whatever it is.
+  std::optional<uint64_t> expected_version;
+};
+
+// What is committed together, or not at all.
+struct Batch {
+  std::string partition;
+  // At most one for each key.
+  std::vector<Write> writes;
+  // A condition without a change: the document must have this version (0: must not exist).
+  std::vector<std::pair<std::string, uint64_t>> expectations;
+  // Called with the sequence the first event will get, under the partition's lock; returns the events to append. May be empty.
+  // Must be fast, must not call the store, and may be called more than once (only the last call counts).
+  std::function<std::vector<std::string>(uint64_t first_sequence)> events;
+};
+
+// What a commit gave.
+struct CommitResult {
+  // Sequence of the first event appended; 0 when none was.
+  uint64_t first_sequence = 0;
+  // Last sequence of the partition's feed after the commit.
+  uint64_t last_sequence = 0;
+};
+
+struct FeedEvent {
+  uint64_t sequence = 0;
+  std::string value;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // ABORTED/CONCURRENT_CHANGE when a condition does not hold: nothing is changed then. Commits of concurrent callers are grouped
+  // into one durable write; each succeeds or fails by itself.
+  virtual absl::StatusOr<CommitResult> Commit(Batch batch) = 0;
+
+  // The document, or nullopt when there is none.
+  virtual absl::StatusOr<std::optional<Document>> Get(const std::string& partition, const std::string& key) = 0;
+
+  // The documents of `keys`, in their order, as of one moment.
+  virtual absl::StatusOr<std::vector<std::optional<Document>>> GetMany(const std::string& partition,
+                                                                       const std::vector<std::string>& keys) = 0;
+
+  // Up to `limit` documents whose key begins with `prefix` and sorts after `after` (empty: from the first), by key.
+  virtual absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix,
+                                                     const std::string& after, size_t limit) = 0;
+
+  // Partitions that hold anything and whose name begins with `prefix`, by name.
+  virtual absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) = 0;
+
+  // Up to `limit` events after a sequence, in order.
+  virtual absl::StatusOr<std::vector<FeedEvent>> ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) = 0;
+
+  // Last sequence of the feed; 0 when it is empty.
+  virtual absl::StatusOr<uint64_t> LastSequence(const std::string& partition) = 0;
+
+  // Waits until the feed goes beyond `after_sequence` (true), or `timeout` has passed or Interrupt was called (false).
+  virtual absl::StatusOr<bool> WaitFeed(const std::string& partition, uint64_t after_sequence, std::chrono::milliseconds timeout) = 0;
+
+  // Wakes everybody in WaitFeed, now and from now on. For shutting down.
+  virtual void Interrupt() = 0;
+};
+
+// Opens a store by its address: "sqlite:PATH" (created when missing; "sqlite::memory:" for tests).
+// INVALID_ARGUMENT for another address; else the store's errors.
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& address);
+
+}  // namespace peiling::storage
