@@ -1,6 +1,7 @@
 // A service, put together: what its own main and `peiling` (all services in one process) run.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -9,21 +10,24 @@
 
 namespace peiling::server {
 
-// Life: made → Start → (serves) → Stop → destroyed.
+// Life: made → Register → Start → (serves) → Stop → destroyed, after the server that ran it.
 class Module {
  public:
   virtual ~Module() = default;
-  // Full name of the gRPC service, for health checks: "peiling.intake.v1.IntakeService".
+  // Full name of the gRPC service: "peiling.intake.v1.IntakeService".
   virtual std::string name() const = 0;
-  // The handlers; owned by the module.
-  virtual grpc::Service& service() = 0;
-  // Starts what runs beside the handlers (followers of feeds). Called once the server listens.
+  // Registers the handlers, which the module owns: builder.RegisterService(&service_). Limits, health and metrics are the server's.
+  virtual void Register(grpc::ServerBuilder& builder) = 0;
+  // Starts what runs beside the handlers (followers of feeds). Called once the server listens. An error ends the server.
   virtual absl::Status Start() { return absl::OkStatus(); }
-  // Whether it can answer; asked twice a second for health. Thread-safe.
+  // Whether it can answer; asked twice a second for health. Must not block. Thread-safe.
   virtual bool ready() const { return true; }
   // Why it is not ready, for people; empty when it is.
   virtual std::string not_ready_reason() const { return ""; }
-  // Ends followers and open watches, so that the server can drain. Called before the server shuts down.
+  // Health by service name, as health checks ask for it; "" (the whole server) is ready(). More than one for whoever answers for other services.
+  // Names must stay the same. Must not block. Thread-safe.
+  virtual std::map<std::string, bool> health() const { return {{name(), ready()}}; }
+  // Ends followers and open watches, so that the server can drain; handlers may still be called. Called before the server shuts down.
   virtual void Stop() {}
 };
 
