@@ -1,4 +1,4 @@
-// Text as people type it, made comparable. Unicode by utf8proc.
+// Text as people type it, made comparable. Unicode by utf8proc. All functions are thread-safe.
 #pragma once
 
 #include <string>
@@ -9,10 +9,11 @@ namespace peiling::text {
 bool IsValidUtf8(std::string_view text);
 
 // Case-folded, without diacritics, every run of spaces and punctuation one space, none at the ends: "Súdwest-Fryslân " → "sudwest fryslan".
-// Invalid bytes count as punctuation.
+// Letters and digits are kept, invisible characters (soft hyphen, zero-width space) vanish, everything else counts as punctuation; so do
+// invalid bytes. Folding a folded text changes nothing.
 std::string Fold(std::string_view text);
 
-// Number of terminal columns the text takes.
+// Number of terminal columns the text takes; an invalid byte takes one.
 int DisplayWidth(std::string_view text);
 
 }  // namespace peiling::text
