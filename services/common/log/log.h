@@ -1,5 +1,5 @@
-// Structured logs: one JSON object a line on stderr, with time (RFC 3339, UTC), level, service, message and fields. Never personal data, never a secret:
-// log names of resources and counts, not contents. Thread-safe.
+// Structured logs: one JSON object a line on stderr, with time (RFC 3339, UTC), level, service, message and fields. Never personal data,
+// never a secret: log names of resources and counts, not contents. Thread-safe.
 #pragma once
 
 #include <initializer_list>

@@ -10,7 +10,8 @@
 
 namespace peiling::names {
 
-// The ids in a name that follows a pattern such as "surveys/*/waves/*/responses/*"; nullopt when it does not. An id is 1 to 100 letters, digits,
+// The ids in a name that follows a pattern such as "surveys/*/waves/*/responses/*"; nullopt when it does not. An id is 1 to 100 letters,
+// digits,
 // '-', '_', '.', '~' and does not begin with '.'.
 std::optional<std::vector<std::string>> Match(std::string_view name, std::string_view pattern);
 

@@ -1,14 +1,15 @@
 // Errors as users see them (AIP-193): a code, a message, one google.rpc.ErrorInfo (reason, domain "peiling.vng.nl", metadata) and for bad
 // requests a google.rpc.BadRequest with every wrong field at once.
 //
-// Inside the services an error is an absl::Status that carries those details as payloads; ToGrpc and FromGrpc convert at the boundary without loss.
+// Inside the services an error is an absl::Status that carries those details as payloads; ToGrpc and FromGrpc convert at the boundary
+// without loss.
 #pragma once
 
 #include <map>
-#include <utility>
-#include <vector>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "grpcpp/support/status.h"
@@ -26,7 +27,8 @@ class BadRequest {
   // ("\"\", want non-empty").
   void Add(std::string_view field, std::string_view description);
   bool empty() const;
-  // OK when nothing was added, else INVALID_ARGUMENT with `reason`. The message names the fields too, so that a plain log shows them.
+  // OK when nothing was added, else INVALID_ARGUMENT with `reason`. The message names the first fields too, so that a plain log shows them.
+  // Fields beyond what fits in a client's 8 KiB of metadata become a last violation that counts them.
   absl::Status ToStatus(std::string_view reason = "INVALID_REQUEST") const;
 
  private:
@@ -40,7 +42,8 @@ std::map<std::string, std::string> Metadata(const absl::Status& status);
 // The field violations of an error, as (field, description).
 std::vector<std::pair<std::string, std::string>> FieldViolations(const absl::Status& status);
 
-// At the boundary. An absl error without details gets reason INTERNAL_ERROR and, when its code is INTERNAL or UNKNOWN, a message that tells nothing.
+// At the boundary. An absl error without details gets its code's name as reason ("DEADLINE_EXCEEDED"); when that is INTERNAL or UNKNOWN,
+// the reason is INTERNAL_ERROR, the message tells nothing, and what it said goes to the log.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
