@@ -66,7 +66,8 @@ class Store {
   virtual ~Store() = default;
 
   // ABORTED/CONCURRENT_CHANGE when a condition does not hold: nothing is changed then. Commits of concurrent callers are grouped
-  // into one durable write; each succeeds or fails by itself.
+  // into one durable write; each succeeds or fails by itself. RESOURCE_EXHAUSTED/STORAGE_BUSY when too many wait already,
+  // INVALID_ARGUMENT/DUPLICATE_KEY or BATCH_TOO_LARGE (256 MiB) for a mistake of the caller.
   virtual absl::StatusOr<CommitResult> Commit(Batch batch) = 0;
 
   // The document, or nullopt when there is none.
@@ -77,8 +78,8 @@ class Store {
                                                                        const std::vector<std::string>& keys) = 0;
 
   // Up to `limit` documents whose key begins with `prefix` and sorts after `after` (empty: from the first), by key.
-  virtual absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix,
-                                                     const std::string& after, size_t limit) = 0;
+  virtual absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                                     size_t limit) = 0;
 
   // Partitions that hold anything and whose name begins with `prefix`, by name.
   virtual absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) = 0;
@@ -89,7 +90,8 @@ class Store {
   // Last sequence of the feed; 0 when it is empty.
   virtual absl::StatusOr<uint64_t> LastSequence(const std::string& partition) = 0;
 
-  // Waits until the feed goes beyond `after_sequence` (true), or `timeout` has passed or Interrupt was called (false).
+  // Waits until the feed goes beyond `after_sequence` (true) or `timeout` has passed (false). UNAVAILABLE/SHUTTING_DOWN once Interrupt
+  // was called.
   virtual absl::StatusOr<bool> WaitFeed(const std::string& partition, uint64_t after_sequence, std::chrono::milliseconds timeout) = 0;
 
   // Wakes everybody in WaitFeed, now and from now on. For shutting down.
@@ -97,7 +99,8 @@ class Store {
 };
 
 // Opens a store by its address: "sqlite:PATH" (created when missing; "sqlite::memory:" for tests).
-// INVALID_ARGUMENT for another address; else the store's errors.
+// A file belongs to one store of one process: UNAVAILABLE/STORAGE_IN_USE when another has it open. INVALID_ARGUMENT/STORAGE_ADDRESS for
+// another address, FAILED_PRECONDITION/STORAGE_VERSION for a file of a newer program; else the store's errors.
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& address);
 
 }  // namespace peiling::storage

@@ -1,0 +1,541 @@
+#include "services/common/storage/sqlite_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <unordered_set>
+#include <utility>
+
+#include "services/common/status/errors.h"
+
+namespace peiling::storage {
+namespace {
+
+// "PEIL": tells our files from others.
+constexpr int64_t kApplicationId = 0x5045494C;
+// Rises when the tables change; a file with a higher one is of a newer program.
+constexpr int64_t kSchemaVersion = 1;
+
+// A deleted document keeps its row with value NULL, so that its versions are not used again. The id of an event is its partition's id
+// and its sequence, so that a feed is one run of the table.
+constexpr char kSchema[] = R"(
+  CREATE TABLE partitions (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
+  CREATE TABLE documents (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, value BLOB);
+  CREATE UNIQUE INDEX documents_by_key ON documents (partition, key);
+  CREATE TABLE feed (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
+)";
+
+constexpr int kSequenceBits = 40;
+constexpr uint64_t kMaxSequence = (uint64_t{1} << kSequenceBits) - 1;
+
+constexpr size_t kReaders = 4;
+constexpr size_t kMaxQueued = 4096;
+constexpr size_t kMaxGroup = 256;
+constexpr size_t kMaxGroupBytes = 16 << 20;
+constexpr size_t kMaxBatchBytes = 256 << 20;
+
+int64_t EventId(int64_t partition, uint64_t sequence) { return (partition << kSequenceBits) | static_cast<int64_t>(sequence); }
+
+size_t BytesOf(const Batch& batch) {
+  size_t bytes = 0;
+  for (const Write& write : batch.writes) bytes += write.key.size() + (write.value ? write.value->size() : 0);
+  return bytes;
+}
+
+absl::Status CheckBatch(const Batch& batch, size_t bytes) {
+  if (bytes > kMaxBatchBytes) {
+    return status::Error(absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
+                         "a batch of " + std::to_string(bytes) + " bytes is too large");
+  }
+  if (batch.writes.size() < 2) return absl::OkStatus();
+  std::unordered_set<std::string_view> keys;
+  for (const Write& write : batch.writes) {
+    if (!keys.insert(write.key).second) {
+      return status::Error(absl::StatusCode::kInvalidArgument, "DUPLICATE_KEY", "a batch writes one key twice");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ConcurrentChange(const Batch& batch) {
+  return status::Error(absl::StatusCode::kAborted, "CONCURRENT_CHANGE", "something else was changed at the same time; try again",
+                       {{"partition", batch.partition}});
+}
+
+bool IsFull(const absl::Status& status) { return status.code() == absl::StatusCode::kResourceExhausted; }
+
+// Creates the file and its folder; SQLite's own files beside it take over its mode.
+absl::Status CreateFile(const std::string& path) {
+  std::error_code error;
+  const auto parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
+  const int descriptor = error ? -1 : open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor < 0) {
+    const std::string why = error ? error.message() : std::strerror(errno);
+    return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "cannot open " + path + ": " + why);
+  }
+  close(descriptor);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// ---- FileLock
+
+absl::StatusOr<FileLock> FileLock::Take(const std::string& path) {
+  // A file of its own: closing a second descriptor of the database would drop SQLite's locks on it.
+  FileLock lock;
+  lock.descriptor_ = open((path + "-lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock.descriptor_ < 0) {
+    return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "cannot lock " + path + ": " + std::strerror(errno));
+  }
+  if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    return status::Error(absl::StatusCode::kUnavailable, "STORAGE_IN_USE", path + " is used by another process");
+  }
+  return lock;
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+// ---- Opening and closing
+
+absl::StatusOr<std::unique_ptr<Store>> SqliteStore::OpenFile(const std::string& path) {
+  if (absl::Status created = CreateFile(path); !created.ok()) return created;
+  auto lock = FileLock::Take(path);
+  if (!lock.ok()) return lock.status();
+  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*lock), path, 0));
+  if (absl::Status prepared = store->Prepare(); !prepared.ok()) return prepared;
+  return store;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> SqliteStore::OpenMemory() {
+  static std::atomic<int> count = 0;
+  // A name that begins with "/" is shared by the connections of this process.
+  const std::string file = "file:/peiling-" + std::to_string(count++) + "?vfs=memdb";
+  std::unique_ptr<SqliteStore> store(new SqliteStore(FileLock(), file, SQLITE_OPEN_URI));
+  if (absl::Status prepared = store->Prepare(); !prepared.ok()) return prepared;
+  return store;
+}
+
+SqliteStore::SqliteStore(FileLock lock, std::string file, int flags)
+    : lock_(std::move(lock)), file_(std::move(file)), flags_(flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX) {}
+
+SqliteStore::~SqliteStore() {
+  {
+    std::lock_guard guard(queue_mutex_);
+    stopping_ = true;
+  }
+  queue_changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status SqliteStore::Prepare() {
+  auto db = Connect(file_, flags_ | SQLITE_OPEN_CREATE);
+  if (!db.ok()) return db.status();
+  writer_.db = std::move(*db);
+  absl::Status status = PrepareSchema();
+  if (status.ok()) status = PrepareWriter();
+  if (status.ok()) status = PrepareReaders();
+  if (status.ok()) status = LoadPartitions();
+  if (status.ok()) thread_ = std::thread(&SqliteStore::RunWriter, this);
+  return status;
+}
+
+absl::Status SqliteStore::PrepareSchema() {
+  sqlite3* db = writer_.db.get();
+  auto version = QueryText(db, "SELECT CAST(user_version AS BLOB) FROM pragma_user_version");
+  if (!version.ok()) return version.status();
+  auto application = QueryText(db, "SELECT CAST(application_id AS BLOB) FROM pragma_application_id");
+  if (!application.ok()) return application.status();
+  auto tables = QueryText(db, "SELECT CAST(count(*) AS BLOB) FROM sqlite_schema");
+  if (!tables.ok()) return tables.status();
+  const bool empty = *tables == "0";
+  if (!empty && *application != std::to_string(kApplicationId)) {
+    return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", file_ + " is not a store of Peiling");
+  }
+  if (!empty && *version != std::to_string(kSchemaVersion)) {
+    return status::Error(absl::StatusCode::kFailedPrecondition, "STORAGE_VERSION",
+                         file_ + " has schema version " + *version + ", this program knows " + std::to_string(kSchemaVersion));
+  }
+  absl::Status status = Execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON");
+  if (status.ok() && empty) {
+    status = Execute(db, std::string("BEGIN IMMEDIATE;") + kSchema + "PRAGMA application_id = " + std::to_string(kApplicationId) +
+                             "; PRAGMA user_version = " + std::to_string(kSchemaVersion) + "; COMMIT");
+  }
+  return status;
+}
+
+absl::Status SqliteStore::PrepareWriter() {
+  sqlite3* db = writer_.db.get();
+  absl::Status status = Execute(db, "PRAGMA cache_size = -65536");
+  writer_.begin = Statement(db, "BEGIN IMMEDIATE", status);
+  writer_.commit = Statement(db, "COMMIT", status);
+  writer_.rollback = Statement(db, "ROLLBACK", status);
+  writer_.find = Statement(
+      db, "SELECT id, version, typeof(value) <> 'null' FROM documents INDEXED BY documents_by_key WHERE partition = ?1 AND key = ?2",
+      status);
+  writer_.insert = Statement(db, "INSERT INTO documents (partition, key, version, value) VALUES (?1, ?2, 1, ?3)", status);
+  writer_.update = Statement(db, "UPDATE documents SET version = ?2, value = ?3 WHERE id = ?1", status);
+  writer_.append = Statement(db, "INSERT INTO feed (id, value) VALUES (?1, ?2)", status);
+  writer_.create_partition = Statement(db, "INSERT INTO partitions (id, name) VALUES (?1, ?2)", status);
+  return status;
+}
+
+absl::Status SqliteStore::PrepareReaders() {
+  for (size_t i = 0; i < kReaders; ++i) {
+    auto reader = std::make_unique<Reader>();
+    auto connection = Connect(file_, flags_);
+    if (!connection.ok()) return connection.status();
+    reader->db = std::move(*connection);
+    sqlite3* db = reader->db.get();
+    absl::Status status = Execute(db, "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384");
+    reader->begin = Statement(db, "BEGIN", status);
+    reader->end = Statement(db, "COMMIT", status);
+    reader->get = Statement(db, "SELECT version, value FROM documents WHERE partition = ?1 AND key = ?2 AND value IS NOT NULL", status);
+    reader->list = Statement(
+        db, "SELECT key, version, value FROM documents WHERE partition = ?1 AND key >= ?2 AND value IS NOT NULL ORDER BY key", status);
+    reader->feed = Statement(db, "SELECT id, value FROM feed WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3", status);
+    reader->has_documents = Statement(db, "SELECT 1 FROM documents WHERE partition = ?1 AND typeof(value) <> 'null' LIMIT 1", status);
+    if (!status.ok()) return status;
+    readers_.push_back(std::move(reader));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SqliteStore::LoadPartitions() {
+  absl::Status status;
+  Statement all(writer_.db.get(), "SELECT id, name FROM partitions", status);
+  Statement last(writer_.db.get(), "SELECT max(id) FROM feed WHERE id > ?1 AND id <= ?2", status);
+  if (!status.ok()) return status;
+  auto row = all.Step();
+  for (; row.ok() && *row; row = all.Step()) {
+    Partition partition{.id = all.Number(0)};
+    const int64_t empty_feed = EventId(partition.id, 0);
+    auto found = last.Bind(1, empty_feed).Bind(2, EventId(partition.id, kMaxSequence)).Step();
+    if (!found.ok()) return found.status();
+    // max() of nothing is NULL, read as 0.
+    if (last.Number(0) != 0) partition.last_sequence = static_cast<uint64_t>(last.Number(0) - empty_feed);
+    last.Reset();
+    last_partition_id_ = std::max(last_partition_id_, partition.id);
+    partitions_.emplace(all.Bytes(1), partition);
+  }
+  return row.status();
+}
+
+// ---- Writing
+
+absl::StatusOr<CommitResult> SqliteStore::Commit(Batch batch) {
+  const size_t bytes = BytesOf(batch);
+  if (absl::Status checked = CheckBatch(batch, bytes); !checked.ok()) return checked;
+  Pending pending{std::move(batch), CommitResult()};
+  std::shared_ptr<Group> group;
+  {
+    std::lock_guard guard(queue_mutex_);
+    if (queued_ >= kMaxQueued) {
+      return status::Error(absl::StatusCode::kResourceExhausted, "STORAGE_BUSY", "too many commits are waiting; try again later");
+    }
+    if (queue_.empty() || queue_.back()->members.size() >= kMaxGroup || queue_.back()->bytes + bytes > kMaxGroupBytes) {
+      queue_.push_back(std::make_shared<Group>());
+    }
+    group = queue_.back();
+    group->members.push_back(&pending);
+    group->bytes += bytes;
+    ++queued_;
+  }
+  queue_changed_.notify_one();
+  group->done.wait(0);
+  return std::move(pending.result);
+}
+
+void SqliteStore::RunWriter() {
+  while (std::shared_ptr<Group> group = NextGroup()) {
+    CommitGroup(group->members);
+    group->done.store(1);
+    group->done.notify_all();
+  }
+}
+
+std::shared_ptr<SqliteStore::Group> SqliteStore::NextGroup() {
+  std::unique_lock lock(queue_mutex_);
+  queue_changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  if (queue_.empty()) return nullptr;
+  std::shared_ptr<Group> group = std::move(queue_.front());
+  queue_.pop_front();
+  queued_ -= group->members.size();
+  return group;
+}
+
+void SqliteStore::CommitGroup(const std::vector<Pending*>& members) {
+  absl::Status status = CommitTransaction(members);
+  if (status.ok()) return;
+  // When there is no room for all there may be room for some.
+  if (members.size() > 1 && IsFull(status)) {
+    for (Pending* member : members) CommitGroup({member});
+    return;
+  }
+  for (Pending* member : members) member->result = status;
+}
+
+absl::Status SqliteStore::CommitTransaction(const std::vector<Pending*>& members) {
+  const int64_t last_partition_id = last_partition_id_;
+  absl::Status status = writer_.begin.Run();
+  for (size_t i = 0; status.ok() && i < members.size(); ++i) status = Apply(*members[i]);
+  if (status.ok()) status = writer_.commit.Run();
+  if (status.ok()) {
+    Publish();
+  } else {
+    // SQLite has ended the transaction itself after some errors.
+    if (sqlite3_get_autocommit(writer_.db.get()) == 0) writer_.rollback.Run().IgnoreError();
+    last_partition_id_ = last_partition_id;
+  }
+  changed_.clear();
+  return status;
+}
+
+absl::Status SqliteStore::Apply(Pending& member) {
+  const Batch& batch = member.batch;
+  const auto changed = changed_.find(batch.partition);
+  Partition partition = changed != changed_.end() ? changed->second : Find(batch.partition).value_or(Partition{});
+
+  // All conditions are looked at before anything is changed.
+  for (const auto& [key, version] : batch.expectations) {
+    auto found = FindDocument(partition, key);
+    if (!found.ok()) return found.status();
+    if ((found->exists ? found->version : 0) != version) {
+      member.result = ConcurrentChange(batch);
+      return absl::OkStatus();
+    }
+  }
+  std::vector<Found> targets;
+  targets.reserve(batch.writes.size());
+  for (const Write& write : batch.writes) {
+    auto found = FindDocument(partition, write.key);
+    if (!found.ok()) return found.status();
+    if (write.expected_version && (found->exists ? found->version : 0) != *write.expected_version) {
+      member.result = ConcurrentChange(batch);
+      return absl::OkStatus();
+    }
+    targets.push_back(*found);
+  }
+
+  CommitResult result;
+  std::vector<std::string> events;
+  if (batch.events) events = batch.events(partition.last_sequence + 1);
+  if (partition.id == 0 && (!batch.writes.empty() || !events.empty())) {
+    partition.id = ++last_partition_id_;
+    absl::Status created = writer_.create_partition.Bind(1, partition.id).Bind(2, batch.partition).Run();
+    if (!created.ok()) return created;
+  }
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (absl::Status put = Put(partition, batch.writes[i], targets[i]); !put.ok()) return put;
+  }
+  if (!events.empty()) result.first_sequence = partition.last_sequence + 1;
+  for (const std::string& event : events) {
+    absl::Status appended = writer_.append.Bind(1, EventId(partition.id, ++partition.last_sequence)).Bind(2, event).Run();
+    if (!appended.ok()) return appended;
+  }
+  result.last_sequence = partition.last_sequence;
+  if (partition.id != 0) changed_[batch.partition] = partition;
+  member.result = result;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SqliteStore::Found> SqliteStore::FindDocument(const Partition& partition, const std::string& key) {
+  Found found;
+  if (partition.id == 0) return found;
+  auto row = writer_.find.Bind(1, partition.id).Bind(2, key).Step();
+  if (!row.ok()) return row.status();
+  if (*row) {
+    found.row = writer_.find.Number(0);
+    found.version = static_cast<uint64_t>(writer_.find.Number(1));
+    found.exists = writer_.find.Number(2) != 0;
+    writer_.find.Reset();
+  }
+  return found;
+}
+
+absl::Status SqliteStore::Put(const Partition& partition, const Write& write, const Found& found) {
+  if (found.row == 0) {
+    if (!write.value) return absl::OkStatus();
+    return writer_.insert.Bind(1, partition.id).Bind(2, write.key).Bind(3, *write.value).Run();
+  }
+  Statement& update = writer_.update.Bind(1, found.row);
+  // A delete keeps the version, so that the next put goes on from it.
+  update.Bind(2, static_cast<int64_t>(write.value ? found.version + 1 : found.version));
+  if (write.value) {
+    update.Bind(3, *write.value);
+  } else {
+    update.BindNull(3);
+  }
+  return update.Run();
+}
+
+void SqliteStore::Publish() {
+  std::lock_guard guard(partitions_mutex_);
+  for (const auto& [name, partition] : changed_) {
+    Partition& known = partitions_[name];
+    const bool grown = known.last_sequence != partition.last_sequence;
+    known = partition;
+    if (grown) feed_changed_[std::hash<std::string>()(name) % feed_changed_.size()].notify_all();
+  }
+}
+
+// ---- Reading
+
+class SqliteStore::ReaderLease {
+ public:
+  explicit ReaderLease(SqliteStore& store) : store_(store) {
+    std::unique_lock lock(store_.readers_mutex_);
+    store_.reader_free_.wait(lock, [this] { return !store_.readers_.empty(); });
+    reader_ = std::move(store_.readers_.back());
+    store_.readers_.pop_back();
+  }
+  ~ReaderLease() {
+    {
+      std::lock_guard guard(store_.readers_mutex_);
+      store_.readers_.push_back(std::move(reader_));
+    }
+    store_.reader_free_.notify_one();
+  }
+  ReaderLease(const ReaderLease&) = delete;
+  ReaderLease& operator=(const ReaderLease&) = delete;
+  Reader* operator->() { return reader_.get(); }
+
+ private:
+  SqliteStore& store_;
+  std::unique_ptr<Reader> reader_;
+};
+
+std::optional<SqliteStore::Partition> SqliteStore::Find(const std::string& partition) {
+  std::lock_guard guard(partitions_mutex_);
+  const auto found = partitions_.find(partition);
+  if (found == partitions_.end()) return std::nullopt;
+  return found->second;
+}
+
+absl::StatusOr<std::optional<Document>> SqliteStore::Get(const std::string& partition, const std::string& key) {
+  const auto known = Find(partition);
+  if (!known) return std::nullopt;
+  ReaderLease reader(*this);
+  ResetAtEnd reset(reader->get);
+  auto row = reader->get.Bind(1, known->id).Bind(2, key).Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::nullopt;
+  return Document{key, std::string(reader->get.Bytes(1)), static_cast<uint64_t>(reader->get.Number(0))};
+}
+
+absl::StatusOr<std::vector<std::optional<Document>>> SqliteStore::GetMany(const std::string& partition,
+                                                                          const std::vector<std::string>& keys) {
+  std::vector<std::optional<Document>> documents(keys.size());
+  const auto known = Find(partition);
+  if (!known) return documents;
+  ReaderLease reader(*this);
+  absl::Status status = reader->begin.Run();
+  for (size_t i = 0; status.ok() && i < keys.size(); ++i) {
+    ResetAtEnd reset(reader->get);
+    auto row = reader->get.Bind(1, known->id).Bind(2, keys[i]).Step();
+    status = row.status();
+    if (row.ok() && *row) {
+      documents[i] = Document{keys[i], std::string(reader->get.Bytes(1)), static_cast<uint64_t>(reader->get.Number(0))};
+    }
+  }
+  const absl::Status ended = reader->end.Run();
+  if (!status.ok()) return status;
+  if (!ended.ok()) return ended;
+  return documents;
+}
+
+absl::StatusOr<std::vector<Document>> SqliteStore::List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                                        size_t limit) {
+  std::vector<Document> documents;
+  const auto known = Find(partition);
+  if (!known) return documents;
+  // The least key that sorts after `after` is `after` and a zero byte.
+  const std::string from = after.empty() ? prefix : std::max(prefix, after + '\0');
+  ReaderLease reader(*this);
+  ResetAtEnd reset(reader->list);
+  reader->list.Bind(1, known->id).Bind(2, from);
+  while (documents.size() < limit) {
+    auto row = reader->list.Step();
+    if (!row.ok()) return row.status();
+    if (!*row || reader->list.Bytes(0).substr(0, prefix.size()) != prefix) break;
+    documents.push_back(
+        {std::string(reader->list.Bytes(0)), std::string(reader->list.Bytes(2)), static_cast<uint64_t>(reader->list.Number(1))});
+  }
+  return documents;
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteStore::Partitions(const std::string& prefix) {
+  std::vector<std::pair<std::string, Partition>> candidates;
+  {
+    std::lock_guard guard(partitions_mutex_);
+    for (const auto& [name, partition] : partitions_) {
+      if (name.compare(0, prefix.size(), prefix) == 0) candidates.emplace_back(name, partition);
+    }
+  }
+  std::vector<std::string> names;
+  ReaderLease reader(*this);
+  for (auto& [name, partition] : candidates) {
+    bool holds = partition.last_sequence > 0;
+    if (!holds) {
+      ResetAtEnd reset(reader->has_documents);
+      auto row = reader->has_documents.Bind(1, partition.id).Step();
+      if (!row.ok()) return row.status();
+      holds = *row;
+    }
+    if (holds) names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<std::vector<FeedEvent>> SqliteStore::ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) {
+  std::vector<FeedEvent> events;
+  const auto known = Find(partition);
+  if (!known || after_sequence >= known->last_sequence) return events;
+  const int64_t empty_feed = EventId(known->id, 0);
+  ReaderLease reader(*this);
+  ResetAtEnd reset(reader->feed);
+  reader->feed.Bind(1, EventId(known->id, after_sequence)).Bind(2, EventId(known->id, known->last_sequence));
+  reader->feed.Bind(3, static_cast<int64_t>(std::min<size_t>(limit, kMaxSequence)));
+  while (true) {
+    auto row = reader->feed.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return events;
+    events.push_back({static_cast<uint64_t>(reader->feed.Number(0) - empty_feed), std::string(reader->feed.Bytes(1))});
+  }
+}
+
+absl::StatusOr<uint64_t> SqliteStore::LastSequence(const std::string& partition) {
+  return Find(partition).value_or(Partition{}).last_sequence;
+}
+
+absl::StatusOr<bool> SqliteStore::WaitFeed(const std::string& partition, uint64_t after_sequence, std::chrono::milliseconds timeout) {
+  std::condition_variable& changed = feed_changed_[std::hash<std::string>()(partition) % feed_changed_.size()];
+  bool grown = false;
+  std::unique_lock lock(partitions_mutex_);
+  changed.wait_for(lock, timeout, [&] {
+    const auto known = partitions_.find(partition);
+    grown = known != partitions_.end() && known->second.last_sequence > after_sequence;
+    return grown || interrupted_;
+  });
+  if (interrupted_) return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the service is shutting down");
+  return grown;
+}
+
+void SqliteStore::Interrupt() {
+  {
+    std::lock_guard guard(partitions_mutex_);
+    interrupted_ = true;
+  }
+  for (std::condition_variable& changed : feed_changed_) changed.notify_all();
+}
+
+}  // namespace peiling::storage

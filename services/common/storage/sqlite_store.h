@@ -1,0 +1,143 @@
+// The store on SQLite: one file, one process. Private to this library; use OpenStore.
+//
+// All writing is done by one thread that puts the commits of everybody who waits into one transaction; reading by a few connections
+// beside it. The table of partitions, with the last sequence of each feed, is kept in memory.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "services/common/storage/sqlite.h"
+#include "services/common/storage/store.h"
+
+namespace peiling::storage {
+
+// Keeps other stores, of this process or another, from a file. Released when it is destroyed or the process dies.
+class FileLock {
+ public:
+  // UNAVAILABLE/STORAGE_IN_USE when another has it.
+  static absl::StatusOr<FileLock> Take(const std::string& path);
+  FileLock() = default;
+  FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  FileLock& operator=(FileLock&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  ~FileLock();
+
+ private:
+  int descriptor_ = -1;
+};
+
+class SqliteStore final : public Store {
+ public:
+  // A store in a file, created when missing.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenFile(const std::string& path);
+  // An empty store in memory.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenMemory();
+
+  ~SqliteStore() override;
+
+  absl::StatusOr<CommitResult> Commit(Batch batch) override;
+  absl::StatusOr<std::optional<Document>> Get(const std::string& partition, const std::string& key) override;
+  absl::StatusOr<std::vector<std::optional<Document>>> GetMany(const std::string& partition, const std::vector<std::string>& keys) override;
+  absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                             size_t limit) override;
+  absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) override;
+  absl::StatusOr<std::vector<FeedEvent>> ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) override;
+  absl::StatusOr<uint64_t> LastSequence(const std::string& partition) override;
+  absl::StatusOr<bool> WaitFeed(const std::string& partition, uint64_t after_sequence, std::chrono::milliseconds timeout) override;
+  void Interrupt() override;
+
+ private:
+  struct Partition {
+    int64_t id = 0;
+    uint64_t last_sequence = 0;
+  };
+  using PartitionMap = std::unordered_map<std::string, Partition>;
+
+  // A caller of Commit, waiting.
+  struct Pending {
+    Batch batch;
+    absl::StatusOr<CommitResult> result;
+  };
+  // Those whose commits become one transaction. `done` is waited for by all of them, so that one wake-up reaches them.
+  struct Group {
+    std::vector<Pending*> members;
+    size_t bytes = 0;
+    std::atomic<uint32_t> done = 0;
+  };
+  // What stands under a key; version 0 and row 0: nothing ever stood there.
+  struct Found {
+    int64_t row = 0;
+    uint64_t version = 0;
+    bool exists = false;
+  };
+  struct Writer {
+    Connection db;
+    Statement begin, commit, rollback, find, insert, update, append, create_partition;
+  };
+  struct Reader {
+    Connection db;
+    Statement begin, end, get, list, feed, has_documents;
+  };
+  // A reader taken from the pool, given back at the end of its scope.
+  class ReaderLease;
+
+  SqliteStore(FileLock lock, std::string file, int flags);
+  absl::Status Prepare();
+  absl::Status PrepareSchema();
+  absl::Status PrepareWriter();
+  absl::Status PrepareReaders();
+  absl::Status LoadPartitions();
+
+  // Nothing when the partition holds nothing.
+  std::optional<Partition> Find(const std::string& partition);
+
+  void RunWriter();
+  std::shared_ptr<Group> NextGroup();
+  void CommitGroup(const std::vector<Pending*>& members);
+  absl::Status CommitTransaction(const std::vector<Pending*>& members);
+  // A failed condition goes to the member's result; an error of the storage is returned.
+  absl::Status Apply(Pending& member);
+  absl::StatusOr<Found> FindDocument(const Partition& partition, const std::string& key);
+  absl::Status Put(const Partition& partition, const Write& write, const Found& found);
+  void Publish();
+
+  const FileLock lock_;
+  const std::string file_;
+  const int flags_;
+
+  // The writer thread's own.
+  Writer writer_;
+  PartitionMap changed_;  // Of the transaction under way.
+  int64_t last_partition_id_ = 0;
+
+  std::mutex queue_mutex_;
+  std::condition_variable queue_changed_;
+  std::deque<std::shared_ptr<Group>> queue_;
+  size_t queued_ = 0;
+  bool stopping_ = false;
+
+  std::mutex partitions_mutex_;
+  // Waiters of a feed share one with few others: who waits for a quiet feed is not woken for every commit.
+  std::array<std::condition_variable, 64> feed_changed_;
+  PartitionMap partitions_;
+  bool interrupted_ = false;
+
+  std::mutex readers_mutex_;
+  std::condition_variable reader_free_;
+  std::vector<std::unique_ptr<Reader>> readers_;
+
+  std::thread thread_;
+};
+
+}  // namespace peiling::storage
