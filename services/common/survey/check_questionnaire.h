@@ -20,9 +20,11 @@ struct Finding {
   std::string message;
 };
 
-// Codes that are missing, malformed or double; options that do not fit the type; a maximum above the number of options; exclusive options in questions that take one;
-// routing that does not parse, names an unknown question, row or option, a later question or itself, or compares what cannot be compared; questions nobody can reach
-// (no answers the questionnaire allows make its routing hold; shown by trying the combinations of the closed answers it depends on, when those are few enough to try).
+// Codes that are missing, malformed or double; options that do not fit the type; a maximum above the number of options; exclusive options
+// in questions that take one; roles that do not fit; routing that does not parse, names an unknown question, row or option, a later
+// question or itself, a personal one, or compares what cannot be compared. Not errors: no question names the municipality; questions nobody
+// can reach (no answers the questionnaire allows make its routing hold; shown by trying the combinations of the answers it depends on, when
+// those are few enough to try).
 std::vector<Finding> CheckQuestionnaire(const v1::Questionnaire& questionnaire);
 
 }  // namespace peiling::survey

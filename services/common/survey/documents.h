@@ -33,9 +33,9 @@ struct PublishedDocument {
 
 using ParsedDocument = std::variant<SurveyDocument, WaveDocument, PublishedDocument>;
 
-// Reads one YAML document. Every problem is added to `bad` with field "filename:line:column": broken YAML, an unknown or missing key, a value of the wrong
-// kind, a code twice, and what CheckQuestionnaire finds, at the line where it stands. nullopt when there was one. At most 2 MiB, 100 levels deep, no more than 1,000 uses of
-// aliases; never throws.
+// Reads one YAML document. Every problem is added to `bad` with field "filename:line:column": broken YAML, an unknown or missing key, a
+// value of the wrong kind, a code twice, and what CheckQuestionnaire finds, at the line where it stands. nullopt when there was one. At
+// most 2 MiB, 100 levels deep, no more than 1,000 uses of aliases; never throws.
 std::optional<ParsedDocument> ParseDocument(std::string_view filename, std::string_view text, status::BadRequest& bad);
 
 }  // namespace peiling::survey

@@ -13,47 +13,47 @@
 // Example: Q5 == ja && !(niets in Q12)
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "peiling/survey/v1/answers.pb.h"
-#include "peiling/survey/v1/questionnaire.pb.h"
 
 namespace peiling::survey {
 
-// A parsed expression. Immutable.
+// A piece of an expression, as written: whether its names exist is for RoutingProgram to say.
+struct RoutingNode {
+  enum class Kind { kOr, kAnd, kNot, kAnswered, kIn, kEqual, kNotEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual };
+
+  Kind kind = Kind::kAnd;
+  // kOr, kAnd: two or more; kNot: one; tests: none.
+  std::vector<RoutingNode> parts;
+  // Tests: the question, the row where one is written, and what it is compared with (option code, number or date; empty for kAnswered).
+  std::string question;
+  std::string row;
+  std::string value;
+  // Where these stand, from 1, in characters.
+  int question_column = 0;
+  int row_column = 0;
+  int value_column = 0;
+};
+
+// A parsed expression. Immutable, so thread-safe.
 class Routing {
  public:
-  // INVALID_ARGUMENT/ROUTING_INVALID; metadata `column` (from 1, in characters) says where, the message what was expected. At most 2,000 characters and 100 levels deep.
+  static constexpr int kMaxCharacters = 2000;
+  static constexpr int kMaxDepth = 100;
+
+  // INVALID_ARGUMENT/ROUTING_INVALID; metadata `column` (from 1, in characters) says where, the message what was expected. At most 2,000
+  // characters and 100 levels deep.
   static absl::StatusOr<std::shared_ptr<const Routing>> Parse(std::string_view text);
 
-  // "both hold".
-  static std::shared_ptr<const Routing> And(std::shared_ptr<const Routing> left, std::shared_ptr<const Routing> right);
-
-  ~Routing();
-
-  struct Node;
-  const Node& root() const { return *root_; }
-
-  // A test in the expression, for checks against the questionnaire.
-  struct Reference {
-    std::string question;
-    std::string row;
-    // Option code; empty for answered() and comparisons with numbers and dates.
-    std::string option;
-    int column = 0;
-  };
-  // In the order they stand in the text.
-  const std::vector<Reference>& references() const { return references_; }
+  const RoutingNode& root() const { return root_; }
 
  private:
-  Routing();
-  std::unique_ptr<Node> root_;
-  std::vector<Reference> references_;
+  explicit Routing(RoutingNode root) : root_(std::move(root)) {}
+  RoutingNode root_;
 };
 
 }  // namespace peiling::survey

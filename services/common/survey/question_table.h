@@ -1,0 +1,51 @@
+// The questions of a questionnaire with their codes looked up in constant time.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "peiling/survey/v1/answers.pb.h"
+#include "peiling/survey/v1/questionnaire.pb.h"
+
+namespace peiling::survey {
+
+// Index of a question in the questionnaire, in the order questions are put.
+using QuestionIndex = int;
+inline constexpr QuestionIndex kNoQuestion = -1;
+
+// One question with what is needed fast.
+struct CompiledQuestion {
+  const v1::Question* question = nullptr;
+  // From 1, as Response.last_section counts.
+  int section = 0;
+  // Positions by code; the first when a code stands there twice.
+  absl::flat_hash_map<std::string, int> options;
+  absl::flat_hash_map<std::string, int> rows;
+
+  // Position of an option or row by code, -1 when there is none. `hint` is tried first.
+  int OptionOf(std::string_view code, int hint = 0) const;
+  int RowOf(std::string_view code, int hint = 0) const;
+
+  // Whether an answer says anything: of the question's type, with at least one option (in a known row) that exists.
+  bool Accepts(const v1::Answer& answer) const;
+};
+
+// Takes any questionnaire, also one that does not hold together: of double codes the first counts. Points into it. Immutable, so
+// thread-safe.
+class QuestionTable {
+ public:
+  QuestionTable() = default;
+  explicit QuestionTable(const v1::Questionnaire& questionnaire);
+
+  const std::vector<CompiledQuestion>& questions() const { return questions_; }
+  // kNoQuestion when there is none of this code. `hint`, e.g. the index after the last one found, is tried first.
+  QuestionIndex Find(std::string_view code, QuestionIndex hint = 0) const;
+
+ private:
+  std::vector<CompiledQuestion> questions_;
+  absl::flat_hash_map<std::string, QuestionIndex> by_code_;
+};
+
+}  // namespace peiling::survey
