@@ -19,8 +19,9 @@ struct Sink {
   std::function<bool()> cancelled;
 };
 
-// Runs until the client is gone (CANCELLED), the store is interrupted (UNAVAILABLE/SHUTTING_DOWN) or fails. A sink that blocks (a client that does not read) holds this call
-// and a bounded read-ahead, nothing else. OUT_OF_RANGE/SEQUENCE_IN_FUTURE when `after_sequence` is beyond the feed.
+// Runs until the client is gone (CANCELLED/CLIENT_GONE), the store is interrupted (UNAVAILABLE/SHUTTING_DOWN) or fails. A sink that blocks
+// (a client that does not read) holds this call and a bounded read-ahead, nothing else. OUT_OF_RANGE/SEQUENCE_IN_FUTURE when
+// `after_sequence` is beyond the feed.
 absl::Status Serve(storage::Store& store, const std::string& partition, uint64_t after_sequence, const Sink& sink);
 
 }  // namespace peiling::feed

@@ -38,6 +38,7 @@ constexpr size_t kMaxQueued = 4096;
 constexpr size_t kMaxGroup = 256;
 constexpr size_t kMaxGroupBytes = 16 << 20;
 constexpr size_t kMaxBatchBytes = 256 << 20;
+constexpr size_t kMaxReadBytes = 4 << 20;
 
 int64_t EventId(int64_t partition, uint64_t sequence) { return (partition << kSequenceBits) | static_cast<int64_t>(sequence); }
 
@@ -505,12 +506,13 @@ absl::StatusOr<std::vector<FeedEvent>> SqliteStore::ReadFeed(const std::string& 
   ResetAtEnd reset(reader->feed);
   reader->feed.Bind(1, EventId(known->id, after_sequence)).Bind(2, EventId(known->id, known->last_sequence));
   reader->feed.Bind(3, static_cast<int64_t>(std::min<size_t>(limit, kMaxSequence)));
-  while (true) {
+  for (size_t bytes = 0; bytes < kMaxReadBytes; bytes += events.back().value.size()) {
     auto row = reader->feed.Step();
     if (!row.ok()) return row.status();
-    if (!*row) return events;
+    if (!*row) break;
     events.push_back({static_cast<uint64_t>(reader->feed.Number(0) - empty_feed), std::string(reader->feed.Bytes(1))});
   }
+  return events;
 }
 
 absl::StatusOr<uint64_t> SqliteStore::LastSequence(const std::string& partition) {

@@ -84,7 +84,7 @@ class Store {
   // Partitions that hold anything and whose name begins with `prefix`, by name.
   virtual absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) = 0;
 
-  // Up to `limit` events after a sequence, in order.
+  // Up to `limit` events after a sequence, in order. Fewer when they are large (4 MiB together); none only at the end of the feed.
   virtual absl::StatusOr<std::vector<FeedEvent>> ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) = 0;
 
   // Last sequence of the feed; 0 when it is empty.
