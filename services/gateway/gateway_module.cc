@@ -1,0 +1,70 @@
+#include "services/gateway/gateway_module.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "services/gateway/backend_health.h"
+
+namespace peiling::gateway {
+namespace {
+
+class GatewayModule final : public server::Module {
+ public:
+  GatewayModule(const Options& options, std::vector<Backend> backends)
+      : routes_(std::move(backends)), proxy_(routes_, options.limits), health_(routes_) {}
+
+  std::string name() const override { return "peiling.gateway"; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterCallbackGenericService(&proxy_); }
+  absl::Status Start() override {
+    health_.Start();
+    return absl::OkStatus();
+  }
+  bool ready() const override { return NotServing().empty(); }
+  std::string not_ready_reason() const override {
+    const std::vector<std::string> down = NotServing();
+    return down.empty() ? "" : "not serving: " + absl::StrJoin(down, ", ");
+  }
+  std::map<std::string, bool> health() const override { return health_.Serving(); }
+  void Stop() override { health_.Stop(); }
+
+ private:
+  std::vector<std::string> NotServing() const {
+    std::vector<std::string> down;
+    for (const auto& [service, serving] : health_.Serving()) {
+      if (!serving) down.push_back(service);
+    }
+    return down;
+  }
+
+  const RouteTable routes_;
+  Proxy proxy_;
+  BackendHealth health_;
+};
+
+}  // namespace
+
+void AddFlags(CLI::App& app, Options& options) {
+  app.add_option("--max-calls", options.limits.max_calls, "Calls under way at once; one more is refused")
+      ->envname("PEILING_GATEWAY_MAX_CALLS")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--max-calls-per-backend", options.limits.max_calls_per_backend, "Of those, to one service")
+      ->envname("PEILING_GATEWAY_MAX_CALLS_PER_BACKEND")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+std::unique_ptr<server::Module> MakeModule(const Options& options, std::vector<Backend> backends) {
+  return std::make_unique<GatewayModule>(options, std::move(backends));
+}
+
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const Channels& channels) {
+  return MakeModule(options, {{"analytics", "peiling.analytics.v1.AnalyticsService", channels.analytics},
+                              {"dedup", "peiling.dedup.v1.DedupService", channels.dedup},
+                              {"intake", "peiling.intake.v1.IntakeService", channels.intake},
+                              {"registry", "peiling.registry.v1.RegistryService", channels.registry},
+                              {"validation", "peiling.validation.v1.ValidationService", channels.validation}});
+}
+
+}  // namespace peiling::gateway
