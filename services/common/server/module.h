@@ -24,8 +24,8 @@ class Module {
   virtual bool ready() const { return true; }
   // Why it is not ready, for people; empty when it is.
   virtual std::string not_ready_reason() const { return ""; }
-  // Health by service name, as health checks ask for it; "" (the whole server) is ready(). More than one for whoever answers for other services.
-  // Names must stay the same. Must not block. Thread-safe.
+  // Health by service name, as health checks ask for it; "" (the whole server) is ready(). More than one for whoever answers for other
+  // services. Names must stay the same. Must not block. Thread-safe.
   virtual std::map<std::string, bool> health() const { return {{name(), ready()}}; }
   // Ends followers and open watches, so that the server can drain; handlers may still be called. Called before the server shuts down.
   virtual void Stop() {}

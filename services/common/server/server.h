@@ -26,6 +26,8 @@ struct Options {
   int max_concurrent_streams = 256;
   // Threads for calls under way (gRPC sync API); a call too many gets RESOURCE_EXHAUSTED at once.
   int max_threads = 128;
+  // Time between health NOT_SERVING and refusing calls at shutdown, in which load balancers turn away.
+  int drain_pause_seconds = 0;
   // Time calls under way get to finish at shutdown.
   int drain_seconds = 10;
   // Written "host:port\n" once it listens, for scripts and tests that let the system choose ports; empty: none.
@@ -38,29 +40,37 @@ void AddFlags(CLI::App& app, Options& options);
 // One gRPC server around one module.
 class Server {
  public:
-  // Listens and starts the module. UNAVAILABLE/PORT_TAKEN when the port is taken (SO_REUSEPORT is off).
+  // Listens and starts the module. UNAVAILABLE/PORT_TAKEN when the port is taken (SO_REUSEPORT is off), the errors of CheckListenAddress,
+  // else the module's.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, std::unique_ptr<Module> module);
-  // The same for a gRPC service of another kind, e.g. the gateway's generic one: `configure` gets the builder after limits are set.
-  virtual ~Server() = default;
+  virtual ~Server() = default;  // Shuts down.
 
   // The port it listens on; 0 when it has none.
   virtual int port() const = 0;
+  // The port of the Prometheus endpoint; 0 when it has none.
+  virtual int metrics_port() const = 0;
   // A channel to this server without a socket.
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
   virtual Module& module() = 0;
-  // Health NOT_SERVING, module Stop, calls under way get drain_seconds, the rest is cancelled. May be called twice.
+  // Health NOT_SERVING, drain_pause_seconds, module Stop, calls under way get drain_seconds, the rest is cancelled. May be called twice.
   virtual void Shutdown() = 0;
 };
 
-// To be called first in every main, before any thread starts: ignores SIGPIPE, blocks SIGTERM and SIGINT.
-void InitProcess();
+// To be called first in every main, before any thread starts: ignores SIGPIPE, blocks SIGTERM and SIGINT, sets up the log (service: the
+// program's name). Uses `log_level` of the options alone.
+void InitProcess(const Options& options);
 // Waits for SIGTERM or SIGINT.
 void WaitForSignal();
 
-// A channel to another service: "dns:///intake:7000" or host:port; keepalive, limits and the retry rules of services/common/server/service_config.json.
+// A channel to another service: "dns:///intake:7000" or host:port; keepalive, limits and the retry rules of
+// services/common/server/service_config.json.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address);
 
-// The whole of a service's main after its flags are read: InitProcess, start, wait, drain. Returns the exit code; problems are on stderr in one line.
+// Writes options.port_file, when it is set, once everything listens.
+absl::Status WritePortFile(const Options& options, int port);
+
+// The whole of a service's main after its flags are read: InitProcess, start, wait, drain. Returns the exit code; problems are on stderr in
+// one line.
 int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make);
 
 }  // namespace peiling::server

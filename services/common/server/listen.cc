@@ -1,0 +1,64 @@
+#include "services/common/server/listen.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::server {
+namespace {
+
+absl::Status Invalid(const std::string& address, const std::string& why) {
+  return status::Error(absl::StatusCode::kInvalidArgument, "ADDRESS_INVALID", absl::StrCat("cannot listen on ", address, ": ", why));
+}
+
+absl::Status BindError(const std::string& address, int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return status::Error(absl::StatusCode::kUnavailable, "PORT_TAKEN",
+                           absl::StrCat("cannot listen on ", address, ": another process has this port"), {{"address", address}});
+    case EACCES:
+      return status::Error(absl::StatusCode::kPermissionDenied, "PORT_FORBIDDEN",
+                           absl::StrCat("cannot listen on ", address, ": not allowed, want a port above 1023"));
+    default:
+      return Invalid(address, std::strerror(error));
+  }
+}
+
+absl::Status TryBind(const std::string& address, const addrinfo& candidate) {
+  const int fd = socket(candidate.ai_family, candidate.ai_socktype | SOCK_CLOEXEC, candidate.ai_protocol);
+  if (fd < 0) return BindError(address, errno);
+  const int on = 1;
+  // As gRPC binds: connections of an earlier process in TIME_WAIT are no hindrance.
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  const int error = bind(fd, candidate.ai_addr, candidate.ai_addrlen) == 0 ? 0 : errno;
+  close(fd);
+  return error == 0 ? absl::OkStatus() : BindError(address, error);
+}
+
+}  // namespace
+
+absl::Status CheckListenAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon + 1 == address.size()) return Invalid(address, "want host:port");
+  std::string host = address.substr(0, colon);
+  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), address.c_str() + colon + 1, &hints, &found);
+  if (error != 0) return Invalid(address, gai_strerror(error));
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
+  return TryBind(address, *found);
+}
+
+}  // namespace peiling::server

@@ -1,0 +1,144 @@
+#include <errno.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "grpc/support/log.h"
+#include "services/common/log/log.h"
+#include "services/common/server/server.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::server {
+namespace {
+
+const std::map<std::string, log::Level>& LogLevels() {
+  static const std::map<std::string, log::Level> levels = {
+      {"debug", log::Level::kDebug}, {"info", log::Level::kInfo}, {"warning", log::Level::kWarning}, {"error", log::Level::kError}};
+  return levels;
+}
+
+sigset_t EndingSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// gRPC's own lines go where ours go. Its errors are mostly about single connections: no error of the service.
+void LogGrpcLine(gpr_log_func_args* line) {
+  const std::string source = absl::StrCat(line->file, ":", line->line);
+  if (line->severity == GPR_LOG_SEVERITY_ERROR) {
+    log::Warning(line->message, {{"source", source}});
+  } else {
+    log::Debug(line->message, {{"source", source}});
+  }
+}
+
+int Fail(const absl::Status& error) {
+  const std::string reason = status::Reason(error);
+  std::fprintf(stderr, "%s: %s%s\n", program_invocation_short_name, std::string(error.message()).c_str(),
+               reason.empty() ? "" : absl::StrCat(" (", reason, ")").c_str());
+  return 1;
+}
+
+}  // namespace
+
+void AddFlags(CLI::App& app, Options& options) {
+  std::vector<std::string> levels;
+  for (const auto& [name, level] : LogLevels()) levels.push_back(name);
+  constexpr const char* kGroup = "Server";
+  app.add_option("--listen", options.listen, "host:port to listen on; port 0 takes a free one")
+      ->envname("PEILING_LISTEN")
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--metrics-listen", options.metrics_listen, "host:port of the Prometheus endpoint /metrics; none when empty")
+      ->envname("PEILING_METRICS_LISTEN")
+      ->group(kGroup);
+  app.add_option("--log-level", options.log_level, "Least level written to the log on stderr")
+      ->envname("PEILING_LOG_LEVEL")
+      ->check(CLI::IsMember(levels))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--max-message-bytes", options.max_message_bytes, "Largest message taken")
+      ->envname("PEILING_MAX_MESSAGE_BYTES")
+      ->check(CLI::Range(1 << 10, 1 << 30))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--max-metadata-bytes", options.max_metadata_bytes, "Most metadata taken with a call")
+      ->envname("PEILING_MAX_METADATA_BYTES")
+      ->check(CLI::Range(1 << 10, 1 << 20))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--max-concurrent-streams", options.max_concurrent_streams, "Most calls under way on one connection")
+      ->envname("PEILING_MAX_CONCURRENT_STREAMS")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--max-threads", options.max_threads, "Most calls under way; one more is refused at once")
+      ->envname("PEILING_MAX_THREADS")
+      ->check(CLI::Range(4, 10'000))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--drain-pause-seconds", options.drain_pause_seconds, "At shutdown: time in which load balancers turn away")
+      ->envname("PEILING_DRAIN_PAUSE_SECONDS")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--drain-seconds", options.drain_seconds, "At shutdown: time calls under way get to finish")
+      ->envname("PEILING_DRAIN_SECONDS")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--port-file", options.port_file, "File to write host:port to once it listens")
+      ->envname("PEILING_PORT_FILE")
+      ->group(kGroup);
+}
+
+void InitProcess(const Options& options) {
+  signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = EndingSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const auto level = LogLevels().find(options.log_level);
+  log::Init(program_invocation_short_name, level == LogLevels().end() ? log::Level::kInfo : level->second);
+  gpr_set_log_function(LogGrpcLine);
+}
+
+void WaitForSignal() {
+  const sigset_t signals = EndingSignals();
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log::Info("stopping", {{"signal", strsignal(signal)}});
+}
+
+absl::Status WritePortFile(const Options& options, int port) {
+  if (options.port_file.empty()) return absl::OkStatus();
+  // Readers see a whole line or no file.
+  const std::string part = options.port_file + ".part";
+  std::ofstream file(part);
+  file << options.listen.substr(0, options.listen.rfind(':')) << ":" << port << "\n";
+  file.close();
+  if (!file || std::rename(part.c_str(), options.port_file.c_str()) != 0) {
+    return status::Error(absl::StatusCode::kInvalidArgument, "PORT_FILE_UNWRITABLE",
+                         absl::StrCat("cannot write ", options.port_file, ": ", std::strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make) {
+  InitProcess(options);
+  auto module = make();
+  if (!module.ok()) return Fail(module.status());
+  auto server = Server::Start(options, *std::move(module));
+  if (!server.ok()) return Fail(server.status());
+  if (const auto written = WritePortFile(options, (*server)->port()); !written.ok()) return Fail(written);
+  WaitForSignal();
+  (*server)->Shutdown();
+  return 0;
+}
+
+}  // namespace peiling::server

@@ -1,0 +1,193 @@
+#include "services/common/server/server.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
+#include "prometheus/exposer.h"
+#include "services/common/log/log.h"
+#include "services/common/server/call_metrics.h"
+#include "services/common/server/connect.h"
+#include "services/common/server/listen.h"
+#include "services/common/server/metrics.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::server {
+namespace {
+
+constexpr auto kHealthInterval = std::chrono::milliseconds(500);
+
+// For all servers of the process, and not thread-safe in gRPC.
+void EnablePluginsOnce() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
+
+void SetLimits(const Options& options, const std::string& name, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.max_metadata_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+  builder.SetResourceQuota(grpc::ResourceQuota(name).SetMaxThreads(options.max_threads));
+  // With it, a second server on the same port would start without an error and take half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+void SetConnectionLife(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  // Clients ping every 30 s (connect.cc), also between calls.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // Clients look around for new replicas when their connection ends; open watches resume.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 30 * 60'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 10 * 60'000);
+}
+
+// Null when there is to be none.
+absl::StatusOr<std::unique_ptr<prometheus::Exposer>> ServeMetrics(const std::string& address) {
+  if (address.empty()) return nullptr;
+  if (const auto free = CheckListenAddress(address); !free.ok()) return free;
+  try {
+    auto exposer = std::make_unique<prometheus::Exposer>(address, 1);
+    exposer->RegisterCollectable(SharedMetrics());
+    return exposer;
+  } catch (const std::exception& e) {
+    return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED",
+                         absl::StrCat("cannot serve metrics on ", address, ": ", e.what()));
+  }
+}
+
+// Keeps a server's health service up to date with its module. All names are NOT_SERVING from Stop on.
+class HealthReporter {
+ public:
+  HealthReporter(const Module& module, grpc::HealthCheckServiceInterface& service) : module_(module), service_(service) { SetAll(false); }
+  ~HealthReporter() { Stop(); }
+
+  void Start() {
+    Report();
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  void Stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    SetAll(false);
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    while (!wake_.wait_for(lock, kHealthInterval, [this] { return stopping_; })) Report();
+  }
+
+  void Report() {
+    const bool ready = module_.ready();
+    for (const auto& [name, healthy] : module_.health()) service_.SetServingStatus(name, healthy);
+    service_.SetServingStatus("", ready);
+    if (ready == ready_) return;
+    ready_ = ready;
+    if (ready) {
+      log::Info("ready", {{"server", module_.name()}});
+    } else {
+      log::Warning("not ready", {{"server", module_.name()}, {"reason", module_.not_ready_reason()}});
+    }
+  }
+
+  void SetAll(bool healthy) {
+    for (const auto& entry : module_.health()) service_.SetServingStatus(entry.first, healthy);
+    service_.SetServingStatus("", healthy);
+  }
+
+  const Module& module_;
+  grpc::HealthCheckServiceInterface& service_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  bool ready_ = false;
+  std::thread thread_;
+};
+
+class ServerImpl final : public Server {
+ public:
+  ServerImpl(const Options& options, std::unique_ptr<Module> module, std::unique_ptr<prometheus::Exposer> exposer)
+      : options_(options), module_(std::move(module)), exposer_(std::move(exposer)) {}
+  ~ServerImpl() override { Shutdown(); }
+
+  absl::Status Start() {
+    grpc::ServerBuilder builder;
+    SetLimits(options_, module_->name(), builder);
+    SetConnectionLife(builder);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+    interceptors.push_back(MakeCallMetrics(module_->name()));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
+    if (!options_.listen.empty()) builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port_);
+    module_->Register(builder);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr) {
+      return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED", absl::StrCat("cannot listen on ", options_.listen));
+    }
+    health_ = std::make_unique<HealthReporter>(*module_, *server_->GetHealthCheckService());
+    if (const auto started = module_->Start(); !started.ok()) return started;
+    health_->Start();
+    log::Info("serving", {{"server", module_->name()}, {"listen", options_.listen}, {"port", absl::StrCat(port_)}});
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+  int metrics_port() const override { return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().at(0); }
+  std::shared_ptr<grpc::Channel> InProcessChannel() override { return server_->InProcessChannel(ChannelSettings()); }
+  Module& module() override { return *module_; }
+
+  void Shutdown() override {
+    const std::lock_guard lock(shutdown_mutex_);
+    if (server_ == nullptr || std::exchange(shut_down_, true)) return;
+    health_->Stop();
+    std::this_thread::sleep_for(std::chrono::seconds(options_.drain_pause_seconds));
+    module_->Stop();
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(options_.drain_seconds));
+    server_->Wait();
+    log::Info("stopped", {{"server", module_->name()}});
+  }
+
+ private:
+  const Options options_;
+  // Destroyed after the server that calls it.
+  const std::unique_ptr<Module> module_;
+  const std::unique_ptr<prometheus::Exposer> exposer_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<HealthReporter> health_;
+  std::mutex shutdown_mutex_;
+  bool shut_down_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, std::unique_ptr<Module> module) {
+  EnablePluginsOnce();
+  if (!options.listen.empty()) {
+    if (const auto free = CheckListenAddress(options.listen); !free.ok()) return free;
+  }
+  auto exposer = ServeMetrics(options.metrics_listen);
+  if (!exposer.ok()) return exposer.status();
+  auto server = std::make_unique<ServerImpl>(options, std::move(module), *std::move(exposer));
+  if (const auto started = server->Start(); !started.ok()) return started;
+  return server;
+}
+
+}  // namespace peiling::server
