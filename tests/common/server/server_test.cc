@@ -1,0 +1,320 @@
+#include "services/common/server/server.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "gtest/gtest.h"
+#include "peiling/validation/v1/validation.grpc.pb.h"
+#include "prometheus/counter.h"
+#include "services/common/server/listen.h"
+#include "services/common/server/metrics.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::server {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::AllOf;
+using testing::HasSubstr;
+using validation::v1::CheckQuestionnaireRequest;
+using validation::v1::CheckQuestionnaireResponse;
+using validation::v1::ValidateResponsesRequest;
+using validation::v1::ValidateResponsesResponse;
+using validation::v1::ValidationService;
+
+constexpr char kService[] = "peiling.validation.v1.ValidationService";
+
+// What a test sees of and says to a module inside a server.
+struct Controls {
+  std::atomic<bool> ready{true};
+  std::atomic<bool> hold{false};
+  std::atomic<int> entered{0};
+  std::atomic<bool> stopped{false};
+  absl::Status start;
+};
+
+// Answers every call; while `hold` is set, after it no longer is, or CANCELLED.
+class FakeModule final : public Module, ValidationService::Service {
+ public:
+  explicit FakeModule(Controls& controls) : controls_(controls) {}
+
+  std::string name() const override { return kService; }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(this); }
+  absl::Status Start() override { return controls_.start; }
+  bool ready() const override { return controls_.ready; }
+  std::string not_ready_reason() const override { return controls_.ready ? "" : "told so"; }
+  void Stop() override { controls_.stopped = true; }
+
+ private:
+  grpc::Status CheckQuestionnaire(grpc::ServerContext* context, const CheckQuestionnaireRequest*,
+                                  CheckQuestionnaireResponse* response) override {
+    ++controls_.entered;
+    while (controls_.hold && !context->IsCancelled()) std::this_thread::sleep_for(milliseconds(1));
+    if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    response->set_fingerprint("answered");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ValidateResponses(grpc::ServerContext*, const ValidateResponsesRequest*, ValidateResponsesResponse*) override {
+    return status::ToGrpc(status::Error(absl::StatusCode::kFailedPrecondition, "QUESTIONNAIRE_UNKNOWN", "not seen"));
+  }
+
+  Controls& controls_;
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() {
+    options_.listen = "127.0.0.1:0";
+    options_.drain_seconds = 5;
+  }
+
+  absl::StatusOr<std::unique_ptr<Server>> Start() { return Server::Start(options_, std::make_unique<FakeModule>(controls_)); }
+
+  void StartOrFail() {
+    auto server = Start();
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    channel_ = options_.listen.empty() ? server_->InProcessChannel() : Connect(absl::StrCat("127.0.0.1:", server_->port()));
+    stub_ = ValidationService::NewStub(channel_);
+  }
+
+  grpc::Status Call(const CheckQuestionnaireRequest& request = {}, seconds deadline = seconds(10)) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
+    CheckQuestionnaireResponse response;
+    return stub_->CheckQuestionnaire(&context, request, &response);
+  }
+
+  // A status, or what the check itself failed with.
+  std::string HealthOf(const std::string& name) {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + seconds(10));
+    HealthCheckRequest request;
+    request.set_service(name);
+    HealthCheckResponse response;
+    const grpc::Status status = Health::NewStub(channel_)->Check(&context, request, &response);
+    if (!status.ok()) return absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
+    return HealthCheckResponse::ServingStatus_Name(response.status());
+  }
+
+  template <typename Condition>
+  static bool Eventually(Condition condition) {
+    for (int i = 0; i < 5000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return false;
+  }
+
+  Options options_;
+  Controls controls_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<ValidationService::Stub> stub_;
+};
+
+// The body of http://127.0.0.1:port/metrics.
+std::string Scrape(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string text;
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
+    constexpr std::string_view kRequest = "GET /metrics HTTP/1.0\r\n\r\n";
+    EXPECT_EQ(send(fd, kRequest.data(), kRequest.size(), 0), static_cast<ssize_t>(kRequest.size()));
+    char buffer[4096];
+    for (ssize_t n; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;) text.append(buffer, n);
+  }
+  close(fd);
+  return text;
+}
+
+TEST_F(ServerTest, AnswersOverASocket) {
+  StartOrFail();
+  EXPECT_GT(server_->port(), 0);
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST_F(ServerTest, AnswersInProcessWithoutAPort) {
+  options_.listen = "";
+  StartOrFail();
+  EXPECT_EQ(server_->port(), 0);
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST_F(ServerTest, SaysThatAPortIsTaken) {
+  StartOrFail();
+  options_.listen = absl::StrCat("127.0.0.1:", server_->port());
+  const auto second = Start();
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(status::Reason(second.status()), "PORT_TAKEN");
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(options_.listen));
+
+  options_.metrics_listen = std::exchange(options_.listen, "127.0.0.1:0");
+  EXPECT_EQ(status::Reason(Start().status()), "PORT_TAKEN");
+}
+
+TEST_F(ServerTest, TakesThePortOfAServerThatIsGone) {
+  StartOrFail();
+  ASSERT_TRUE(Call().ok());
+  options_.listen = absl::StrCat("127.0.0.1:", server_->port());
+  server_.reset();
+  StartOrFail();
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST(CheckListenAddress, RefusesWhatIsNoAddressOfThisMachine) {
+  for (const char* address : {"", "localhost", "127.0.0.1:", "127.0.0.1:http", "192.0.2.1:0", "no-such-host.invalid:0"}) {
+    EXPECT_EQ(status::Reason(CheckListenAddress(address)), "ADDRESS_INVALID") << address;
+  }
+  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0", ":0"}) EXPECT_TRUE(CheckListenAddress(address).ok()) << address;
+}
+
+TEST_F(ServerTest, DoesNotStartWhenItsModuleDoesNot) {
+  controls_.start = status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "broken");
+  EXPECT_EQ(status::Reason(Start().status()), "STORAGE_CORRUPT");
+}
+
+TEST_F(ServerTest, HealthFollowsTheModule) {
+  controls_.ready = false;
+  StartOrFail();
+  EXPECT_EQ(HealthOf(""), "NOT_SERVING");
+  EXPECT_EQ(HealthOf(kService), "NOT_SERVING");
+  controls_.ready = true;
+  EXPECT_TRUE(Eventually([&] { return HealthOf("") == "SERVING" && HealthOf(kService) == "SERVING"; }));
+  controls_.ready = false;
+  EXPECT_TRUE(Eventually([&] { return HealthOf("") == "NOT_SERVING"; }));
+  EXPECT_EQ(HealthOf("no.such.Service"), "NOT_FOUND");
+}
+
+TEST_F(ServerTest, DrainLetsACallUnderWayFinish) {
+  controls_.hold = true;
+  StartOrFail();
+  auto call = std::async(std::launch::async, [&] { return Call(); });
+  ASSERT_TRUE(Eventually([&] { return controls_.entered == 1; }));
+  auto shutdown = std::async(std::launch::async, [&] { server_->Shutdown(); });
+  ASSERT_TRUE(Eventually([&] { return controls_.stopped.load(); }));
+  EXPECT_EQ(shutdown.wait_for(milliseconds(50)), std::future_status::timeout);
+  controls_.hold = false;
+  EXPECT_TRUE(call.get().ok());
+  shutdown.get();
+  EXPECT_EQ(Call({}, seconds(1)).error_code(), grpc::StatusCode::UNAVAILABLE);
+  server_->Shutdown();
+}
+
+TEST_F(ServerTest, HealthSaysNotServingWhileLoadBalancersTurnAway) {
+  options_.drain_pause_seconds = 1;
+  StartOrFail();
+  ASSERT_EQ(HealthOf(""), "SERVING");
+  auto shutdown = std::async(std::launch::async, [&] { server_->Shutdown(); });
+  EXPECT_TRUE(Eventually([&] { return HealthOf("") == "NOT_SERVING" && HealthOf(kService) == "NOT_SERVING"; }));
+  EXPECT_TRUE(Call().ok());
+}
+
+TEST_F(ServerTest, DrainEndsACallThatTakesTooLong) {
+  controls_.hold = true;
+  options_.drain_seconds = 0;
+  StartOrFail();
+  auto call = std::async(std::launch::async, [&] { return Call(); });
+  ASSERT_TRUE(Eventually([&] { return controls_.entered == 1; }));
+  server_->Shutdown();
+  EXPECT_FALSE(call.get().ok());
+}
+
+TEST_F(ServerTest, RefusesAMessageOverTheLimit) {
+  options_.max_message_bytes = 64 << 10;
+  StartOrFail();
+  CheckQuestionnaireRequest request;
+  request.mutable_questionnaire()->set_version(std::string(60 << 10, 'x'));
+  EXPECT_TRUE(Call(request).ok());
+  request.mutable_questionnaire()->set_version(std::string(65 << 10, 'x'));
+  EXPECT_EQ(Call(request).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ServerTest, RefusesACallTooManyAtOnce) {
+  options_.max_threads = 4;
+  controls_.hold = true;
+  StartOrFail();
+  std::vector<std::future<grpc::Status>> calls;
+  for (int i = 0; i < 16; ++i) calls.push_back(std::async(std::launch::async, [&] { return Call(); }));
+  const bool refused = Eventually([&] {
+    return std::any_of(calls.begin(), calls.end(), [](const auto& call) { return call.wait_for(seconds(0)) == std::future_status::ready; });
+  });
+  EXPECT_TRUE(refused);
+  controls_.hold = false;
+  int exhausted = 0, answered = 0;
+  for (auto& call : calls) {
+    const grpc::Status status = call.get();
+    exhausted += status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+    answered += status.ok();
+  }
+  EXPECT_GT(exhausted, 0);
+  EXPECT_GT(answered, 0);
+}
+
+TEST_F(ServerTest, MetricsEndpointShowsCallsByMethodAndCode) {
+  options_.metrics_listen = "127.0.0.1:0";
+  StartOrFail();
+  ASSERT_GT(server_->metrics_port(), 0);
+  ASSERT_TRUE(Call().ok());
+  grpc::ClientContext context;
+  ValidateResponsesResponse response;
+  ASSERT_EQ(stub_->ValidateResponses(&context, {}, &response).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  // A call is counted when the server is done with it, just after its client is.
+  const auto labels = [](const char* method) {
+    return absl::StrCat("{grpc_code=\"", std::string(method) == "CheckQuestionnaire" ? "OK" : "FAILED_PRECONDITION", "\",grpc_method=\"",
+                        method, "\",grpc_service=\"", kService, "\",grpc_type=\"unary\",server=\"", kService, "\"}");
+  };
+  EXPECT_TRUE(Eventually([&] {
+    const std::string page = Scrape(server_->metrics_port());
+    return page.find("grpc_server_handled_total" + labels("CheckQuestionnaire")) != std::string::npos &&
+           page.find("grpc_server_handled_total" + labels("ValidateResponses")) != std::string::npos;
+  })) << Scrape(server_->metrics_port());
+  EXPECT_THAT(Scrape(server_->metrics_port()),
+              AllOf(HasSubstr("grpc_server_handling_seconds_bucket"), HasSubstr("grpc_server_in_flight"), HasSubstr("peiling_build_info")));
+}
+
+TEST_F(ServerTest, MetricsOfTheDomainStandOnTheSamePage) {
+  options_.metrics_listen = "127.0.0.1:0";
+  StartOrFail();
+  prometheus::BuildCounter().Name("peiling_test_total").Help("Of this test.").Register(Metrics()).Add({}).Increment(3);
+  EXPECT_THAT(Scrape(server_->metrics_port()), HasSubstr("peiling_test_total 3"));
+}
+
+TEST_F(ServerTest, MethodsNoContractKnowsShareOneSeries) {
+  options_.metrics_listen = "127.0.0.1:0";
+  StartOrFail();
+  for (int i = 0; i < 3; ++i) {
+    grpc::ClientContext context;
+    const CheckQuestionnaireRequest request;
+    CheckQuestionnaireResponse response;
+    std::promise<grpc::Status> answer;
+    grpc::TemplatedGenericStub<CheckQuestionnaireRequest, CheckQuestionnaireResponse>(channel_).UnaryCall(
+        &context, absl::StrCat("/no.such.Service/Method", i), {}, &request, &response,
+        [&answer](grpc::Status status) { answer.set_value(std::move(status)); });
+    EXPECT_EQ(answer.get_future().get().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  }
+  EXPECT_THAT(Scrape(server_->metrics_port()), testing::Not(HasSubstr("no.such.Service")));
+}
+
+}  // namespace
+}  // namespace peiling::server
