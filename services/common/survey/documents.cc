@@ -1,0 +1,99 @@
+#include "services/common/survey/documents.h"
+
+#include <utility>
+
+#include "services/common/survey/compiled_questionnaire.h"
+#include "services/common/survey/read_published.h"
+#include "services/common/survey/read_questionnaire.h"
+#include "services/common/survey/yaml_reader.h"
+#include "services/common/survey/yaml_tree.h"
+
+namespace peiling::survey {
+namespace {
+
+enum class DocumentKind { kNone, kSurvey, kWave, kPublished };
+const YamlWords<DocumentKind> kKinds = {
+    {"survey", DocumentKind::kSurvey}, {"wave", DocumentKind::kWave}, {"published", DocumentKind::kPublished}};
+
+SurveyDocument ReadSurvey(YamlMap& map) {
+  SurveyDocument document;
+  document.survey.set_name(absl::StrCat("surveys/", map.Id("survey", Need::kRequired)));
+  document.survey.set_title(map.Text("title", Need::kRequired));
+  document.survey.set_description(map.Text("description"));
+  return document;
+}
+
+// Days that come before days they should come after.
+void CheckOrder(YamlMap& map, std::string_view earlier, std::string_view later) {
+  const YamlNode* first = map.Find(earlier);
+  const YamlNode* last = map.Find(later);
+  if (first != nullptr && last != nullptr && last->text < first->text) {
+    map.document().Fail(last->place, std::string(later), " is before ", std::string(earlier));
+  }
+}
+
+WaveDocument ReadWave(YamlMap& map) {
+  WaveDocument document;
+  intake::v1::Wave& wave = document.wave;
+  const std::string survey = absl::StrCat("surveys/", map.Id("survey", Need::kRequired));
+  const std::string id = map.Id("wave", Need::kRequired);
+  wave.set_name(absl::StrCat(survey, "/waves/", id));
+  wave.set_title(map.Text("title", Need::kRequired));
+  wave.set_frame_date(map.Date("frame_date", Need::kRequired));
+  wave.set_groups_date(map.Date("groups_date"));
+  wave.set_opened(map.Date("opened", Need::kRequired));
+  wave.set_first_deadline(map.Date("first_deadline"));
+  wave.set_closed(map.Date("closed"));
+  wave.set_synthetic_notice(map.Text("synthetic_notice"));
+  CheckOrder(map, "opened", "first_deadline");
+  CheckOrder(map, "opened", "closed");
+  CheckOrder(map, "first_deadline", "closed");
+
+  const std::string named = map.Id("questionnaire");
+  const std::string version = named.empty() ? id : named;
+  wave.set_questionnaire(absl::StrCat(survey, "/questionnaires/", version));
+  // A wave that names its questionnaire may leave its questions out: they are there already.
+  if (named.empty() || map.Find("sections") != nullptr) {
+    document.questionnaire = ReadQuestionnaire(map, version);
+    wave.set_questionnaire_fingerprint(Fingerprint(*document.questionnaire));
+  }
+  return document;
+}
+
+PublishedDocument ReadPublished(YamlMap& map) {
+  PublishedDocument document;
+  const std::string survey = map.Id("survey", Need::kRequired);
+  document.wave = absl::StrCat("surveys/", survey, "/waves/", map.Id("wave", Need::kRequired));
+  document.report = ReadPublishedReport(map);
+  return document;
+}
+
+}  // namespace
+
+std::optional<ParsedDocument> ParseDocument(std::string_view filename, std::string_view text, status::BadRequest& bad) {
+  YamlDocument document(filename, bad);
+  const auto parsed = ParseYaml(text);
+  if (const auto* problem = std::get_if<YamlProblem>(&parsed)) {
+    document.Fail(problem->place, problem->message);
+    return std::nullopt;
+  }
+  YamlMap map(*std::get<YamlNodePtr>(parsed), "", document);
+  std::optional<ParsedDocument> result;
+  switch (map.Word("kind", kKinds, Need::kRequired)) {
+    case DocumentKind::kSurvey:
+      result = ReadSurvey(map);
+      break;
+    case DocumentKind::kWave:
+      result = ReadWave(map);
+      break;
+    case DocumentKind::kPublished:
+      result = ReadPublished(map);
+      break;
+    case DocumentKind::kNone:
+      return std::nullopt;
+  }
+  map.Finish();
+  return document.ok() ? std::move(result) : std::nullopt;
+}
+
+}  // namespace peiling::survey

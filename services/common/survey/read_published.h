@@ -1,0 +1,12 @@
+// The figures of a `kind: published` file.
+#pragma once
+
+#include "peiling/survey/v1/published.pb.h"
+#include "services/common/survey/yaml_reader.h"
+
+namespace peiling::survey {
+
+// Reads `source`, `figures`, `questions`, `matrices`, `trends` and `claims`.
+v1::PublishedReport ReadPublishedReport(YamlMap& map);
+
+}  // namespace peiling::survey
