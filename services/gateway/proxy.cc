@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/grpcpp.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::gateway {
@@ -62,6 +63,26 @@ grpc::Status Explain(const grpc::Status& status, const Backend& backend) {
   return status::ToGrpc(status::Error(absl::StatusCode::kUnavailable, "BACKEND_UNAVAILABLE",
                                       absl::StrCat(backend.title, " cannot be reached; try again later (", status.error_message(), ")"),
                                       {{"service", backend.service}}));
+}
+
+// gRPC 1.51 has one queue for all callbacks of a process and drops it with its last user; doing so it sometimes aborts (its two threads
+// unref the queue once too often). So one user, a channel to nowhere on which a callback was once asked for, stays for the life of the
+// process.
+void KeepCallbackQueue() {
+  static const auto* const user = [] {
+    struct User {
+      std::shared_ptr<grpc::Channel> channel = grpc::CreateChannel("unix:/dev/null", grpc::InsecureChannelCredentials());
+      grpc::ClientContext context;
+      grpc::Slice nothing;
+      grpc::ByteBuffer request{&nothing, 1};
+      grpc::ByteBuffer response;
+    };
+    auto* made = new User;
+    grpc::GenericStub(made->channel)
+        .UnaryCall(&made->context, "/nowhere/Never", {}, &made->request, &made->response, [](const grpc::Status&) {});
+    return made;
+  }();
+  static_cast<void>(user);
 }
 
 class Rejection final : public grpc::ServerGenericBidiReactor {
@@ -249,7 +270,9 @@ class Call {
 
 }  // namespace
 
-Proxy::Proxy(const RouteTable& routes, ProxyLimits limits) : routes_(routes), slots_(std::make_shared<CallSlots>(limits)) {}
+Proxy::Proxy(const RouteTable& routes, ProxyLimits limits) : routes_(routes), slots_(std::make_shared<CallSlots>(limits)) {
+  KeepCallbackQueue();
+}
 Proxy::~Proxy() = default;
 
 grpc::ServerGenericBidiReactor* Proxy::CreateReactor(grpc::GenericCallbackServerContext* context) {
