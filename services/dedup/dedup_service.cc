@@ -1,0 +1,157 @@
+#include "services/dedup/dedup_service.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/feed/serve.h"
+#include "services/common/names/resource_names.h"
+#include "services/common/status/errors.h"
+#include "services/dedup/validate.h"
+
+namespace peiling::dedup {
+namespace {
+
+// How long a caller without a deadline waits, and how often a wave that is not there yet is looked for.
+constexpr std::chrono::seconds kMaxWait(60);
+constexpr std::chrono::milliseconds kLookAgain(50);
+
+template <typename Response>
+grpc::Status Reply(absl::StatusOr<Response> result, Response* response) {
+  if (!result.ok()) return status::ToGrpc(result.status());
+  *response = *std::move(result);
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+absl::StatusOr<WaveView> DedupService::View(const std::string& wave) const {
+  if (auto ledger = waves_.Find(wave); !ledger.ok()) return ledger.status();
+  return WaveView(store_, wave);
+}
+
+template <typename Request, typename Response, typename Read>
+grpc::Status DedupService::Get(const Request& request, Response* response, Read read) const {
+  if (absl::Status checked = validate::Check(request); !checked.ok()) return status::ToGrpc(checked);
+  auto view = View(names::WaveOf(request.name()));
+  return view.ok() ? Reply(((*view).*read)(request), response) : status::ToGrpc(view.status());
+}
+
+template <typename Request, typename Response, typename Read>
+grpc::Status DedupService::List(const Request& request, Response* response, Read read) const {
+  auto page = validate::CheckList(request);
+  if (!page.ok()) return status::ToGrpc(page.status());
+  auto view = View(request.parent());
+  return view.ok() ? Reply(((*view).*read)(request, *page), response) : status::ToGrpc(view.status());
+}
+
+grpc::Status DedupService::GetCase(grpc::ServerContext*, const v1::GetCaseRequest* request, v1::GetCaseResponse* response) {
+  return Get(*request, response, &WaveView::GetCase);
+}
+
+grpc::Status DedupService::GetRecord(grpc::ServerContext*, const v1::GetRecordRequest* request, v1::GetRecordResponse* response) {
+  return Get(*request, response, &WaveView::GetRecord);
+}
+
+grpc::Status DedupService::ListCases(grpc::ServerContext*, const v1::ListCasesRequest* request, v1::ListCasesResponse* response) {
+  return List(*request, response, &WaveView::ListCases);
+}
+
+grpc::Status DedupService::ListDecisions(grpc::ServerContext*, const v1::ListDecisionsRequest* request,
+                                         v1::ListDecisionsResponse* response) {
+  return List(*request, response, &WaveView::ListDecisions);
+}
+
+grpc::Status DedupService::ListRulings(grpc::ServerContext*, const v1::ListRulingsRequest* request, v1::ListRulingsResponse* response) {
+  return List(*request, response, &WaveView::ListRulings);
+}
+
+grpc::Status DedupService::ListRecords(grpc::ServerContext*, const v1::ListRecordsRequest* request, v1::ListRecordsResponse* response) {
+  return List(*request, response, &WaveView::ListRecords);
+}
+
+grpc::Status DedupService::CreateRuling(grpc::ServerContext*, const v1::CreateRulingRequest* request, v1::CreateRulingResponse* response) {
+  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
+  auto ledger = waves_.Find(request->parent());
+  return ledger.ok() ? Reply((*ledger)->CreateRuling(*request), response) : status::ToGrpc(ledger.status());
+}
+
+grpc::Status DedupService::RetractRuling(grpc::ServerContext*, const v1::RetractRulingRequest* request,
+                                         v1::RetractRulingResponse* response) {
+  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
+  auto ledger = waves_.Find(names::WaveOf(request->name()));
+  return ledger.ok() ? Reply((*ledger)->RetractRuling(*request), response) : status::ToGrpc(ledger.status());
+}
+
+grpc::Status DedupService::GetCleaningReport(grpc::ServerContext* context, const v1::GetCleaningReportRequest* request,
+                                             v1::GetCleaningReportResponse* response) {
+  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
+  return Reply(WaitAndReport(*context, *request), response);
+}
+
+grpc::Status DedupService::WatchRecords(grpc::ServerContext* context, const v1::WatchRecordsRequest* request,
+                                        grpc::ServerWriter<v1::WatchRecordsResponse>* writer) {
+  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
+  return status::ToGrpc(WithinBounds([&] { return Watch(*context, *request, *writer); }));
+}
+
+absl::StatusOr<v1::GetCleaningReportResponse> DedupService::WaitAndReport(const grpc::ServerContext& context,
+                                                                          const v1::GetCleaningReportRequest& request) {
+  if (request.has_wait_for()) {
+    absl::Status waited = WithinBounds([&] { return Wait(context, request); });
+    if (!waited.ok()) return waited;
+  }
+  auto view = View(request.parent());
+  if (!view.ok()) return view.status();
+  return view->GetCleaningReport();
+}
+
+absl::Status DedupService::Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request) {
+  const auto deadline = std::min(context.deadline(), std::chrono::system_clock::now() + kMaxWait);
+  const auto go_on = [&]() -> absl::Status {
+    if (stopping_) return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "dedup is shutting down");
+    if (context.IsCancelled()) return status::Error(absl::StatusCode::kCancelled, "CLIENT_GONE", "the caller gave up");
+    return absl::OkStatus();
+  };
+  // A wave that was made a moment ago may not have been heard of yet.
+  const auto known = [&] { return waves_.Find(request.parent()).ok(); };
+  while (!known() && std::chrono::system_clock::now() < deadline) {
+    if (absl::Status status = go_on(); !status.ok()) return status;
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  auto view = View(request.parent());
+  return view.ok() ? view->WaitFor(request.wait_for(), deadline, go_on) : view.status();
+}
+
+absl::Status DedupService::Watch(const grpc::ServerContext& context, const v1::WatchRecordsRequest& request,
+                                 grpc::ServerWriter<v1::WatchRecordsResponse>& writer) {
+  if (auto view = View(request.parent()); !view.ok()) return view.status();
+  v1::WatchRecordsResponse message;
+  bool readable = true;
+  const feed::Sink sink{.event =
+                            [&](const storage::FeedEvent& event) {
+                              readable = message.mutable_change()->ParseFromString(event.value);
+                              return readable && writer.Write(message);
+                            },
+                        .caught_up =
+                            [&](uint64_t sequence) {
+                              message.mutable_caught_up()->set_sequence(sequence);
+                              return writer.Write(message);
+                            },
+                        .cancelled = [&] { return context.IsCancelled(); }};
+  absl::Status served = feed::Serve(store_, request.parent(), request.after_sequence(), sink);
+  if (!readable) return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the record feed cannot be read");
+  return served;
+}
+
+absl::Status DedupService::WithinBounds(const std::function<absl::Status()>& call) {
+  absl::Status result = ++waiting_calls_ <= max_waiting_calls_
+                            ? call()
+                            : status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WAITING_CALLS",
+                                            absl::StrCat("no more than ", max_waiting_calls_, " watches and waits at once"));
+  --waiting_calls_;
+  return result;
+}
+
+}  // namespace peiling::dedup

@@ -1,0 +1,66 @@
+// The gRPC handlers of dedup: check, ask the domain, map the status.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "services/common/storage/store.h"
+#include "services/dedup/wave_view.h"
+#include "services/dedup/waves.h"
+
+namespace peiling::dedup {
+
+class DedupService final : public v1::DedupService::Service {
+ public:
+  // Both must outlive it. At most `max_waiting_calls` watches and calls that wait for a position at once; one more gets
+  // RESOURCE_EXHAUSTED/TOO_MANY_WAITING_CALLS.
+  DedupService(storage::Store& store, Waves& waves, int max_waiting_calls)
+      : store_(store), waves_(waves), max_waiting_calls_(max_waiting_calls) {}
+
+  // Ends calls that wait; watches end with the store's Interrupt.
+  void Stop() { stopping_ = true; }
+
+  grpc::Status GetCase(grpc::ServerContext* context, const v1::GetCaseRequest* request, v1::GetCaseResponse* response) override;
+  grpc::Status ListCases(grpc::ServerContext* context, const v1::ListCasesRequest* request, v1::ListCasesResponse* response) override;
+  grpc::Status ListDecisions(grpc::ServerContext* context, const v1::ListDecisionsRequest* request,
+                             v1::ListDecisionsResponse* response) override;
+  grpc::Status CreateRuling(grpc::ServerContext* context, const v1::CreateRulingRequest* request,
+                            v1::CreateRulingResponse* response) override;
+  grpc::Status RetractRuling(grpc::ServerContext* context, const v1::RetractRulingRequest* request,
+                             v1::RetractRulingResponse* response) override;
+  grpc::Status ListRulings(grpc::ServerContext* context, const v1::ListRulingsRequest* request, v1::ListRulingsResponse* response) override;
+  grpc::Status GetRecord(grpc::ServerContext* context, const v1::GetRecordRequest* request, v1::GetRecordResponse* response) override;
+  grpc::Status ListRecords(grpc::ServerContext* context, const v1::ListRecordsRequest* request, v1::ListRecordsResponse* response) override;
+  grpc::Status GetCleaningReport(grpc::ServerContext* context, const v1::GetCleaningReportRequest* request,
+                                 v1::GetCleaningReportResponse* response) override;
+  grpc::Status WatchRecords(grpc::ServerContext* context, const v1::WatchRecordsRequest* request,
+                            grpc::ServerWriter<v1::WatchRecordsResponse>* writer) override;
+
+ private:
+  // WAVE_NOT_FOUND when there is none.
+  absl::StatusOr<WaveView> View(const std::string& wave) const;
+  // Reads something after its request was checked.
+  template <typename Request, typename Response, typename Read>
+  grpc::Status Get(const Request& request, Response* response, Read read) const;
+  template <typename Request, typename Response, typename Read>
+  grpc::Status List(const Request& request, Response* response, Read read) const;
+  absl::StatusOr<v1::GetCleaningReportResponse> WaitAndReport(const grpc::ServerContext& context,
+                                                              const v1::GetCleaningReportRequest& request);
+  absl::Status Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request);
+  absl::Status Watch(const grpc::ServerContext& context, const v1::WatchRecordsRequest& request,
+                     grpc::ServerWriter<v1::WatchRecordsResponse>& writer);
+  // Runs a call that waits, when there is room for one more.
+  absl::Status WithinBounds(const std::function<absl::Status()>& call);
+
+  storage::Store& store_;
+  Waves& waves_;
+  const int max_waiting_calls_;
+  std::atomic<int> waiting_calls_ = 0;
+  std::atomic<bool> stopping_ = false;
+};
+
+}  // namespace peiling::dedup

@@ -1,0 +1,152 @@
+#include "services/dedup/validate.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/names/resource_names.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::dedup::validate {
+namespace {
+
+using status::BadRequest;
+
+constexpr char kWave[] = "surveys/*/waves/*";
+constexpr size_t kMaxRequestId = 100;
+constexpr size_t kMaxName = 200;
+constexpr size_t kMaxReason = 1000;
+constexpr int kMaxSplit = 100;
+
+// UTF-8 characters, as people count them.
+size_t Characters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
+void RequireText(std::string_view field, std::string_view text, size_t most, BadRequest& bad) {
+  if (text.empty()) bad.Add(field, "\"\", want non-empty");
+  if (const size_t count = Characters(text); count > most) bad.Add(field, absl::StrCat(count, " characters, want at most ", most));
+}
+
+void RequireEmpty(std::string_view field, bool empty, BadRequest& bad) {
+  if (!empty) bad.Add(field, "set by dedup, want it empty");
+}
+
+void RequireCode(std::string_view field, const std::string& code, BadRequest& bad) {
+  const bool is_code =
+      code.size() == 6 && code.starts_with("GM") && std::all_of(code.begin() + 2, code.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!is_code) bad.Add(field, absl::StrCat("\"", code, "\", want \"GM\" and four digits"));
+}
+
+void CheckSplit(const v1::SplitRuling& split, BadRequest& bad) {
+  const auto& codes = split.municipality_codes();
+  for (int i = 0; i < codes.size(); ++i) RequireCode(absl::StrCat("ruling.split.municipality_codes[", i, "]"), codes[i], bad);
+  const size_t different = std::set<std::string>(codes.begin(), codes.end()).size();
+  if (different < 2 || different != static_cast<size_t>(codes.size()) || codes.size() > kMaxSplit) {
+    bad.Add("ruling.split.municipality_codes", absl::StrCat(codes.size(), " codes, want 2 to ", kMaxSplit, " different ones"));
+  }
+}
+
+void CheckDecision(const v1::Ruling& ruling, BadRequest& bad) {
+  switch (ruling.decision_case()) {
+    case v1::Ruling::kAssign:
+      return RequireCode("ruling.assign.municipality_code", ruling.assign().municipality_code(), bad);
+    case v1::Ruling::kKeep:
+      return RequireCode("ruling.keep.municipality_code", ruling.keep().municipality_code(), bad);
+    case v1::Ruling::kSplit:
+      return CheckSplit(ruling.split(), bad);
+    case v1::Ruling::kExclude:
+      return;
+    case v1::Ruling::DECISION_NOT_SET:
+      return bad.Add("ruling.decision", "not set, want assign, keep, exclude or split");
+  }
+}
+
+template <typename Request>
+absl::StatusOr<paging::Page> PageOf(const Request& request, BadRequest& bad) {
+  names::Require("parent", request.parent(), kWave, bad);
+  paging::Page page = paging::ReadPage(request, bad);
+  if (!bad.empty()) return bad.ToStatus();
+  return page;
+}
+
+}  // namespace
+
+absl::Status Check(const v1::GetCaseRequest& request) {
+  BadRequest bad;
+  names::Require("name", request.name(), "surveys/*/waves/*/cases/*", bad);
+  return bad.ToStatus();
+}
+
+absl::Status Check(const v1::GetRecordRequest& request) {
+  BadRequest bad;
+  names::Require("name", request.name(), "surveys/*/waves/*/records/*", bad);
+  return bad.ToStatus();
+}
+
+absl::Status Check(const v1::CreateRulingRequest& request) {
+  BadRequest bad;
+  const v1::Ruling& ruling = request.ruling();
+  names::Require("parent", request.parent(), kWave, bad);
+  const bool is_name = !names::Require("ruling.response", ruling.response(), "surveys/*/waves/*/responses/*", bad).empty();
+  if (is_name && names::WaveOf(ruling.response()) != request.parent()) {
+    bad.Add("ruling.response", absl::StrCat("\"", ruling.response(), "\", want a response of ", request.parent()));
+  }
+  CheckDecision(ruling, bad);
+  RequireText("ruling.reason", ruling.reason(), kMaxReason, bad);
+  RequireText("ruling.ruled_by", ruling.ruled_by(), kMaxName, bad);
+  RequireEmpty("ruling.name", ruling.name().empty(), bad);
+  RequireEmpty("ruling.ruled_at", !ruling.has_ruled_at(), bad);
+  RequireEmpty("ruling.retracted_at", !ruling.has_retracted_at(), bad);
+  RequireEmpty("ruling.retracted_by", ruling.retracted_by().empty(), bad);
+  RequireEmpty("ruling.retraction_reason", ruling.retraction_reason().empty(), bad);
+  RequireText("request_id", request.request_id(), kMaxRequestId, bad);
+  return bad.ToStatus();
+}
+
+absl::Status Check(const v1::RetractRulingRequest& request) {
+  BadRequest bad;
+  names::Require("name", request.name(), "surveys/*/waves/*/rulings/*", bad);
+  RequireText("retracted_by", request.retracted_by(), kMaxName, bad);
+  RequireText("reason", request.reason(), kMaxReason, bad);
+  RequireText("request_id", request.request_id(), kMaxRequestId, bad);
+  return bad.ToStatus();
+}
+
+absl::Status Check(const v1::GetCleaningReportRequest& request) {
+  BadRequest bad;
+  names::Require("parent", request.parent(), kWave, bad);
+  return bad.ToStatus();
+}
+
+absl::Status Check(const v1::WatchRecordsRequest& request) {
+  BadRequest bad;
+  names::Require("parent", request.parent(), kWave, bad);
+  return bad.ToStatus();
+}
+
+absl::StatusOr<paging::Page> CheckList(const v1::ListCasesRequest& request) {
+  BadRequest bad;
+  if (!v1::CaseState_IsValid(request.state())) bad.Add("state", absl::StrCat(request.state(), ", want a CaseState"));
+  return PageOf(request, bad);
+}
+
+absl::StatusOr<paging::Page> CheckList(const v1::ListDecisionsRequest& request) {
+  BadRequest bad;
+  if (!v1::Disposition_IsValid(request.disposition())) bad.Add("disposition", absl::StrCat(request.disposition(), ", want a Disposition"));
+  return PageOf(request, bad);
+}
+
+absl::StatusOr<paging::Page> CheckList(const v1::ListRulingsRequest& request) {
+  BadRequest bad;
+  return PageOf(request, bad);
+}
+
+absl::StatusOr<paging::Page> CheckList(const v1::ListRecordsRequest& request) {
+  BadRequest bad;
+  return PageOf(request, bad);
+}
+
+}  // namespace peiling::dedup::validate

@@ -1,0 +1,47 @@
+// What dedup must know of a wave before it can decide anything: its questions and the municipalities of its frame.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "peiling/intake/v1/intake.pb.h"
+#include "peiling/registry/v1/registry.pb.h"
+#include "services/common/survey/compiled_questionnaire.h"
+
+namespace peiling::dedup {
+
+// The same as contract messages, as they are fetched and stored. Two of them are equal when their bytes are.
+struct WaveSource {
+  // Name, questionnaire, its fingerprint and the frame date; the rest of a wave does not concern dedup and is left out.
+  intake::v1::Wave wave;
+  intake::v1::GetQuestionnaireResponse questionnaire;
+  // The frame: code and title of every municipality of the frame date, by code.
+  registry::v1::ListMunicipalitiesResponse frame;
+};
+
+// Ready for work. Immutable.
+struct WaveSetup {
+  // INVALID_ARGUMENT/QUESTIONNAIRE_INVALID when the questions do not compile.
+  static absl::StatusOr<std::shared_ptr<const WaveSetup>> Make(const WaveSource& source);
+
+  bool InFrame(const std::string& code) const { return titles.contains(code); }
+  // Official name, or the code when it is not in the frame.
+  const std::string& Title(const std::string& code) const;
+  // "Aalsmeer", "Aalsmeer en Amstelveen", "Drechterland, Enkhuizen en Stede Broec"; `word` is what joins the last two.
+  std::string Titles(const std::vector<std::string>& codes, const std::string& word = "en") const;
+  // What a response gives as its municipality; empty when it gives nothing (or the questionnaire does not ask).
+  std::string MunicipalityText(const intake::v1::Response& response) const;
+
+  // "surveys/s/waves/w"
+  std::string wave;
+  // YYYY-MM-DD
+  std::string frame_date;
+  // Official names by code.
+  std::map<std::string, std::string> titles;
+  std::shared_ptr<const survey::CompiledQuestionnaire> questionnaire;
+};
+
+}  // namespace peiling::dedup

@@ -1,0 +1,166 @@
+#include "services/dedup/wave_view.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/names/resource_names.h"
+#include "services/common/status/errors.h"
+#include "services/dedup/documents.h"
+
+namespace peiling::dedup {
+namespace {
+
+using absl::StatusCode;
+
+constexpr size_t kReadAtOnce = 1000;
+// Documents looked at for one page.
+constexpr size_t kMaxLookedAt = 20000;
+constexpr std::chrono::milliseconds kAskGoOn(200);
+
+absl::Status NotFound(const char* reason, const std::string& name) {
+  return status::Error(StatusCode::kNotFound, reason, absl::StrCat("no ", name), {{"name", name}});
+}
+
+// Hands the documents under `prefix` to `take` (which says whether it wants one) until the page is full; returns the token of the next
+// page.
+template <typename Message, typename Request>
+absl::StatusOr<std::string> ReadPage(storage::Store& store, const std::string& wave, const char* prefix, const Request& request,
+                                     const paging::Page& page, const std::function<bool(Message&)>& take) {
+  std::string after = page.after;
+  int taken = 0;
+  for (size_t looked_at = 0; looked_at < kMaxLookedAt;) {
+    const size_t limit = std::min(kReadAtOnce, static_cast<size_t>(page.size - taken) + 1);
+    auto documents = store.List(wave, prefix, after, limit);
+    if (!documents.ok()) return documents.status();
+    for (storage::Document& document : *documents) {
+      if (taken == page.size) return paging::NextPageToken(request, after);
+      Message message;
+      if (absl::Status parsed = documents::Parse(document.key, document.value, message); !parsed.ok()) return parsed;
+      if (take(message)) ++taken;
+      after = document.key;
+    }
+    if (documents->size() < limit) return "";
+    looked_at += documents->size();
+  }
+  return paging::NextPageToken(request, after);
+}
+
+}  // namespace
+
+absl::StatusOr<v1::GetCaseResponse> WaveView::GetCase(const v1::GetCaseRequest& request) const {
+  auto found = documents::Read<v1::Case>(store_, wave_, documents::KeyOf(documents::kCases, request.name()));
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return NotFound("CASE_NOT_FOUND", request.name());
+  v1::GetCaseResponse response;
+  *response.mutable_survey_case() = **std::move(found);
+  if (absl::Status filled = FillDecisions(*response.mutable_survey_case()); !filled.ok()) return filled;
+  return response;
+}
+
+absl::Status WaveView::FillDecisions(v1::Case& survey_case) const {
+  std::vector<std::string> keys;
+  for (const v1::Decision& decision : survey_case.decisions()) keys.push_back(documents::KeyOf(documents::kDecisions, decision.response()));
+  auto found = store_.GetMany(wave_, keys);
+  if (!found.ok()) return found.status();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (!(*found)[i].has_value()) continue;
+    v1::Decision& decision = *survey_case.mutable_decisions(static_cast<int>(i));
+    if (absl::Status parsed = documents::Parse(keys[i], (*found)[i]->value, decision); !parsed.ok()) return parsed;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ListCasesResponse> WaveView::ListCases(const v1::ListCasesRequest& request, const paging::Page& page) const {
+  v1::ListCasesResponse response;
+  auto token = ReadPage<v1::Case>(store_, wave_, documents::kCases, request, page, [&](v1::Case& survey_case) {
+    if (request.state() != v1::CASE_STATE_UNSPECIFIED && survey_case.state() != request.state()) return false;
+    if (request.several_responses() && survey_case.decisions_size() < 2) return false;
+    if (request.contradicting() && survey_case.contradictions_size() == 0) return false;
+    *response.add_cases() = std::move(survey_case);
+    return true;
+  });
+  if (!token.ok()) return token.status();
+  response.set_next_page_token(*std::move(token));
+  for (v1::Case& survey_case : *response.mutable_cases()) {
+    if (absl::Status filled = FillDecisions(survey_case); !filled.ok()) return filled;
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ListDecisionsResponse> WaveView::ListDecisions(const v1::ListDecisionsRequest& request, const paging::Page& page) const {
+  v1::ListDecisionsResponse response;
+  auto token = ReadPage<v1::Decision>(store_, wave_, documents::kDecisions, request, page, [&](v1::Decision& decision) {
+    if (request.disposition() != v1::DISPOSITION_UNSPECIFIED && decision.disposition() != request.disposition()) return false;
+    *response.add_decisions() = std::move(decision);
+    return true;
+  });
+  if (!token.ok()) return token.status();
+  response.set_next_page_token(*std::move(token));
+  return response;
+}
+
+absl::StatusOr<v1::ListRulingsResponse> WaveView::ListRulings(const v1::ListRulingsRequest& request, const paging::Page& page) const {
+  v1::ListRulingsResponse response;
+  auto token = ReadPage<v1::Ruling>(store_, wave_, documents::kRulings, request, page, [&](v1::Ruling& ruling) {
+    *response.add_rulings() = std::move(ruling);
+    return true;
+  });
+  if (!token.ok()) return token.status();
+  response.set_next_page_token(*std::move(token));
+  return response;
+}
+
+absl::StatusOr<v1::GetRecordResponse> WaveView::GetRecord(const v1::GetRecordRequest& request) const {
+  auto found = documents::Read<v1::Record>(store_, wave_, documents::KeyOf(documents::kRecords, request.name()));
+  if (!found.ok()) return found.status();
+  if (!found->has_value()) return NotFound("RECORD_NOT_FOUND", request.name());
+  v1::GetRecordResponse response;
+  *response.mutable_record() = **std::move(found);
+  return response;
+}
+
+absl::StatusOr<v1::ListRecordsResponse> WaveView::ListRecords(const v1::ListRecordsRequest& request, const paging::Page& page) const {
+  v1::ListRecordsResponse response;
+  auto token = ReadPage<v1::Record>(store_, wave_, documents::kRecords, request, page, [&](v1::Record& record) {
+    *response.add_records() = std::move(record);
+    return true;
+  });
+  if (!token.ok()) return token.status();
+  response.set_next_page_token(*std::move(token));
+  return response;
+}
+
+absl::StatusOr<v1::GetCleaningReportResponse> WaveView::GetCleaningReport() const {
+  auto found = store_.GetMany(wave_, {documents::kReport, documents::kPosition});
+  if (!found.ok()) return found.status();
+  v1::GetCleaningReportResponse response;
+  const std::vector<google::protobuf::Message*> parts = {response.mutable_report(), response.mutable_position()};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (!(*found)[i].has_value()) continue;  // Nothing has come in yet.
+    if (absl::Status parsed = documents::Parse((*found)[i]->key, (*found)[i]->value, *parts[i]); !parsed.ok()) return parsed;
+  }
+  return response;
+}
+
+absl::Status WaveView::WaitFor(const survey::v1::FeedPosition& position, std::chrono::system_clock::time_point deadline,
+                               const std::function<absl::Status()>& go_on) const {
+  while (true) {
+    auto now = documents::Read<survey::v1::FeedPosition>(store_, wave_, documents::kPosition);
+    if (!now.ok()) return now.status();
+    const survey::v1::FeedPosition stands = now->value_or(survey::v1::FeedPosition());
+    if (stands.submissions() >= position.submissions() && stands.records() >= position.records()) return absl::OkStatus();
+    if (absl::Status status = go_on(); !status.ok()) return status;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::system_clock::now());
+    if (left.count() <= 0) {
+      return status::Error(StatusCode::kDeadlineExceeded, "POSITION_NOT_REACHED", absl::StrCat(wave_, " does not stand there yet"),
+                           {{"submissions", std::to_string(stands.submissions())}, {"records", std::to_string(stands.records())}});
+    }
+    // Every step appends to the feed, so this wakes with the next one.
+    auto waited = store_.WaitFeed(wave_, stands.records(), std::min(left, kAskGoOn));
+    if (!waited.ok()) return waited.status();
+  }
+}
+
+}  // namespace peiling::dedup

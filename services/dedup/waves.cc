@@ -1,0 +1,36 @@
+#include "services/dedup/waves.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::dedup {
+
+absl::Status Waves::Load() {
+  auto partitions = store_.Partitions("surveys/");
+  if (!partitions.ok()) return partitions.status();
+  for (const std::string& wave : *partitions) {
+    auto ledger = std::make_shared<WaveLedger>(store_, wave, clock_);
+    auto loaded = ledger->Load();
+    if (!loaded.ok()) return loaded.status();
+    std::lock_guard lock(mutex_);
+    if (*loaded) ledgers_.try_emplace(wave, std::move(ledger));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<WaveLedger>> Waves::Find(const std::string& wave) const {
+  std::lock_guard lock(mutex_);
+  const auto found = ledgers_.find(wave);
+  if (found != ledgers_.end()) return found->second;
+  return status::Error(absl::StatusCode::kNotFound, "WAVE_NOT_FOUND", absl::StrCat("no ", wave), {{"wave", wave}});
+}
+
+absl::StatusOr<std::shared_ptr<WaveLedger>> Waves::Prepare(const WaveSource& source, const Resolve& resolve) {
+  auto found = Find(source.wave.name());
+  auto ledger = found.ok() ? *std::move(found) : std::make_shared<WaveLedger>(store_, source.wave.name(), clock_);
+  if (absl::Status prepared = ledger->Prepare(source, resolve); !prepared.ok()) return prepared;
+  std::lock_guard lock(mutex_);
+  return ledgers_.try_emplace(source.wave.name(), std::move(ledger)).first->second;
+}
+
+}  // namespace peiling::dedup
