@@ -1,0 +1,156 @@
+#include "services/intake/intake_service.h"
+
+#include <utility>
+
+#include "services/common/feed/serve.h"
+#include "services/common/names/resource_names.h"
+#include "services/common/status/errors.h"
+#include "services/intake/answers.h"
+#include "services/intake/validate.h"
+
+namespace peiling::intake {
+namespace {
+
+using ::grpc::ServerContext;
+using ::grpc::ServerWriter;
+
+// What a handler comes to: the answer of the domain, or why there is none.
+template <typename Response>
+grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
+  if (!answer.ok()) return status::ToGrpc(answer.status());
+  *response = *std::move(answer);
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+grpc::Status IntakeService::ApplyDocuments(ServerContext*, const v1::ApplyDocumentsRequest* request, v1::ApplyDocumentsResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(catalog_.Apply(*request), response);
+}
+
+grpc::Status IntakeService::GetSurvey(ServerContext*, const v1::GetSurveyRequest* request, v1::GetSurveyResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(catalog_.GetSurvey(request->name()), response->mutable_survey());
+}
+
+grpc::Status IntakeService::ListSurveys(ServerContext*, const v1::ListSurveysRequest* request, v1::ListSurveysResponse* response) {
+  paging::Page page;
+  if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(catalog_.ListSurveys(*request, page), response);
+}
+
+grpc::Status IntakeService::GetWave(ServerContext*, const v1::GetWaveRequest* request, v1::GetWaveResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  absl::StatusOr<v1::Wave> wave = catalog_.GetWave(request->name());
+  if (wave.ok()) wave = responses_.WithTally(*std::move(wave));
+  return Reply(std::move(wave), response->mutable_wave());
+}
+
+grpc::Status IntakeService::ListWaves(ServerContext*, const v1::ListWavesRequest* request, v1::ListWavesResponse* response) {
+  paging::Page page;
+  if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  absl::StatusOr<v1::ListWavesResponse> waves = catalog_.ListWaves(*request, page);
+  if (!waves.ok()) return status::ToGrpc(waves.status());
+  for (v1::Wave& wave : *waves->mutable_waves()) {
+    if (grpc::Status status = Reply(responses_.WithTally(wave), &wave); !status.ok()) return status;
+  }
+  return Reply(std::move(waves), response);
+}
+
+grpc::Status IntakeService::GetQuestionnaire(ServerContext*, const v1::GetQuestionnaireRequest* request,
+                                             v1::GetQuestionnaireResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(catalog_.GetQuestionnaire(request->name()), response);
+}
+
+grpc::Status IntakeService::GetPublishedReport(ServerContext*, const v1::GetPublishedReportRequest* request,
+                                               v1::GetPublishedReportResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(catalog_.GetPublishedReport(request->parent()), response);
+}
+
+grpc::Status IntakeService::SubmitResponse(ServerContext* context, const v1::SubmitResponseRequest* request,
+                                           v1::SubmitResponseResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(batcher_.Submit(*request, context->deadline()), response);
+}
+
+grpc::Status IntakeService::ImportResponses(ServerContext* context,
+                                            grpc::ServerReaderWriter<v1::ImportResponsesResponse, v1::ImportResponsesRequest>* stream) {
+  return status::ToGrpc(importer_.Run({.read = [stream](v1::ImportResponsesRequest& request) { return stream->Read(&request); },
+                                       .write = [stream](const v1::ImportResponsesResponse& report) { return stream->Write(report); },
+                                       .cancelled = [context] { return context->IsCancelled(); },
+                                       .make_context = [context] { return grpc::ClientContext::FromServerContext(*context); }}));
+}
+
+grpc::Status IntakeService::GetResponse(ServerContext*, const v1::GetResponseRequest* request, v1::GetResponseResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  absl::StatusOr<StoredResponse> stored = responses_.Get(request->name());
+  if (!stored.ok()) return status::ToGrpc(stored.status());
+  if (request->view() == v1::RESPONSE_VIEW_PERSONAL) {
+    auto questions = catalog_.Questions(names::WaveOf(request->name()));
+    if (!questions.ok()) return status::ToGrpc(questions.status());
+    PutBackPersonal(*(*questions)->questionnaire, std::move(stored->personal), *stored->response.mutable_answers());
+  }
+  response->mutable_response()->Swap(&stored->response);
+  return grpc::Status::OK;
+}
+
+grpc::Status IntakeService::ListResponses(ServerContext*, const v1::ListResponsesRequest* request, v1::ListResponsesResponse* response) {
+  paging::Page page;
+  if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  if (auto wave = catalog_.GetWave(request->parent()); !wave.ok()) return status::ToGrpc(wave.status());
+  return Reply(responses_.List(*request, page), response);
+}
+
+grpc::Status IntakeService::WithdrawResponse(ServerContext*, const v1::WithdrawResponseRequest* request,
+                                             v1::WithdrawResponseResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(responses_.Withdraw(*request), response);
+}
+
+template <typename Message>
+grpc::Status IntakeService::Watch(ServerContext* context, const std::string& partition, uint64_t after_sequence,
+                                  ServerWriter<Message>* writer, const std::function<bool(const std::string&, Message&)>& fill) {
+  if (watchers_.fetch_add(1) >= kMaxWatchers) {
+    --watchers_;
+    return status::ToGrpc(
+        status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WATCHERS", "too many watches are open; try again later"));
+  }
+  Message message;
+  bool readable = true;
+  const feed::Sink sink{.event =
+                            [&](const storage::FeedEvent& event) {
+                              readable = fill(event.value, message);
+                              return readable && writer->Write(message);
+                            },
+                        .caught_up =
+                            [&](uint64_t sequence) {
+                              message.mutable_caught_up()->set_sequence(sequence);
+                              return writer->Write(message);
+                            },
+                        .cancelled = [context] { return context->IsCancelled(); }};
+  absl::Status status = feed::Serve(store_, partition, after_sequence, sink);
+  --watchers_;
+  if (!readable) status = status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
+  return status::ToGrpc(status);
+}
+
+grpc::Status IntakeService::WatchWaves(ServerContext* context, const v1::WatchWavesRequest* request,
+                                       ServerWriter<v1::WatchWavesResponse>* writer) {
+  return Watch<v1::WatchWavesResponse>(
+      context, Catalog::kPartition, request->after_sequence(), writer,
+      [](const std::string& bytes, v1::WatchWavesResponse& message) { return message.mutable_wave()->ParseFromString(bytes); });
+}
+
+grpc::Status IntakeService::WatchSubmissions(ServerContext* context, const v1::WatchSubmissionsRequest* request,
+                                             ServerWriter<v1::WatchSubmissionsResponse>* writer) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  if (auto wave = catalog_.GetWave(request->parent()); !wave.ok()) return status::ToGrpc(wave.status());
+  return Watch<v1::WatchSubmissionsResponse>(
+      context, request->parent(), request->after_sequence(), writer,
+      [](const std::string& bytes, v1::WatchSubmissionsResponse& message) { return message.mutable_submission()->ParseFromString(bytes); });
+}
+
+}  // namespace peiling::intake

@@ -1,0 +1,64 @@
+// The gRPC handlers of intake: check the request, call the domain, map the status.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "peiling/intake/v1/intake.grpc.pb.h"
+#include "services/common/storage/store.h"
+#include "services/intake/catalog.h"
+#include "services/intake/response_importer.h"
+#include "services/intake/response_store.h"
+#include "services/intake/submission_batcher.h"
+
+namespace peiling::intake {
+
+class IntakeService final : public v1::IntakeService::Service {
+ public:
+  // Watches at a time; each holds a thread.
+  static constexpr int kMaxWatchers = 64;
+
+  // All must outlive the service.
+  IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer)
+      : store_(store), catalog_(catalog), responses_(responses), batcher_(batcher), importer_(importer) {}
+
+  grpc::Status ApplyDocuments(grpc::ServerContext* context, const v1::ApplyDocumentsRequest* request,
+                              v1::ApplyDocumentsResponse* response) override;
+  grpc::Status GetSurvey(grpc::ServerContext* context, const v1::GetSurveyRequest* request, v1::GetSurveyResponse* response) override;
+  grpc::Status ListSurveys(grpc::ServerContext* context, const v1::ListSurveysRequest* request, v1::ListSurveysResponse* response) override;
+  grpc::Status GetWave(grpc::ServerContext* context, const v1::GetWaveRequest* request, v1::GetWaveResponse* response) override;
+  grpc::Status ListWaves(grpc::ServerContext* context, const v1::ListWavesRequest* request, v1::ListWavesResponse* response) override;
+  grpc::Status WatchWaves(grpc::ServerContext* context, const v1::WatchWavesRequest* request,
+                          grpc::ServerWriter<v1::WatchWavesResponse>* writer) override;
+  grpc::Status GetQuestionnaire(grpc::ServerContext* context, const v1::GetQuestionnaireRequest* request,
+                                v1::GetQuestionnaireResponse* response) override;
+  grpc::Status GetPublishedReport(grpc::ServerContext* context, const v1::GetPublishedReportRequest* request,
+                                  v1::GetPublishedReportResponse* response) override;
+  grpc::Status SubmitResponse(grpc::ServerContext* context, const v1::SubmitResponseRequest* request,
+                              v1::SubmitResponseResponse* response) override;
+  grpc::Status ImportResponses(grpc::ServerContext* context,
+                               grpc::ServerReaderWriter<v1::ImportResponsesResponse, v1::ImportResponsesRequest>* stream) override;
+  grpc::Status GetResponse(grpc::ServerContext* context, const v1::GetResponseRequest* request, v1::GetResponseResponse* response) override;
+  grpc::Status ListResponses(grpc::ServerContext* context, const v1::ListResponsesRequest* request,
+                             v1::ListResponsesResponse* response) override;
+  grpc::Status WithdrawResponse(grpc::ServerContext* context, const v1::WithdrawResponseRequest* request,
+                                v1::WithdrawResponseResponse* response) override;
+  grpc::Status WatchSubmissions(grpc::ServerContext* context, const v1::WatchSubmissionsRequest* request,
+                                grpc::ServerWriter<v1::WatchSubmissionsResponse>* writer) override;
+
+ private:
+  // Serves a feed as a watch; `fill` reads an event's bytes into a message of the stream.
+  template <typename Message>
+  grpc::Status Watch(grpc::ServerContext* context, const std::string& partition, uint64_t after_sequence,
+                     grpc::ServerWriter<Message>* writer, const std::function<bool(const std::string&, Message&)>& fill);
+
+  storage::Store& store_;
+  Catalog& catalog_;
+  ResponseStore& responses_;
+  SubmissionBatcher& batcher_;
+  ResponseImporter& importer_;
+  std::atomic<int> watchers_ = 0;
+};
+
+}  // namespace peiling::intake

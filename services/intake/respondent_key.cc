@@ -1,0 +1,48 @@
+#include "services/intake/respondent_key.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#include <cstdlib>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/string_view.h"
+#include "services/common/text/fold.h"
+
+namespace peiling::intake {
+namespace {
+
+constexpr size_t kSecretBytes = 32;
+constexpr size_t kKeyBytes = 16;
+
+std::string NameOf(const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers) {
+  const survey::QuestionIndex respondent = questionnaire.FindRole(survey::v1::QUESTION_ROLE_RESPONDENT);
+  if (respondent == survey::kNoQuestion) return "";
+  const std::string& code = questionnaire.questions()[respondent].question->code();
+  for (const survey::v1::Answer& answer : answers.answers()) {
+    if (answer.question() == code) return text::Fold(answer.text());
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string NewSecret() {
+  std::string secret(kSecretBytes, '\0');
+  // Without randomness there is no privacy, and no way to go on.
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) != 1) std::abort();
+  return secret;
+}
+
+std::string RespondentKey(std::string_view secret, const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers) {
+  const std::string name = NameOf(questionnaire, answers);
+  if (name.empty()) return "";
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(name.data()), name.size(),
+       digest, &length);
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), kKeyBytes));
+}
+
+}  // namespace peiling::intake
