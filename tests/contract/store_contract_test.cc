@@ -3,62 +3,39 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <filesystem>
-#include <functional>
+#include <chrono>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "peiling/survey/v1/feed.pb.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/receipts.h"
 #include "services/common/storage/store.h"
+#include "tests/contract/place.h"
 
 namespace peiling::storage {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using survey::v1::CaughtUp;
+using survey::v1::FeedPosition;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
+using ::testing::SizeIs;
 
-// A place for a store that can be opened again and again.
-class Place {
- public:
-  virtual ~Place() = default;
-  virtual std::string address() const = 0;
-  // Whether what was committed is there after closing and opening.
-  virtual bool lasting() const { return true; }
-};
-
-class FilePlace : public Place {
- public:
-  FilePlace() {
-    std::string name = (std::filesystem::temp_directory_path() / "peiling-contract-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~FilePlace() override { std::filesystem::remove_all(folder_); }
-  std::string address() const override { return "sqlite:" + (folder_ / "new" / "store.db").string(); }
-
- private:
-  std::filesystem::path folder_;
-};
-
-class MemoryPlace : public Place {
- public:
-  std::string address() const override { return "sqlite::memory:"; }
-  bool lasting() const override { return false; }
-};
+constexpr char kWave[] = "surveys/s/waves/w";
+constexpr char kOtherWave[] = "surveys/s/waves/x";
 
 struct Kind {
   std::string name;
   std::function<std::unique_ptr<Place>()> make;
 };
-
-constexpr char kWave[] = "surveys/s/waves/w";
-
-std::function<std::vector<std::string>(uint64_t)> Events(std::vector<std::string> events) {
-  return [events = std::move(events)](uint64_t) { return events; };
-}
 
 class StoreContract : public ::testing::TestWithParam<Kind> {
  protected:
@@ -71,21 +48,25 @@ class StoreContract : public ::testing::TestWithParam<Kind> {
     store_ = std::move(*store);
   }
 
-  // The version a document has; 0 when there is none.
-  uint64_t Version(const std::string& key) {
-    auto document = store_->Get(kWave, key);
-    EXPECT_TRUE(document.ok()) << document.status();
-    return document.ok() && document->has_value() ? (*document)->version : 0;
+  absl::Status Commit(Batch batch) { return store_->Commit(std::move(batch)).status(); }
+  absl::Status Put(const std::string& key, const std::string& value, std::optional<uint64_t> expected = std::nullopt) {
+    return Commit({kWave, {{key, value, expected}}});
+  }
+  absl::Status Delete(const std::string& key, std::optional<uint64_t> expected = std::nullopt) {
+    return Commit({kWave, {{key, std::nullopt, expected}}});
   }
 
-  std::string Value(const std::string& key) {
-    auto document = store_->Get(kWave, key);
+  // Version and value; version 0 when there is none.
+  std::pair<uint64_t, std::string> Get(const std::string& key, const std::string& partition = kWave) {
+    auto document = store_->Get(partition, key);
     EXPECT_TRUE(document.ok()) << document.status();
-    return document.ok() && document->has_value() ? (*document)->value : "(none)";
+    if (!document.ok() || !document->has_value()) return {0, ""};
+    EXPECT_EQ((*document)->key, key);
+    return {(*document)->version, (*document)->value};
   }
 
-  std::vector<std::pair<uint64_t, std::string>> Feed(uint64_t after = 0, size_t limit = 1000) {
-    auto events = store_->ReadFeed(kWave, after, limit);
+  std::vector<std::pair<uint64_t, std::string>> Feed(uint64_t after = 0, size_t limit = 100'000, const std::string& partition = kWave) {
+    auto events = store_->ReadFeed(partition, after, limit);
     EXPECT_TRUE(events.ok()) << events.status();
     std::vector<std::pair<uint64_t, std::string>> result;
     if (events.ok()) {
@@ -94,25 +75,504 @@ class StoreContract : public ::testing::TestWithParam<Kind> {
     return result;
   }
 
+  std::vector<std::string> Keys(const std::string& prefix, const std::string& after = "", size_t limit = 1000) {
+    auto documents = store_->List(kWave, prefix, after, limit);
+    EXPECT_TRUE(documents.ok()) << documents.status();
+    std::vector<std::string> keys;
+    if (documents.ok()) {
+      for (const Document& document : *documents) keys.push_back(document.key);
+    }
+    return keys;
+  }
+
   std::unique_ptr<Place> place_ = GetParam().make();
   std::unique_ptr<Store> store_;
 };
 
-TEST_P(StoreContract, CommitsDocumentAndFeedTogether) {
+// ---- Commit
+
+TEST_P(StoreContract, CommitsDocumentsAndEventsTogether) {
   auto result = store_->Commit({kWave, {{"a", "1"}, {"b", ""}}, {}, Events({"first", "second"})});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->first_sequence, 1u);
   EXPECT_EQ(result->last_sequence, 2u);
-  EXPECT_EQ(Value("a"), "1");
-  EXPECT_EQ(Value("b"), "");
-  EXPECT_EQ(Version("a"), 1u);
+  EXPECT_THAT(Get("a"), Pair(1, "1"));
+  EXPECT_THAT(Get("b"), Pair(1, ""));
   EXPECT_THAT(Feed(), ElementsAre(Pair(1, "first"), Pair(2, "second")));
+}
+
+TEST_P(StoreContract, CommitWithoutEventsTellsWhereTheFeedStands) {
+  ASSERT_TRUE(Commit({kWave, {}, {}, Events({"first"})}).ok());
+  auto result = store_->Commit({kWave, {{"a", "1"}}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->first_sequence, 0u);
+  EXPECT_EQ(result->last_sequence, 1u);
+}
+
+TEST_P(StoreContract, AnEventCanHoldItsOwnSequence) {
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(Commit({kWave,
+                        {},
+                        {},
+                        [](uint64_t first) {
+                          return std::vector<std::string>{"is " + std::to_string(first), "is " + std::to_string(first + 1)};
+                        }})
+                    .ok());
+  }
+  for (const auto& [sequence, value] : Feed()) EXPECT_EQ(value, "is " + std::to_string(sequence));
+  EXPECT_THAT(Feed(), SizeIs(6));
+}
+
+TEST_P(StoreContract, BytesOfAnyKindSurvive) {
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
+  const std::string key = "k" + bytes;
+  const std::string large(3 << 20, '\xff');
+  ASSERT_TRUE(Commit({bytes, {{key, bytes}, {"large", large}}, {}, Events({bytes, ""})}).ok());
+  EXPECT_THAT(Get(key, bytes), Pair(1, bytes));
+  EXPECT_THAT(Get("large", bytes), Pair(1, large));
+  EXPECT_THAT(Feed(0, 10, bytes), ElementsAre(Pair(1, bytes), Pair(2, "")));
+}
+
+TEST_P(StoreContract, PartitionsDoNotSeeEachOther) {
+  ASSERT_TRUE(Commit({kWave, {{"a", "here"}}, {}, Events({"here"})}).ok());
+  ASSERT_TRUE(Commit({kOtherWave, {{"a", "there"}}, {}, Events({"there", "there too"})}).ok());
+  EXPECT_THAT(Get("a"), Pair(1, "here"));
+  EXPECT_THAT(Get("a", kOtherWave), Pair(1, "there"));
+  EXPECT_THAT(Feed(), ElementsAre(Pair(1, "here")));
+  EXPECT_THAT(Feed(0, 10, kOtherWave), SizeIs(2));
+  EXPECT_EQ(*store_->LastSequence(kWave), 1u);
+  EXPECT_EQ(*store_->LastSequence(kOtherWave), 2u);
+}
+
+TEST_P(StoreContract, ExpectedVersionDecidesWhetherAWriteHappens) {
+  struct Case {
+    const char* what;
+    uint64_t puts;  // Made before.
+    bool deleted;   // Then.
+    std::optional<uint64_t> expected;
+    bool ok;
+  };
+  const Case cases[] = {
+      {"whatever, none there", 0, false, std::nullopt, true},
+      {"none wanted, none there", 0, false, 0, true},
+      {"first wanted, none there", 0, false, 1, false},
+      {"whatever, one there", 2, false, std::nullopt, true},
+      {"none wanted, one there", 2, false, 0, false},
+      {"the version there", 2, false, 2, true},
+      {"an older version", 2, false, 1, false},
+      {"a newer version", 2, false, 3, false},
+      {"none wanted, deleted", 2, true, 0, true},
+      {"the version before the delete", 2, true, 2, false},
+      {"whatever, deleted", 2, true, std::nullopt, true},
+  };
+  for (const Case& c : cases) {
+    for (const bool remove : {false, true}) {
+      SCOPED_TRACE(std::string(c.what) + (remove ? ", delete" : ", put"));
+      const std::string key = std::string(c.what) + (remove ? "-" : "+");
+      for (uint64_t i = 0; i < c.puts; ++i) ASSERT_TRUE(Put(key, "old").ok());
+      if (c.deleted) {
+        ASSERT_TRUE(Delete(key).ok());
+      }
+      const auto before = Get(key);
+      const absl::Status status = remove ? Delete(key, c.expected) : Put(key, "new", c.expected);
+      if (c.ok) {
+        EXPECT_TRUE(status.ok()) << status;
+        if (remove) {
+          EXPECT_THAT(Get(key), Pair(0, ""));
+        } else {
+          EXPECT_THAT(Get(key), Pair(c.puts + 1, "new"));
+        }
+      } else {
+        EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << status;
+        EXPECT_EQ(status::Reason(status), "CONCURRENT_CHANGE");
+        EXPECT_EQ(Get(key), before);
+      }
+    }
+  }
+}
+
+TEST_P(StoreContract, ExpectationsHoldWithoutChangingAnything) {
+  ASSERT_TRUE(Put("a", "1").ok());
+  EXPECT_TRUE(Commit({kWave, {{"b", "1"}}, {{"a", 1}, {"none", 0}}}).ok());
+  EXPECT_THAT(Get("a"), Pair(1, "1"));
+  EXPECT_EQ(Commit({kWave, {{"b", "2"}}, {{"a", 2}}}).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Commit({kWave, {{"b", "2"}}, {{"none", 1}}}).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Commit({kWave, {{"b", "2"}}, {{"a", 0}}}).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(Commit({"surveys/s/waves/new", {{"b", "2"}}, {{"a", 1}}}).code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(Get("b"), Pair(1, "1"));
+  EXPECT_TRUE(Commit({kWave, {}, {{"a", 1}}}).ok());
+}
+
+TEST_P(StoreContract, AFailedConditionLeavesNothingBehind) {
+  ASSERT_TRUE(Put("second", "old").ok());
+  const absl::Status status = Commit({kWave, {{"first", "new"}, {"second", "new", 7}, {"third", "new"}}, {}, Events({"event"})});
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(Get("first"), Pair(0, ""));
+  EXPECT_THAT(Get("second"), Pair(1, "old"));
+  EXPECT_THAT(Feed(), IsEmpty());
+  EXPECT_THAT(*store_->Partitions(""), ElementsAre(kWave));
+  EXPECT_EQ(Commit({kOtherWave, {{"a", "1", 1}}, {}, Events({"event"})}).code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(*store_->Partitions(""), ElementsAre(kWave));
+}
+
+TEST_P(StoreContract, AVersionIsNeverUsedAgain) {
+  std::set<uint64_t> seen;
+  for (int round = 0; round < 3; ++round) {
+    for (int put = 0; put < 2; ++put) {
+      ASSERT_TRUE(Put("a", "value").ok());
+      EXPECT_TRUE(seen.insert(Get("a").first).second) << "version " << Get("a").first << " again";
+    }
+    ASSERT_TRUE(Delete("a").ok());
+    EXPECT_THAT(Get("a"), Pair(0, ""));
+    if (place_->lasting()) Open();
+  }
+  EXPECT_EQ(*seen.rbegin(), 6u);
+}
+
+TEST_P(StoreContract, ABatchWritesAKeyOnce) {
+  const absl::Status status = Commit({kWave, {{"a", "1"}, {"b", "1"}, {"a", "2"}}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status::Reason(status), "DUPLICATE_KEY");
+  EXPECT_THAT(Get("b"), Pair(0, ""));
+}
+
+// ---- Concurrency
+
+TEST_P(StoreContract, ConcurrentCommitsSucceedOrFailByThemselves) {
+  constexpr int kCallers = 16, kCommits = 40;
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < kCallers; ++caller) {
+    callers.emplace_back([&, caller] {
+      for (int i = 0; i < kCommits; ++i) {
+        const std::string key = std::to_string(caller) + "/" + std::to_string(i);
+        // Every third has a condition that does not hold.
+        const bool doomed = (caller + i) % 3 == 0;
+        auto result = store_->Commit({kWave, {{key, "value", doomed ? 9 : 0}}, {}, [&key](uint64_t first) {
+                                        return std::vector<std::string>{key + "@" + std::to_string(first)};
+                                      }});
+        if (result.ok() == doomed) ++wrong;
+        if (doomed && result.status().code() != absl::StatusCode::kAborted) ++wrong;
+        if (!doomed && (!result.ok() || Get(key).first != 1)) ++wrong;  // Its own write is seen at once.
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+  uint64_t want = 1;
+  std::set<std::string> keys;
+  for (const auto& [sequence, value] : Feed()) {
+    EXPECT_EQ(sequence, want++);
+    const size_t at = value.find('@');
+    EXPECT_EQ(value.substr(at + 1), std::to_string(sequence));
+    EXPECT_TRUE(keys.insert(value.substr(0, at)).second);
+  }
+  const auto stored = Keys("", "", 10'000);
+  EXPECT_EQ(keys, std::set<std::string>(stored.begin(), stored.end()));
+  EXPECT_EQ(*store_->LastSequence(kWave), keys.size());
+}
+
+TEST_P(StoreContract, OfConcurrentChangesToOneDocumentNoneIsLost) {
+  constexpr int kCallers = 8, kIncrements = 25;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < kCallers; ++caller) {
+    callers.emplace_back([&] {
+      for (int done = 0; done < kIncrements;) {
+        const auto [version, value] = Get("counter");
+        const std::string next = std::to_string((value.empty() ? 0 : std::stoi(value)) + 1);
+        const absl::Status status = Put("counter", next, version);
+        if (status.ok()) ++done;
+        if (!status.ok() && status.code() != absl::StatusCode::kAborted) {
+          ADD_FAILURE() << status;
+          return;
+        }
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_THAT(Get("counter"), Pair(kCallers * kIncrements, std::to_string(kCallers * kIncrements)));
+}
+
+TEST_P(StoreContract, GetManyIsOfOneMoment) {
+  ASSERT_TRUE(Commit({kWave, {{"a", "0"}, {"b", "0"}}}).ok());
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (int i = 1; !stop; ++i) {
+      const std::string value = std::to_string(i);
+      if (!Commit({kWave, {{"a", value}, {"b", value}}}).ok()) ADD_FAILURE();
+    }
+  });
+  for (int i = 0; i < 300; ++i) {
+    auto documents = store_->GetMany(kWave, {"b", "none", "a", "b"});
+    ASSERT_TRUE(documents.ok()) << documents.status();
+    ASSERT_THAT(*documents, SizeIs(4));
+    EXPECT_FALSE((*documents)[1].has_value());
+    EXPECT_EQ((*documents)[0]->key, "b");
+    EXPECT_EQ((*documents)[0]->value, (*documents)[2]->value);
+    EXPECT_EQ((*documents)[0]->version, (*documents)[3]->version);
+  }
+  stop = true;
+  writer.join();
+}
+
+// ---- Listing
+
+TEST_P(StoreContract, ListsByPrefixInBytewiseOrder) {
+  for (const char* key : {"b/2", "a/1", "b/10", "b/1", "b", "b0", "c/1", "b/\xff", "b/\xff\xff"}) ASSERT_TRUE(Put(key, key).ok());
+  ASSERT_TRUE(Put("b/deleted", "x").ok());
+  ASSERT_TRUE(Delete("b/deleted").ok());
+  EXPECT_THAT(Keys("b/"), ElementsAre("b/1", "b/10", "b/2", "b/\xff", "b/\xff\xff"));
+  EXPECT_THAT(Keys("b/\xff"), ElementsAre("b/\xff", "b/\xff\xff"));
+  EXPECT_THAT(Keys(""), SizeIs(9));
+  EXPECT_THAT(Keys("d"), IsEmpty());
+  EXPECT_THAT(Keys("b/", "b/10"), ElementsAre("b/2", "b/\xff", "b/\xff\xff"));
+  EXPECT_THAT(Keys("b/", "a/1"), SizeIs(5));
+  EXPECT_THAT(Keys("b/", "c"), IsEmpty());
+  EXPECT_THAT(Keys("b/", "", 0), IsEmpty());
+}
+
+TEST_P(StoreContract, PagesCoverEverythingOnce) {
+  std::set<std::string> want;
+  for (int i = 0; i < 97; ++i) {
+    want.insert("k/" + std::to_string(i));
+    ASSERT_TRUE(Put("k/" + std::to_string(i), "value").ok());
+  }
+  std::vector<std::string> got;
+  for (std::string after;;) {
+    const auto page = Keys("k/", after, 10);
+    if (page.empty()) break;
+    EXPECT_LE(page.size(), 10u);
+    got.insert(got.end(), page.begin(), page.end());
+    after = page.back();
+  }
+  EXPECT_EQ(got, std::vector<std::string>(want.begin(), want.end()));
+}
+
+TEST_P(StoreContract, NamesThePartitionsThatHoldSomething) {
+  ASSERT_TRUE(Commit({"b/documents", {{"a", "1"}}}).ok());
+  ASSERT_TRUE(Commit({"b/events", {}, {}, Events({"1"})}).ok());
+  ASSERT_TRUE(Commit({"a", {{"a", "1"}}}).ok());
+  ASSERT_TRUE(Commit({"b/emptied", {{"a", "1"}}}).ok());
+  ASSERT_TRUE(Commit({"b/emptied", {{"a", std::nullopt}}}).ok());
+  EXPECT_THAT(*store_->Partitions("b/"), ElementsAre("b/documents", "b/events"));
+  EXPECT_THAT(*store_->Partitions(""), ElementsAre("a", "b/documents", "b/events"));
+  EXPECT_THAT(*store_->Partitions("c"), IsEmpty());
+}
+
+TEST_P(StoreContract, WhatWasNeverWrittenIsEmpty) {
+  EXPECT_THAT(Get("a", "nowhere"), Pair(0, ""));
+  EXPECT_THAT(Feed(0, 10, "nowhere"), IsEmpty());
+  EXPECT_EQ(*store_->LastSequence("nowhere"), 0u);
+  EXPECT_THAT(*store_->List("nowhere", "", "", 10), IsEmpty());
+  EXPECT_THAT(*store_->GetMany("nowhere", {"a", "b"}), SizeIs(2));
+  EXPECT_TRUE(Commit({"nowhere", {{"a", std::nullopt}}}).ok());
+}
+
+// ---- Feeds
+
+TEST_P(StoreContract, AFeedIsReadFromAnySequenceOn) {
+  for (int i = 1; i <= 10; ++i) ASSERT_TRUE(Commit({kWave, {}, {}, Events({std::to_string(i)})}).ok());
+  EXPECT_THAT(Feed(7), ElementsAre(Pair(8, "8"), Pair(9, "9"), Pair(10, "10")));
+  EXPECT_THAT(Feed(7, 2), ElementsAre(Pair(8, "8"), Pair(9, "9")));
+  EXPECT_THAT(Feed(10), IsEmpty());
+  EXPECT_THAT(Feed(11), IsEmpty());
+  EXPECT_THAT(Feed(uint64_t{1} << 63), IsEmpty());
+  EXPECT_THAT(Feed(0), SizeIs(10));
+}
+
+TEST_P(StoreContract, LargeEventsComeInSeveralReadings) {
+  const std::string large(1 << 20, 'x');
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Commit({kWave, {}, {}, Events({large})}).ok());
+  uint64_t sequence = 0;
+  int readings = 0;
+  while (sequence < 10) {
+    const auto events = Feed(sequence);
+    ASSERT_FALSE(events.empty());
+    EXPECT_EQ(events.front().first, sequence + 1);
+    sequence = events.back().first;
+    ++readings;
+  }
+  EXPECT_GT(readings, 1);
+  EXPECT_THAT(Feed(sequence), IsEmpty());
+}
+
+TEST_P(StoreContract, SeveralReadersFollowAFeedInOrder) {
+  constexpr uint64_t kEvents = 300;
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> readers;
+  for (int reader = 0; reader < 4; ++reader) {
+    readers.emplace_back([&] {
+      uint64_t sequence = 0;
+      while (sequence < kEvents) {
+        auto grown = store_->WaitFeed(kWave, sequence, milliseconds(20'000));
+        if (!grown.ok() || !*grown) {
+          ++wrong;
+          return;
+        }
+        for (const auto& event : Feed(sequence, 7)) {
+          if (event.first != ++sequence || event.second != std::to_string(sequence)) ++wrong;
+        }
+      }
+    });
+  }
+  std::vector<std::thread> writers;
+  for (int writer = 0; writer < 3; ++writer) {
+    writers.emplace_back([&] {
+      for (uint64_t i = 0; i < kEvents / 3; ++i) {
+        if (!Commit({kWave, {}, {}, [](uint64_t first) { return std::vector<std::string>{std::to_string(first)}; }}).ok()) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : writers) thread.join();
+  for (std::thread& thread : readers) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(StoreContract, WaitingEndsWithTheEventOrTheTime) {
+  auto grown = store_->WaitFeed(kWave, 0, milliseconds(10));
+  ASSERT_TRUE(grown.ok()) << grown.status();
+  EXPECT_FALSE(*grown);
+
+  const auto begin = steady_clock::now();
+  std::thread writer([&] {
+    std::this_thread::sleep_for(milliseconds(50));
+    EXPECT_TRUE(Commit({kOtherWave, {}, {}, Events({"of another feed"})}).ok());
+    EXPECT_TRUE(Put("a", "no event").ok());
+    EXPECT_TRUE(Commit({kWave, {}, {}, Events({"event"})}).ok());
+  });
+  grown = store_->WaitFeed(kWave, 0, milliseconds(20'000));
+  writer.join();
+  ASSERT_TRUE(grown.ok()) << grown.status();
+  EXPECT_TRUE(*grown);
+  EXPECT_LT(steady_clock::now() - begin, milliseconds(10'000));
+  EXPECT_TRUE(*store_->WaitFeed(kWave, 0, milliseconds(0)));
+  EXPECT_FALSE(*store_->WaitFeed(kWave, 1, milliseconds(0)));
+}
+
+TEST_P(StoreContract, InterruptEndsAllWaitingNowAndLater) {
+  std::vector<std::thread> waiters;
+  const auto begin = steady_clock::now();
+  for (const char* partition : {kWave, kWave, kOtherWave}) {
+    waiters.emplace_back(
+        [&, partition] { EXPECT_EQ(status::Reason(store_->WaitFeed(partition, 0, milliseconds(20'000)).status()), "SHUTTING_DOWN"); });
+  }
+  std::this_thread::sleep_for(milliseconds(20));
+  store_->Interrupt();
+  for (std::thread& waiter : waiters) waiter.join();
+  EXPECT_EQ(status::Reason(store_->WaitFeed(kWave, 0, milliseconds(20'000)).status()), "SHUTTING_DOWN");
+  EXPECT_LT(steady_clock::now() - begin, milliseconds(10'000));
+  EXPECT_TRUE(Put("a", "writing goes on").ok());
+}
+
+// ---- Receipts
+
+FeedPosition Answer(uint64_t submissions) {
+  FeedPosition answer;
+  answer.set_submissions(submissions);
+  return answer;
+}
+
+CaughtUp Request(uint64_t sequence) {
+  CaughtUp request;
+  request.set_sequence(sequence);
+  return request;
+}
+
+TEST_P(StoreContract, ARepeatedRequestGetsTheFirstAnswer) {
+  const std::string digest = RequestDigest(Request(1));
+  FeedPosition answer;
+  auto found = FindReceipt(*store_, kWave, "id", digest, answer);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_FALSE(*found);
+  ASSERT_TRUE(Commit({kWave, {{"a", "effect"}, ReceiptWrite("id", digest, Answer(42))}}).ok());
+  found = FindReceipt(*store_, kWave, "id", digest, answer);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(*found);
+  EXPECT_EQ(answer.submissions(), 42u);
+}
+
+TEST_P(StoreContract, AnEmptyAnswerIsAnAnswer) {
+  const std::string digest = RequestDigest(Request(1));
+  ASSERT_TRUE(Commit({kWave, {ReceiptWrite("id", digest, FeedPosition())}}).ok());
+  FeedPosition answer;
+  EXPECT_TRUE(*FindReceipt(*store_, kWave, "id", digest, answer));
+}
+
+TEST_P(StoreContract, ARequestIdIsForOneRequest) {
+  ASSERT_TRUE(Commit({kWave, {ReceiptWrite("id", RequestDigest(Request(1)), Answer(42))}}).ok());
+  FeedPosition answer;
+  // Other content, and the same bytes in a message of another type.
+  for (const std::string& digest : {RequestDigest(Request(2)), RequestDigest(Answer(1)), RequestDigest(Request(0))}) {
+    auto found = FindReceipt(*store_, kWave, "id", digest, answer);
+    EXPECT_EQ(found.status().code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_EQ(status::Reason(found.status()), "REQUEST_ID_REUSED");
+  }
+  EXPECT_FALSE(*FindReceipt(*store_, kOtherWave, "id", RequestDigest(Request(2)), answer));
+  EXPECT_FALSE(*FindReceipt(*store_, kWave, "i", RequestDigest(Request(2)), answer));
+}
+
+TEST_P(StoreContract, EqualRequestsAtOnceHaveOneEffect) {
+  constexpr int kCallers = 12;
+  const std::string digest = RequestDigest(Request(1));
+  std::vector<uint64_t> answers(kCallers);
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < kCallers; ++caller) {
+    callers.emplace_back([&, caller] {
+      while (true) {
+        FeedPosition answer;
+        auto found = FindReceipt(*store_, kWave, "id", digest, answer);
+        ASSERT_TRUE(found.ok()) << found.status();
+        if (*found) {
+          answers[caller] = answer.submissions();
+          return;
+        }
+        const absl::Status status = Commit({kWave, {ReceiptWrite("id", digest, Answer(100 + caller))}, {}, Events({"effect"})});
+        ASSERT_TRUE(status.ok() || status.code() == absl::StatusCode::kAborted) << status;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_THAT(Feed(), SizeIs(1));
+  EXPECT_GE(answers[0], 100u);
+  EXPECT_THAT(answers, ::testing::Each(answers[0]));
+}
+
+// ---- Opening again
+
+TEST_P(StoreContract, EverythingIsThereAfterOpeningAgain) {
+  if (!place_->lasting()) GTEST_SKIP() << "not a lasting store";
+  ASSERT_TRUE(Commit({kWave, {{"a", "1"}, {"b", "1"}}, {}, Events({"first", "second"})}).ok());
+  ASSERT_TRUE(Commit({kOtherWave, {{"a", "2"}}}).ok());
+  ASSERT_TRUE(Delete("b").ok());
+  Open();
+  EXPECT_THAT(Get("a"), Pair(1, "1"));
+  EXPECT_THAT(Get("b"), Pair(0, ""));
+  EXPECT_THAT(Get("a", kOtherWave), Pair(1, "2"));
+  EXPECT_THAT(Feed(), ElementsAre(Pair(1, "first"), Pair(2, "second")));
+  EXPECT_EQ(*store_->LastSequence(kWave), 2u);
+  EXPECT_THAT(*store_->Partitions(""), ElementsAre(kWave, kOtherWave));
+  auto result = store_->Commit({kWave, {{"a", "2", 1}, {"b", "2", 0}}, {}, Events({"third"})});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->first_sequence, 3u);
+  EXPECT_THAT(Get("b"), Pair(2, "2"));
+  auto created = store_->Commit({"surveys/s/waves/new", {{"a", "3"}}, {}, Events({"first"})});
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_EQ(created->first_sequence, 1u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
                          ::testing::Values(Kind{"SqliteFile", [] { return std::make_unique<FilePlace>(); }},
                                            Kind{"SqliteMemory", [] { return std::make_unique<MemoryPlace>(); }}),
                          [](const auto& info) { return info.param.name; });
+
+TEST(OpenStore, RefusesWhatIsNoAddress) {
+  for (const char* address : {"", "sqlite", "sqlite:", "file.db", "mysql:file.db"}) {
+    auto store = OpenStore(address);
+    EXPECT_EQ(store.status().code(), absl::StatusCode::kInvalidArgument) << address;
+    EXPECT_EQ(status::Reason(store.status()), "STORAGE_ADDRESS") << address;
+  }
+}
 
 }  // namespace
 }  // namespace peiling::storage

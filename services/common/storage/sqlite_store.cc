@@ -34,10 +34,15 @@ constexpr int kSequenceBits = 40;
 constexpr uint64_t kMaxSequence = (uint64_t{1} << kSequenceBits) - 1;
 
 constexpr size_t kReaders = 4;
-constexpr size_t kMaxQueued = 4096;
+constexpr size_t kMaxQueued = 512;
 constexpr size_t kMaxGroup = 256;
 constexpr size_t kMaxGroupBytes = 16 << 20;
 constexpr size_t kMaxBatchBytes = 256 << 20;
+// The most the writer waits for a group to fill, whatever the disk.
+constexpr std::chrono::microseconds kMaxLinger(2000);
+// The log is copied into the file when it has this many pages (16 MiB): often enough that a copy is short, seldom enough that pages
+// changed by many commits are copied once.
+constexpr int kCheckpointPages = 4096;
 constexpr size_t kMaxReadBytes = 4 << 20;
 
 int64_t EventId(int64_t partition, uint64_t sequence) { return (partition << kSequenceBits) | static_cast<int64_t>(sequence); }
@@ -175,7 +180,13 @@ absl::Status SqliteStore::PrepareSchema() {
 
 absl::Status SqliteStore::PrepareWriter() {
   sqlite3* db = writer_.db.get();
-  absl::Status status = Execute(db, "PRAGMA cache_size = -65536");
+  absl::Status status = Execute(db, "PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864");
+  // In place of SQLite's own checkpoints, which would make the callers of a commit wait.
+  const auto note_pages = [](void* pages, sqlite3*, const char*, int count) {
+    *static_cast<int*>(pages) = count;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(db, note_pages, &log_pages_);
   writer_.begin = Statement(db, "BEGIN IMMEDIATE", status);
   writer_.commit = Statement(db, "COMMIT", status);
   writer_.rollback = Statement(db, "ROLLBACK", status);
@@ -237,6 +248,7 @@ absl::StatusOr<CommitResult> SqliteStore::Commit(Batch batch) {
   if (absl::Status checked = CheckBatch(batch, bytes); !checked.ok()) return checked;
   Pending pending{std::move(batch), CommitResult()};
   std::shared_ptr<Group> group;
+  bool wake = false;
   {
     std::lock_guard guard(queue_mutex_);
     if (queued_ >= kMaxQueued) {
@@ -249,28 +261,43 @@ absl::StatusOr<CommitResult> SqliteStore::Commit(Batch batch) {
     group->members.push_back(&pending);
     group->bytes += bytes;
     ++queued_;
+    wake = queued_ == 1 || queued_ == wanted_;
   }
-  queue_changed_.notify_one();
+  if (wake) queue_changed_.notify_one();
   group->done.wait(0);
   return std::move(pending.result);
 }
 
 void SqliteStore::RunWriter() {
-  while (std::shared_ptr<Group> group = NextGroup()) {
+  std::chrono::microseconds linger(0);
+  while (std::shared_ptr<Group> group = NextGroup(linger)) {
+    const auto begin = std::chrono::steady_clock::now();
     CommitGroup(group->members);
+    const auto took = std::chrono::steady_clock::now() - begin;
+    linger = std::min(std::chrono::duration_cast<std::chrono::microseconds>(took) / 4, kMaxLinger);
     group->done.store(1);
     group->done.notify_all();
+    Checkpoint();
   }
 }
 
-std::shared_ptr<SqliteStore::Group> SqliteStore::NextGroup() {
+std::shared_ptr<SqliteStore::Group> SqliteStore::NextGroup(std::chrono::microseconds linger) {
   std::unique_lock lock(queue_mutex_);
   queue_changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
   if (queue_.empty()) return nullptr;
+  // Who was answered together comes back together: without a moment's wait the first one back would go alone and the others wait for it.
+  if (wanted_ > 1) queue_changed_.wait_for(lock, linger, [this] { return stopping_ || queued_ >= wanted_; });
   std::shared_ptr<Group> group = std::move(queue_.front());
   queue_.pop_front();
-  queued_ -= group->members.size();
+  wanted_ = group->members.size();
+  queued_ -= wanted_;
   return group;
+}
+
+void SqliteStore::Checkpoint() {
+  if (log_pages_ < kCheckpointPages) return;
+  // Failing is no harm: the log keeps everything, and the next commit tries again.
+  sqlite3_wal_checkpoint_v2(writer_.db.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
 void SqliteStore::CommitGroup(const std::vector<Pending*>& members) {

@@ -103,7 +103,9 @@ class SqliteStore final : public Store {
   std::optional<Partition> Find(const std::string& partition);
 
   void RunWriter();
-  std::shared_ptr<Group> NextGroup();
+  // Waits for a group, and once there is one up to `linger` for it to become as large as the last.
+  std::shared_ptr<Group> NextGroup(std::chrono::microseconds linger);
+  void Checkpoint();
   void CommitGroup(const std::vector<Pending*>& members);
   absl::Status CommitTransaction(const std::vector<Pending*>& members);
   // A failed condition goes to the member's result; an error of the storage is returned.
@@ -120,11 +122,13 @@ class SqliteStore final : public Store {
   Writer writer_;
   PartitionMap changed_;  // Of the transaction under way.
   int64_t last_partition_id_ = 0;
+  int log_pages_ = 0;
 
   std::mutex queue_mutex_;
   std::condition_variable queue_changed_;
   std::deque<std::shared_ptr<Group>> queue_;
   size_t queued_ = 0;
+  size_t wanted_ = 0;  // Size of the last group.
   bool stopping_ = false;
 
   std::mutex partitions_mutex_;
