@@ -1,0 +1,46 @@
+#include "services/analytics/live_wave.h"
+
+#include <utility>
+#include <vector>
+
+namespace peiling::analytics {
+
+LiveWave::LiveWave(std::shared_ptr<const WaveDefinition> definition, absl::TimeZone zone)
+    : definition_(std::move(definition)), index_(definition_->questionnaire, definition_->frame), fieldwork_(definition_->frame, zone) {}
+
+LiveWave::View::View(const LiveWave& wave) : wave_(wave) {
+  const std::lock_guard<std::mutex> pass(wave.turnstile_);
+  lock_ = std::shared_lock<std::shared_mutex>(wave.mutex_);
+}
+
+std::unique_lock<std::shared_mutex> LiveWave::LockForWriting() {
+  const std::lock_guard<std::mutex> pass(turnstile_);
+  return std::unique_lock<std::shared_mutex>(mutex_);
+}
+
+void LiveWave::Apply(const dedup::v1::RecordEvent& event) {
+  std::vector<PreparedRecord> prepared;
+  survey::Assessment scratch;
+  for (const auto& record : event.records()) prepared.push_back(index_.Prepare(record, scratch));
+  const auto lock = LockForWriting();
+  if (event.sequence() <= position_.records()) return;
+  for (const auto& code : event.removed_municipality_codes()) index_.Remove(code);
+  for (const auto& record : prepared) index_.Put(record);
+  for (const auto& decision : event.decisions()) fieldwork_.Put(decision);
+  position_.set_records(event.sequence());
+  position_.set_submissions(event.submission_sequence());
+  ++version_;
+}
+
+void LiveWave::SetCaughtUp() {
+  caught_up_ = true;
+  ++version_;
+}
+
+void LiveWave::Redefine(std::shared_ptr<const WaveDefinition> definition) {
+  const auto lock = LockForWriting();
+  definition_ = std::move(definition);
+  ++version_;
+}
+
+}  // namespace peiling::analytics

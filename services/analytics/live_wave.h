@@ -1,0 +1,66 @@
+// One wave, kept up to date from its record feed while it is read.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+
+#include "absl/time/time.h"
+#include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/survey/v1/feed.pb.h"
+#include "services/analytics/fieldwork.h"
+#include "services/analytics/wave_definition.h"
+#include "services/analytics/wave_index.h"
+
+namespace peiling::analytics {
+
+// Thread-safe. Many read at once; an event is made ready beside them and keeps them waiting only while its bits are set.
+class LiveWave {
+ public:
+  LiveWave(std::shared_ptr<const WaveDefinition> definition, absl::TimeZone zone);
+
+  // The wave as of one event. As long as it is held the wave does not change: read, and let go. Never hold two.
+  class View {
+   public:
+    const WaveDefinition& definition() const { return *wave_.definition_; }
+    const std::shared_ptr<const WaveDefinition>& shared_definition() const { return wave_.definition_; }
+    const WaveIndex& index() const { return wave_.index_; }
+    const Fieldwork& fieldwork() const { return wave_.fieldwork_; }
+    const survey::v1::FeedPosition& position() const { return wave_.position_; }
+
+   private:
+    friend class LiveWave;
+    explicit View(const LiveWave& wave);
+    std::shared_lock<std::shared_mutex> lock_;
+    const LiveWave& wave_;
+  };
+  View Read() const { return View(*this); }
+  // Whether all that stood in the feed is in.
+  bool caught_up() const { return caught_up_; }
+  // Changes with every change.
+  uint64_t version() const { return version_; }
+
+  // Takes in an event; one it has already changes nothing.
+  void Apply(const dedup::v1::RecordEvent& event);
+  void SetCaughtUp();
+  // Another title, notice or report; questionnaire and frame must be the ones it was made with.
+  void Redefine(std::shared_ptr<const WaveDefinition> definition);
+
+ private:
+  std::unique_lock<std::shared_mutex> LockForWriting();
+
+  // Whoever waits to write holds it, and whoever comes to read passes it: readers who keep coming cannot keep an event out for ever.
+  mutable std::mutex turnstile_;
+  mutable std::shared_mutex mutex_;
+  std::shared_ptr<const WaveDefinition> definition_;
+  WaveIndex index_;
+  Fieldwork fieldwork_;
+  survey::v1::FeedPosition position_;
+  // Read without the lock, so that asking for them never waits for a table.
+  std::atomic<bool> caught_up_ = false;
+  std::atomic<uint64_t> version_ = 0;
+};
+
+}  // namespace peiling::analytics
