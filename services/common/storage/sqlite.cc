@@ -10,18 +10,18 @@ namespace {
 // How long a connection waits for a lock of another one.
 constexpr int kBusyTimeoutMs = 10'000;
 
-bool NoRoom(sqlite3* db, int code) {
+// SQLite knows a full disk by itself, but not a quota or a limit on the size of files: errno, cleared before the call, tells.
+bool NoRoom(int code) {
   if ((code & 0xff) == SQLITE_FULL) return true;
-  if ((code & 0xff) != SQLITE_IOERR || db == nullptr) return false;
-  const int error = sqlite3_system_errno(db);
-  return error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return (code & 0xff) == SQLITE_IOERR && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
 }
 
 }  // namespace
 
 absl::Status SqliteError(sqlite3* db, int code, std::string_view doing) {
+  const bool no_room = NoRoom(code);
   const std::string message = std::string(doing) + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
-  if (NoRoom(db, code)) return status::Error(absl::StatusCode::kResourceExhausted, "STORAGE_FULL", message);
+  if (no_room) return status::Error(absl::StatusCode::kResourceExhausted, "STORAGE_FULL", message);
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -57,6 +57,7 @@ Statement& Statement::BindNull(int index) {
 }
 
 absl::StatusOr<bool> Statement::Step() {
+  errno = 0;
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   absl::Status status;
@@ -88,6 +89,7 @@ absl::StatusOr<Connection> Connect(const std::string& file, int flags) {
 }
 
 absl::Status Execute(sqlite3* db, const std::string& sql) {
+  errno = 0;
   const int code = sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : SqliteError(db, code, sql);
 }
