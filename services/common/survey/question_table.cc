@@ -1,5 +1,6 @@
 #include "services/common/survey/question_table.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/string_view.h"
@@ -10,10 +11,16 @@ namespace {
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
+// Codes come in the order of the questionnaire, mostly with gaps: a few comparisons of short texts are cheaper than a look-up.
+constexpr int kNearby = 8;
+
 // `items` are options or rows.
 template <typename Items>
 int PositionOf(std::string_view code, int hint, const Items& items, const absl::flat_hash_map<std::string, int>& by_code) {
-  if (hint >= 0 && hint < items.size() && items[hint].code() == code) return hint;
+  const int end = std::min(hint + kNearby, items.size());
+  for (int i = std::max(hint, 0); i < end; ++i) {
+    if (items[i].code() == code) return i;
+  }
   const auto found = by_code.find(View(code));
   return found == by_code.end() ? -1 : found->second;
 }
@@ -63,7 +70,10 @@ QuestionTable::QuestionTable(const v1::Questionnaire& questionnaire) {
 }
 
 QuestionIndex QuestionTable::Find(std::string_view code, QuestionIndex hint) const {
-  if (hint >= 0 && hint < static_cast<int>(questions_.size()) && questions_[hint].question->code() == code) return hint;
+  const int end = std::min(hint + kNearby, static_cast<int>(questions_.size()));
+  for (int i = std::max(hint, 0); i < end; ++i) {
+    if (questions_[i].question->code() == code) return i;
+  }
   const auto found = by_code_.find(View(code));
   return found == by_code_.end() ? kNoQuestion : found->second;
 }
