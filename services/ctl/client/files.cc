@@ -1,0 +1,67 @@
+#include "services/ctl/client/files.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::ctl {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status CannotRead(const std::string& path, const std::string& why) {
+  return status::Error(absl::StatusCode::kNotFound, "FILE_NOT_FOUND", absl::StrCat("cannot read ", path, ": ", why), {{"path", path}});
+}
+
+absl::StatusOr<std::string> ReadStream(std::istream& in, const std::string& path, size_t max_bytes) {
+  std::string text;
+  char piece[64 << 10];
+  while (in.read(piece, sizeof(piece)), in.gcount() > 0) {
+    text.append(piece, static_cast<size_t>(in.gcount()));
+    if (text.size() > max_bytes) {
+      return status::Error(absl::StatusCode::kInvalidArgument, "FILE_TOO_LARGE",
+                           absl::StrCat(path, " is larger than ", max_bytes >> 20, " MiB"));
+    }
+  }
+  if (in.bad()) return CannotRead(path, std::strerror(errno));
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  if (path == "-") return ReadStream(std::cin, "standard input", max_bytes);
+  std::error_code error;
+  if (fs::is_directory(path, error)) return CannotRead(path, "it is a folder");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return CannotRead(path, std::strerror(errno));
+  return ReadStream(in, path, max_bytes);
+}
+
+absl::StatusOr<std::vector<std::string>> FindYamlFiles(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    const size_t before = files.size();
+    for (const auto& entry : fs::directory_iterator(path, error)) {
+      const auto extension = entry.path().extension();
+      if (extension == ".yaml" || extension == ".yml") files.push_back(entry.path().string());
+    }
+    if (error) return CannotRead(path, error.message());
+    if (files.size() == before) return CannotRead(path, "there is no *.yaml or *.yml in this folder");
+    std::sort(files.begin() + static_cast<std::ptrdiff_t>(before), files.end());
+  }
+  return files;
+}
+
+}  // namespace peiling::ctl

@@ -1,0 +1,25 @@
+#include "services/ctl/commands/commands.h"
+
+namespace peiling::ctl {
+
+void AddAllCommands(CommandLine& line) {
+  AddApply(line);
+  AddValidate(line);
+  AddGet(line);
+  AddImport(line);
+  AddProgress(line);
+  AddWatch(line);
+  AddCases(line);
+  AddDecisions(line);
+  AddResponses(line);
+  AddRecords(line);
+  AddReport(line);
+  AddTable(line);
+  AddTrend(line);
+  AddMunicipality(line);
+  AddWait(line);
+  AddVersion(line);
+  AddCompletion(line);
+}
+
+}  // namespace peiling::ctl

@@ -1,0 +1,29 @@
+// Every group of commands, one file each.
+#pragma once
+
+#include "services/ctl/command_line.h"
+
+namespace peiling::ctl {
+
+void AddApply(CommandLine& line);
+void AddGet(CommandLine& line);
+void AddValidate(CommandLine& line);
+void AddImport(CommandLine& line);
+void AddProgress(CommandLine& line);
+void AddWatch(CommandLine& line);
+void AddCases(CommandLine& line);
+void AddDecisions(CommandLine& line);
+void AddRecords(CommandLine& line);
+void AddResponses(CommandLine& line);
+void AddReport(CommandLine& line);
+void AddTable(CommandLine& line);
+void AddTrend(CommandLine& line);
+void AddMunicipality(CommandLine& line);
+void AddWait(CommandLine& line);
+void AddVersion(CommandLine& line);
+void AddCompletion(CommandLine& line);
+
+// All of them, in the order help shows them.
+void AddAllCommands(CommandLine& line);
+
+}  // namespace peiling::ctl
