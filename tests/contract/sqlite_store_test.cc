@@ -353,8 +353,10 @@ TEST(SqliteStoreOnSmallDisk, AFullDiskAtTheStartIsAClearError) {
 class DamagedStore : public SqliteStoreTest {
  protected:
   void SetUp() override {
-    auto store = MustOpen(file_);
-    for (int i = 0; i < 200; ++i) ASSERT_TRUE(store->Commit(Pair(std::to_string(i), std::string(i * 20, 'x'))).ok());
+    Batch batch{kWave};
+    for (int i = 0; i < 400; ++i) batch.writes.push_back({"a/" + std::to_string(i), std::string(i * 10, 'x'), 0});
+    batch.events = [](uint64_t first) { return std::vector<std::string>(200, std::string(500 + first, 'x')); };
+    ASSERT_TRUE(MustOpen(file_)->Commit(std::move(batch)).ok());
   }
 
   void Overwrite(uint64_t position, const std::string& bytes) {

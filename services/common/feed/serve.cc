@@ -15,10 +15,10 @@ absl::Status Gone() { return status::Error(absl::StatusCode::kCancelled, "CLIENT
 absl::Status SendSome(storage::Store& store, const std::string& partition, const Sink& sink, uint64_t& sent) {
   auto events = store.ReadFeed(partition, sent, kReadAhead);
   if (!events.ok()) return events.status();
+  if (events->empty() || events->front().sequence != sent + 1) {
+    return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "event " + std::to_string(sent + 1) + " of a feed is missing");
+  }
   for (const storage::FeedEvent& event : *events) {
-    if (event.sequence != sent + 1) {
-      return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "event " + std::to_string(sent + 1) + " of a feed is missing");
-    }
     if (sink.cancelled() || !sink.event(event)) return Gone();
     sent = event.sequence;
   }
