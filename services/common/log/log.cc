@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
+#include "services/common/text/fold.h"
 
 namespace peiling::log {
 namespace {
@@ -38,16 +39,8 @@ const char* Name(Level level) {
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 // Bytes that are not UTF-8 would make the line unreadable to every JSON parser; such a text is escaped as a whole.
-bool IsUtf8(std::string_view text) {
-  rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>, rapidjson::CrtAllocator,
-                    rapidjson::kWriteValidateEncodingFlag>
-      writer(buffer);
-  return writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-}
-
 void WriteText(Writer& writer, std::string_view text) {
-  if (IsUtf8(text)) {
+  if (text::IsValidUtf8(text)) {
     writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
   } else {
     writer.String(absl::CHexEscape({text.data(), text.size()}).c_str());

@@ -1,0 +1,114 @@
+#include "services/peiling/suite.h"
+
+#include <filesystem>
+#include <map>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/analytics/analytics_module.h"
+#include "services/common/status/errors.h"
+#include "services/dedup/dedup_module.h"
+#include "services/gateway/gateway_module.h"
+#include "services/intake/intake_module.h"
+#include "services/registry/registry_module.h"
+#include "services/validation/validation_module.h"
+
+namespace peiling::suite {
+namespace {
+
+using Channel = std::shared_ptr<grpc::Channel>;
+
+// Servers in one process, each using those before it.
+class InProcessServers {
+ public:
+  explicit InProcessServers(server::Options options) : options_(std::move(options)) {
+    options_.listen.clear();
+    options_.metrics_listen.clear();
+    options_.port_file.clear();
+  }
+  ~InProcessServers() { Shutdown(); }
+
+  // Starts a server around the module and gives a channel to it.
+  absl::StatusOr<Channel> Add(absl::StatusOr<std::unique_ptr<server::Module>> module) {
+    if (!module.ok()) return module.status();
+    auto started = server::Server::Start(options_, *std::move(module));
+    if (!started.ok()) return started.status();
+    servers_.push_back(*std::move(started));
+    return servers_.back()->InProcessChannel();
+  }
+
+  // The last first: whoever still has calls under way finds those it uses. May be called twice.
+  void Shutdown() {
+    for (auto server = servers_.rbegin(); server != servers_.rend(); ++server) (*server)->Shutdown();
+  }
+
+ private:
+  server::Options options_;
+  std::vector<std::unique_ptr<server::Server>> servers_;
+};
+
+// The gateway as the face of all.
+class SuiteModule final : public server::Module {
+ public:
+  SuiteModule(std::unique_ptr<InProcessServers> servers, std::unique_ptr<server::Module> gateway)
+      : servers_(std::move(servers)), gateway_(std::move(gateway)) {}
+
+  std::string name() const override { return gateway_->name(); }
+  void Register(grpc::ServerBuilder& builder) override { gateway_->Register(builder); }
+  absl::Status Start() override { return gateway_->Start(); }
+  bool ready() const override { return gateway_->ready(); }
+  std::string not_ready_reason() const override { return gateway_->not_ready_reason(); }
+  std::map<std::string, bool> health() const override { return gateway_->health(); }
+  void Stop() override {
+    gateway_->Stop();
+    servers_->Shutdown();
+  }
+
+ private:
+  // Destroyed after the gateway, which calls them.
+  const std::unique_ptr<InProcessServers> servers_;
+  const std::unique_ptr<server::Module> gateway_;
+};
+
+// For its owner's eyes alone: responses are personal data.
+absl::Status MakeDirectory(const std::string& path) {
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(path, error);
+  if (made) std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  if (!error) return absl::OkStatus();
+  return status::Error(absl::StatusCode::kFailedPrecondition, "DATA_DIRECTORY_UNUSABLE",
+                       absl::StrCat("cannot keep data in ", path, ": ", error.message()));
+}
+
+}  // namespace
+
+void AddFlags(CLI::App& app, Options& options) {
+  app.add_option("--data-dir", options.data_dir, "Directory of the stores; made when missing")
+      ->envname("PEILING_DATA_DIR")
+      ->capture_default_str();
+}
+
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const server::Options& server) {
+  if (const auto made = MakeDirectory(options.data_dir); !made.ok()) return made;
+  const auto store = [&](const char* service) { return absl::StrCat("sqlite:", options.data_dir, "/", service, ".db"); };
+  auto servers = std::make_unique<InProcessServers>(server);
+
+  const auto registry = servers->Add(registry::MakeModule({}));
+  if (!registry.ok()) return registry.status();
+  const auto validation = servers->Add(validation::MakeModule({}, *registry));
+  if (!validation.ok()) return validation.status();
+  const auto intake = servers->Add(intake::MakeModule({.store = store("intake")}, *validation));
+  if (!intake.ok()) return intake.status();
+  const auto dedup = servers->Add(dedup::MakeModule({.store = store("dedup")}, *intake, *registry));
+  if (!dedup.ok()) return dedup.status();
+  const auto analytics = servers->Add(analytics::MakeModule({}, *intake, *dedup, *registry));
+  if (!analytics.ok()) return analytics.status();
+
+  auto gateway = gateway::MakeModule({}, {*analytics, *dedup, *intake, *registry, *validation});
+  if (!gateway.ok()) return gateway.status();
+  return std::make_unique<SuiteModule>(std::move(servers), *std::move(gateway));
+}
+
+}  // namespace peiling::suite

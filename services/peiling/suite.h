@@ -1,0 +1,27 @@
+// All services in one process, behind one address: for a laptop, a demonstration, a test. The same modules as the services' own programs
+// run, joined by channels without sockets.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "CLI/App.hpp"
+#include "absl/status/statusor.h"
+#include "services/common/server/module.h"
+#include "services/common/server/server.h"
+
+namespace peiling::suite {
+
+struct Options {
+  // Where the stores are kept.
+  std::string data_dir = "var";
+};
+
+// Adds the flags above, with environment variables PEILING_….
+void AddFlags(CLI::App& app, Options& options);
+
+// The gateway, with the services it leads to already started; they drain when it stops. `server` are the limits of their servers; they
+// listen to nobody else. The errors of DataDirectory::Take and of the modules.
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const server::Options& server);
+
+}  // namespace peiling::suite

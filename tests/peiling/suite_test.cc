@@ -1,0 +1,134 @@
+#include "services/peiling/suite.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "gtest/gtest.h"
+#include "peiling/intake/v1/intake.grpc.pb.h"
+#include "peiling/registry/v1/registry.grpc.pb.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::suite {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using intake::v1::IntakeService;
+using registry::v1::RegistryService;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+using std::chrono::system_clock;
+
+class SuiteTest : public testing::Test {
+ protected:
+  SuiteTest() {
+    std::string pattern = testing::TempDir() + "/suite.XXXXXX";
+    options_.data_dir = std::string(mkdtemp(pattern.data())) + "/data";
+    server_options_.listen = "127.0.0.1:0";
+  }
+  ~SuiteTest() override {
+    server_.reset();
+    std::filesystem::remove_all(std::filesystem::path(options_.data_dir).parent_path());
+  }
+
+  void Start() {
+    auto module = MakeModule(options_, server_options_);
+    ASSERT_TRUE(module.ok()) << module.status();
+    auto server = server::Server::Start(server_options_, *std::move(module));
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    channel_ = server::Connect(absl::StrCat("127.0.0.1:", server_->port()));
+    ASSERT_TRUE(BecomesHealthy());
+  }
+
+  bool BecomesHealthy() {
+    const auto stub = Health::NewStub(channel_);
+    for (const auto end = steady_clock::now() + seconds(30); steady_clock::now() < end;) {
+      grpc::ClientContext context;
+      HealthCheckResponse response;
+      if (stub->Check(&context, HealthCheckRequest(), &response).ok() && response.status() == HealthCheckResponse::SERVING) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
+  }
+
+  // Names of the surveys there are.
+  std::vector<std::string> Surveys() {
+    grpc::ClientContext context;
+    intake::v1::ListSurveysResponse response;
+    const grpc::Status status = IntakeService::NewStub(channel_)->ListSurveys(&context, {}, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    std::vector<std::string> names;
+    for (const auto& survey : response.surveys()) names.push_back(survey.name());
+    return names;
+  }
+
+  grpc::Status ApplySurvey() {
+    grpc::ClientContext context;
+    intake::v1::ApplyDocumentsRequest request;
+    request.set_request_id("suite-test");
+    auto& document = *request.add_documents();
+    document.set_filename("survey.yaml");
+    document.set_text("kind: survey\nsurvey: trial\ntitle: A trial\ndescription: Of the suite.\n");
+    intake::v1::ApplyDocumentsResponse response;
+    return IntakeService::NewStub(channel_)->ApplyDocuments(&context, request, &response);
+  }
+
+  Options options_;
+  server::Options server_options_;
+  std::unique_ptr<server::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(SuiteTest, AnswersForAllServicesAtOneAddress) {
+  Start();
+  EXPECT_THAT(Surveys(), testing::IsEmpty());
+  grpc::ClientContext context;
+  registry::v1::GetMunicipalityRequest request;
+  request.set_name("municipalities/GM0363");
+  registry::v1::GetMunicipalityResponse response;
+  const grpc::Status status = RegistryService::NewStub(channel_)->GetMunicipality(&context, request, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(SuiteTest, KeepsItsDataForTheNextRun) {
+  Start();
+  const grpc::Status applied = ApplySurvey();
+  ASSERT_TRUE(applied.ok()) << applied.error_message();
+  server_.reset();
+  Start();
+  EXPECT_THAT(Surveys(), testing::ElementsAre("surveys/trial"));
+}
+
+TEST_F(SuiteTest, RunsAloneOnItsData) {
+  Start();
+  EXPECT_EQ(status::Reason(MakeModule(options_, server_options_).status()), "STORAGE_IN_USE");
+}
+
+TEST_F(SuiteTest, SaysThatItCannotKeepData) {
+  options_.data_dir = "/proc/no-such-place";
+  EXPECT_EQ(status::Reason(MakeModule(options_, server_options_).status()), "DATA_DIRECTORY_UNUSABLE");
+}
+
+TEST_F(SuiteTest, StopsWithoutWaitingForOpenWatches) {
+  Start();
+  grpc::ClientContext context;
+  const auto watch = IntakeService::NewStub(channel_)->WatchWaves(&context, {});
+  intake::v1::WatchWavesResponse event;
+  ASSERT_TRUE(watch->Read(&event));
+  const auto begin = steady_clock::now();
+  server_->Shutdown();
+  EXPECT_LT(steady_clock::now() - begin, seconds(server_options_.drain_seconds));
+  while (watch->Read(&event)) {
+  }
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace peiling::suite
