@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -29,12 +30,13 @@ class SuiteTest : public testing::Test {
  protected:
   SuiteTest() {
     std::string pattern = testing::TempDir() + "/suite.XXXXXX";
-    options_.data_dir = std::string(mkdtemp(pattern.data())) + "/data";
+    directory_ = mkdtemp(pattern.data());
+    options_.data_dir = directory_ + "/data";
     server_options_.listen = "127.0.0.1:0";
   }
   ~SuiteTest() override {
     server_.reset();
-    std::filesystem::remove_all(std::filesystem::path(options_.data_dir).parent_path());
+    std::filesystem::remove_all(directory_);
   }
 
   void Start() {
@@ -80,6 +82,7 @@ class SuiteTest : public testing::Test {
     return IntakeService::NewStub(channel_)->ApplyDocuments(&context, request, &response);
   }
 
+  std::string directory_;
   Options options_;
   server::Options server_options_;
   std::unique_ptr<server::Server> server_;
@@ -112,7 +115,8 @@ TEST_F(SuiteTest, RunsAloneOnItsData) {
 }
 
 TEST_F(SuiteTest, SaysThatItCannotKeepData) {
-  options_.data_dir = "/proc/no-such-place";
+  std::ofstream(directory_ + "/file") << "in the way";
+  options_.data_dir = directory_ + "/file/data";
   EXPECT_EQ(status::Reason(MakeModule(options_, server_options_).status()), "DATA_DIRECTORY_UNUSABLE");
 }
 
