@@ -294,7 +294,8 @@ absl::Status WaveLedger::CheckRuling(const v1::Ruling& ruling, Step& step) const
   for (const std::string& code : CodesOf(ruling)) {
     if (!setup_->InFrame(code)) return NotInFrame(code, *setup_);
   }
-  if (const v1::Ruling* other = Rulings(step.rulings).Conflict(ruling)) {
+  const Rulings standing(step.rulings);
+  if (const v1::Ruling* other = standing.Conflict(ruling)) {
     return status::Error(StatusCode::kAlreadyExists, "RULING_CONFLICT", absl::StrCat(other->name(), " says otherwise; retract it first"),
                          {{"ruling", other->name()}});
   }

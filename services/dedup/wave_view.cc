@@ -15,6 +15,8 @@ namespace {
 using absl::StatusCode;
 
 constexpr size_t kReadAtOnce = 1000;
+// A page ends early when it has this much, so that it stays below gRPC's usual limit of 4 MiB for a message.
+constexpr size_t kMaxPageBytes = 2 << 20;
 // Documents looked at for one page.
 constexpr size_t kMaxLookedAt = 20000;
 constexpr std::chrono::milliseconds kAskGoOn(200);
@@ -23,28 +25,37 @@ absl::Status NotFound(const char* reason, const std::string& name) {
   return status::Error(StatusCode::kNotFound, reason, absl::StrCat("no ", name), {{"name", name}});
 }
 
-// Hands the documents under `prefix` to `take` (which says whether it wants one) until the page is full; returns the token of the next
-// page.
+// Adds the documents under `prefix` that `accept` wants to a page, until it is full; returns the token of the next one.
 template <typename Message, typename Request>
 absl::StatusOr<std::string> ReadPage(storage::Store& store, const std::string& wave, const char* prefix, const Request& request,
-                                     const paging::Page& page, const std::function<bool(Message&)>& take) {
+                                     const paging::Page& page, google::protobuf::RepeatedPtrField<Message>& into,
+                                     const std::function<absl::StatusOr<bool>(Message&)>& accept) {
   std::string after = page.after;
-  int taken = 0;
+  size_t bytes = 0;
   for (size_t looked_at = 0; looked_at < kMaxLookedAt;) {
-    const size_t limit = std::min(kReadAtOnce, static_cast<size_t>(page.size - taken) + 1);
+    const size_t limit = std::min(kReadAtOnce, static_cast<size_t>(page.size - into.size()) + 1);
     auto documents = store.List(wave, prefix, after, limit);
     if (!documents.ok()) return documents.status();
     for (storage::Document& document : *documents) {
-      if (taken == page.size) return paging::NextPageToken(request, after);
+      if (into.size() == page.size || bytes >= kMaxPageBytes) return paging::NextPageToken(request, after);
       Message message;
       if (absl::Status parsed = documents::Parse(document.key, document.value, message); !parsed.ok()) return parsed;
-      if (take(message)) ++taken;
+      auto accepted = accept(message);
+      if (!accepted.ok()) return accepted.status();
       after = document.key;
+      if (!*accepted) continue;
+      bytes += message.ByteSizeLong();
+      *into.Add() = std::move(message);
     }
     if (documents->size() < limit) return "";
     looked_at += documents->size();
   }
   return paging::NextPageToken(request, after);
+}
+
+template <typename Message>
+absl::StatusOr<bool> AcceptAll(Message&) {
+  return true;
 }
 
 }  // namespace
@@ -74,28 +85,25 @@ absl::Status WaveView::FillDecisions(v1::Case& survey_case) const {
 
 absl::StatusOr<v1::ListCasesResponse> WaveView::ListCases(const v1::ListCasesRequest& request, const paging::Page& page) const {
   v1::ListCasesResponse response;
-  auto token = ReadPage<v1::Case>(store_, wave_, documents::kCases, request, page, [&](v1::Case& survey_case) {
+  const auto accept = [&](v1::Case& survey_case) -> absl::StatusOr<bool> {
     if (request.state() != v1::CASE_STATE_UNSPECIFIED && survey_case.state() != request.state()) return false;
     if (request.several_responses() && survey_case.decisions_size() < 2) return false;
     if (request.contradicting() && survey_case.contradictions_size() == 0) return false;
-    *response.add_cases() = std::move(survey_case);
+    if (absl::Status filled = FillDecisions(survey_case); !filled.ok()) return filled;
     return true;
-  });
+  };
+  auto token = ReadPage<v1::Case>(store_, wave_, documents::kCases, request, page, *response.mutable_cases(), accept);
   if (!token.ok()) return token.status();
   response.set_next_page_token(*std::move(token));
-  for (v1::Case& survey_case : *response.mutable_cases()) {
-    if (absl::Status filled = FillDecisions(survey_case); !filled.ok()) return filled;
-  }
   return response;
 }
 
 absl::StatusOr<v1::ListDecisionsResponse> WaveView::ListDecisions(const v1::ListDecisionsRequest& request, const paging::Page& page) const {
   v1::ListDecisionsResponse response;
-  auto token = ReadPage<v1::Decision>(store_, wave_, documents::kDecisions, request, page, [&](v1::Decision& decision) {
-    if (request.disposition() != v1::DISPOSITION_UNSPECIFIED && decision.disposition() != request.disposition()) return false;
-    *response.add_decisions() = std::move(decision);
-    return true;
-  });
+  const auto accept = [&](v1::Decision& decision) -> absl::StatusOr<bool> {
+    return request.disposition() == v1::DISPOSITION_UNSPECIFIED || decision.disposition() == request.disposition();
+  };
+  auto token = ReadPage<v1::Decision>(store_, wave_, documents::kDecisions, request, page, *response.mutable_decisions(), accept);
   if (!token.ok()) return token.status();
   response.set_next_page_token(*std::move(token));
   return response;
@@ -103,10 +111,7 @@ absl::StatusOr<v1::ListDecisionsResponse> WaveView::ListDecisions(const v1::List
 
 absl::StatusOr<v1::ListRulingsResponse> WaveView::ListRulings(const v1::ListRulingsRequest& request, const paging::Page& page) const {
   v1::ListRulingsResponse response;
-  auto token = ReadPage<v1::Ruling>(store_, wave_, documents::kRulings, request, page, [&](v1::Ruling& ruling) {
-    *response.add_rulings() = std::move(ruling);
-    return true;
-  });
+  auto token = ReadPage<v1::Ruling>(store_, wave_, documents::kRulings, request, page, *response.mutable_rulings(), AcceptAll<v1::Ruling>);
   if (!token.ok()) return token.status();
   response.set_next_page_token(*std::move(token));
   return response;
@@ -123,10 +128,7 @@ absl::StatusOr<v1::GetRecordResponse> WaveView::GetRecord(const v1::GetRecordReq
 
 absl::StatusOr<v1::ListRecordsResponse> WaveView::ListRecords(const v1::ListRecordsRequest& request, const paging::Page& page) const {
   v1::ListRecordsResponse response;
-  auto token = ReadPage<v1::Record>(store_, wave_, documents::kRecords, request, page, [&](v1::Record& record) {
-    *response.add_records() = std::move(record);
-    return true;
-  });
+  auto token = ReadPage<v1::Record>(store_, wave_, documents::kRecords, request, page, *response.mutable_records(), AcceptAll<v1::Record>);
   if (!token.ok()) return token.status();
   response.set_next_page_token(*std::move(token));
   return response;

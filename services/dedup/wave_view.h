@@ -13,8 +13,8 @@
 
 namespace peiling::dedup {
 
-// Thread-safe. Errors as in dedup.proto and the store's; the requests were checked. A filtered list may give a short page with a token: it
-// looks at a bounded number of documents for each.
+// Thread-safe. Errors as in dedup.proto and the store's; the requests were checked. A page may be short and yet have a
+// token: the documents looked at and the bytes given are bounded.
 class WaveView {
  public:
   // The store must outlive it.
