@@ -80,13 +80,16 @@ class Checker {
     CheckCode(absl::StrCat(field, ".code"), question.code(), codes_);
     if (!question.code().empty() && !IsLetter(question.code().front())) Error(absl::StrCat(field, ".code"), "want a letter first");
     CheckTitle(absl::StrCat(field, ".title"), question.title());
-    if (question.type() == v1::QUESTION_TYPE_UNSPECIFIED || !v1::QuestionType_IsValid(question.type()))
+    if (question.type() == v1::QUESTION_TYPE_UNSPECIFIED || !v1::QuestionType_IsValid(question.type())) {
+      // Without it, what belongs in the question cannot be told.
       Error(absl::StrCat(field, ".type"), "want a type");
-    CheckOptions(field, question);
-    CheckRows(field, question);
-    CheckOther(field, question);
-    CheckBounds(field, question);
-    CheckRole(field, question);
+    } else {
+      CheckOptions(field, question);
+      CheckRows(field, question);
+      CheckOther(field, question);
+      CheckBounds(field, question);
+      CheckRole(field, question);
+    }
     CheckComparability(field, question.comparability());
 
     const RoutingProgram* ask = CheckRouting(absl::StrCat(field, ".ask"), question.ask(), index);

@@ -22,6 +22,7 @@ const YamlWords<v1::ComparabilityStatus> kStatuses = {
     {"broken", v1::COMPARABILITY_STATUS_BROKEN},
 };
 
+// One item of a list of the message.
 std::string Item(const std::string& path, std::string_view list, int index) {
   return absl::StrCat(path, ".", std::string(list), "[", index, "]");
 }
@@ -46,7 +47,7 @@ void ReadInhabitants(YamlMap& map, v1::Option& option) {
   range.Finish();
 }
 
-void ReadOption(YamlMap map, v1::Option& option) {
+void ReadOption(YamlMap& map, v1::Option& option) {
   option.set_code(map.Text("code", Need::kRequired));
   option.set_label(map.Text("label", Need::kRequired));
   option.set_comment(map.Flag("comment"));
@@ -56,7 +57,7 @@ void ReadOption(YamlMap map, v1::Option& option) {
   map.Finish();
 }
 
-void ReadRow(YamlMap map, v1::Row& row) {
+void ReadRow(YamlMap& map, v1::Row& row) {
   row.set_code(map.Text("code", Need::kRequired));
   row.set_label(map.Text("label", Need::kRequired));
   map.Finish();
@@ -100,7 +101,7 @@ void ReadBounds(YamlMap& map, v1::Question& question) {
   question.set_max_choices(static_cast<int>(*most));
 }
 
-void ReadQuestion(YamlMap map, const std::string& language, v1::Question& question) {
+void ReadQuestion(YamlMap& map, const std::string& language, v1::Question& question) {
   question.set_code(map.Text("code", Need::kRequired));
   question.set_type(map.Word("type", kTypes, Need::kRequired));
   question.set_title(map.Text("title", Need::kRequired));
@@ -110,10 +111,12 @@ void ReadQuestion(YamlMap map, const std::string& language, v1::Question& questi
   question.set_role(map.Word("role", kRoles));
   question.set_coded(map.Flag("coded"));
   for (const YamlNodePtr& node : map.List("rows")) {
-    ReadRow(YamlMap(*node, Item(map.path(), "rows", question.rows_size()), map.document()), *question.add_rows());
+    YamlMap row(*node, Item(map.path(), "rows", question.rows_size()), map.document());
+    ReadRow(row, *question.add_rows());
   }
   for (const YamlNodePtr& node : map.List("options")) {
-    ReadOption(YamlMap(*node, Item(map.path(), "options", question.options_size()), map.document()), *question.add_options());
+    YamlMap option(*node, Item(map.path(), "options", question.options_size()), map.document());
+    ReadOption(option, *question.add_options());
   }
   ReadOther(map, language, question);
   ReadExclusive(map, question);
@@ -122,12 +125,12 @@ void ReadQuestion(YamlMap map, const std::string& language, v1::Question& questi
   map.Finish();
 }
 
-void ReadSection(YamlMap map, const std::string& language, v1::Section& section) {
+void ReadSection(YamlMap& map, const std::string& language, v1::Section& section) {
   section.set_title(map.Text("title", Need::kRequired));
   section.set_ask(map.Text("ask"));
   for (const YamlNodePtr& node : map.List("questions", Need::kRequired)) {
-    ReadQuestion(YamlMap(*node, Item(map.path(), "questions", section.questions_size()), map.document()), language,
-                 *section.add_questions());
+    YamlMap question(*node, Item(map.path(), "questions", section.questions_size()), map.document());
+    ReadQuestion(question, language, *section.add_questions());
   }
   map.Finish();
 }
@@ -138,10 +141,9 @@ v1::Questionnaire ReadQuestionnaire(YamlMap& map, std::string version) {
   v1::Questionnaire questionnaire;
   questionnaire.set_version(std::move(version));
   questionnaire.set_language(map.Text("language", Need::kRequired));
-  int index = 0;
   for (const YamlNodePtr& node : map.List("sections", Need::kRequired)) {
-    ReadSection(YamlMap(*node, absl::StrCat("sections[", index++, "]"), map.document()), questionnaire.language(),
-                *questionnaire.add_sections());
+    YamlMap section(*node, absl::StrCat("sections[", questionnaire.sections_size(), "]"), map.document());
+    ReadSection(section, questionnaire.language(), *questionnaire.add_sections());
   }
   for (const Finding& finding : CheckQuestionnaire(questionnaire)) {
     const YamlPlace place = map.document().PlaceOf(finding.field);

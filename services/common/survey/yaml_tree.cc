@@ -34,13 +34,15 @@ class Builder : public YAML::EventHandler {
 
   YamlPlace PlaceOf(const YAML::Mark& mark) const {
     YamlPlace place{std::max(mark.line, 0) + 1, std::max(mark.column, 0) + 1};
-    if (place.line > static_cast<int>(lines_.size())) return place;
+    if (IsBehindTheEnd(mark)) place = {static_cast<int>(lines_.size()), static_cast<int>(lines_.back().size()) + 1};
     // The parser counts bytes.
     const std::string_view before = lines_[place.line - 1].substr(0, place.column - 1);
     place.column = 1 + static_cast<int>(std::count_if(before.begin(), before.end(),
                                                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
     return place;
   }
+
+  bool IsBehindTheEnd(const YAML::Mark& mark) const { return mark.line >= static_cast<int>(lines_.size()); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (root_ != nullptr) Refuse(mark, "a second document begins here: want one for each file");
@@ -171,16 +173,18 @@ std::variant<YamlNodePtr, YamlProblem> ParseYaml(std::string_view text) {
 
   Builder builder(std::move(lines));
   try {
-    std::istringstream stream{std::string(text)};
+    // The mark of a document's end: without it, the parser takes a quoted text that is never closed for closed.
+    std::istringstream stream{absl::StrCat(absl::string_view(text.data(), text.size()), "\n...\n")};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
-    return YamlProblem{builder.PlaceOf(error.mark), error.msg};
+    return YamlProblem{builder.PlaceOf(error.mark),
+                       builder.IsBehindTheEnd(error.mark) ? "the document ends in the middle of a value" : error.msg};
   } catch (const std::exception& error) {
     return YamlProblem{{1, 1}, error.what()};
   }
-  if (builder.root() == nullptr) return YamlProblem{{1, 1}, "empty: want a document"};
+  if (builder.root() == nullptr || builder.root()->kind == YamlNode::Kind::kNull) return YamlProblem{{1, 1}, "empty: want a document"};
   return builder.root();
 }
 
