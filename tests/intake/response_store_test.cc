@@ -1,0 +1,196 @@
+#include "services/intake/response_store.h"
+
+#include <set>
+#include <thread>
+
+#include "tests/intake/poll.h"
+
+namespace peiling::intake {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class ResponseStoreTest : public ::testing::Test {
+ protected:
+  static std::string NameOf(const std::string& id) { return std::string(kWaveName) + "/responses/" + id; }
+
+  static v1::Response Response(const std::string& id) {
+    v1::Response response;
+    response.set_name(NameOf(id));
+    response.set_state(v1::RESPONSE_STATE_SUBMITTED);
+    AddText(response, "Q3", "Ede");
+    return response;
+  }
+  absl::StatusOr<uint64_t> Put(v1::Response response, uint64_t expected_version = 0) {
+    std::vector<ResponseChange> changes = {
+        {.response = &response, .personal = survey::v1::Answers(), .expected_version = expected_version}};
+    return responses_.Commit(kWaveName, changes);
+  }
+  v1::WithdrawResponseRequest Withdrawal(const std::string& id, const std::string& request_id) {
+    v1::WithdrawResponseRequest request;
+    request.set_name(NameOf(id));
+    request.set_request_id(request_id);
+    request.set_reason("op verzoek");
+    return request;
+  }
+  v1::Wave Tally() {
+    v1::Wave wave;
+    wave.set_name(kWaveName);
+    return *responses_.WithTally(wave);
+  }
+  std::vector<std::string> ListIds(v1::ListResponsesRequest request, int size) {
+    std::vector<std::string> ids;
+    request.set_parent(kWaveName);
+    for (int pages = 0; pages < 100; ++pages) {
+      status::BadRequest bad;
+      request.set_page_size(size);
+      auto page = responses_.List(request, paging::ReadPage(request, bad));
+      EXPECT_TRUE(page.ok() && bad.empty());
+      for (const auto& response : page->responses()) ids.push_back(response.name().substr(NameOf("").size()));
+      if (page->next_page_token().empty()) return ids;
+      request.set_page_token(page->next_page_token());
+    }
+    ADD_FAILURE() << "no last page";
+    return ids;
+  }
+
+  std::unique_ptr<storage::Store> store_ = MemoryStore();
+  ResponseStore responses_{*store_};
+};
+
+TEST_F(ResponseStoreTest, KeepsAResponseAndItsEvent) {
+  v1::Response response = Response("1");
+  response.add_issues()->set_question("Q3");
+  survey::v1::Answers personal;
+  personal.add_answers()->set_question("Q1");
+  personal.mutable_answers(0)->set_text("Jansen");
+  std::vector<ResponseChange> changes = {{.response = &response, .personal = personal}};
+  ASSERT_EQ(*responses_.Commit(kWaveName, changes), 1u);
+  EXPECT_EQ(response.sequence(), 1u);
+
+  const auto stored = responses_.Get(NameOf("1"));
+  ASSERT_TRUE(stored.ok());
+  EXPECT_EQ(stored->response.DebugString(), response.DebugString()) << "with etag, sequence and issues";
+  EXPECT_EQ(stored->personal.DebugString(), personal.DebugString());
+
+  v1::SubmissionEvent event;
+  ASSERT_TRUE(event.ParseFromString(store_->ReadFeed(kWaveName, 0, 10)->at(0).value));
+  EXPECT_EQ(event.sequence(), 1u);
+  response.clear_issues();
+  response.clear_etag();
+  EXPECT_EQ(event.response().DebugString(), response.DebugString());
+}
+
+TEST_F(ResponseStoreTest, CountsResponsesAndEvents) {
+  EXPECT_EQ(Tally().last_sequence(), 0u);
+  ASSERT_TRUE(Put(Response("1")).ok());
+  ASSERT_TRUE(Put(Response("2")).ok());
+  ASSERT_TRUE(Put(Response("1"), 1).ok());
+  EXPECT_EQ(Tally().response_count(), 2);
+  EXPECT_EQ(Tally().last_sequence(), 3u);
+  EXPECT_EQ(*responses_.LastSequence(kWaveName), 3u);
+}
+
+TEST_F(ResponseStoreTest, NeverOverwritesWhatItDidNotSee) {
+  ASSERT_TRUE(Put(Response("1")).ok());
+  EXPECT_EQ(status::Reason(Put(Response("1")).status()), "CONCURRENT_CHANGE");
+  EXPECT_EQ(status::Reason(Put(Response("1"), 2).status()), "CONCURRENT_CHANGE");
+  EXPECT_EQ(Tally().last_sequence(), 1u);
+  EXPECT_TRUE(Put(Response("1"), 1).ok()) << "a refusal leaves it usable";
+}
+
+TEST_F(ResponseStoreTest, TwoProcessesOnOneWaveLoseNothing) {
+  ResponseStore other(*store_);
+  const auto fill = [](ResponseStore& responses, const std::string& prefix) {
+    for (int i = 0; i < 50; ++i) {
+      for (absl::Status status = absl::AbortedError(""); !status.ok();) {
+        v1::Response response = Response(prefix + std::to_string(i));
+        std::vector<ResponseChange> changes = {{.response = &response, .personal = survey::v1::Answers()}};
+        status = responses.Commit(kWaveName, changes).status();
+        ASSERT_TRUE(status.ok() || absl::IsAborted(status)) << status;
+      }
+    }
+  };
+  std::thread one(fill, std::ref(responses_), "a"), two(fill, std::ref(other), "b");
+  one.join();
+  two.join();
+  EXPECT_EQ(Tally().response_count(), 100);
+  EXPECT_EQ(Tally().last_sequence(), 100u);
+  std::set<uint64_t> sequences;
+  for (const std::string& id : ListIds({}, 30)) sequences.insert(responses_.Get(NameOf(id))->response.sequence());
+  EXPECT_EQ(sequences.size(), 100u);
+  for (const auto& stored : Must(store_->ReadFeed(kWaveName, 0, 1000))) {
+    v1::SubmissionEvent event;
+    ASSERT_TRUE(event.ParseFromString(stored.value));
+    EXPECT_EQ(event.sequence(), stored.sequence);
+  }
+}
+
+TEST_F(ResponseStoreTest, AnUpdateCanTakePersonalAnswersAway) {
+  v1::Response response = Response("1");
+  survey::v1::Answers personal;
+  personal.add_answers()->set_text("Jansen");
+  std::vector<ResponseChange> changes = {{.response = &response, .personal = personal}};
+  ASSERT_TRUE(responses_.Commit(kWaveName, changes).ok());
+  ASSERT_TRUE(Put(Response("1"), 1).ok());
+  EXPECT_EQ(responses_.Get(NameOf("1"))->personal.answers_size(), 0);
+}
+
+TEST_F(ResponseStoreTest, WithdrawalKeepsTheResponseAndTellsWhy) {
+  v1::Response response = Response("1");
+  survey::v1::Answers personal;
+  personal.add_answers()->set_text("Jansen");
+  std::vector<ResponseChange> changes = {{.response = &response, .personal = personal}};
+  ASSERT_TRUE(responses_.Commit(kWaveName, changes).ok());
+
+  const auto withdrawn = responses_.Withdraw(Withdrawal("1", "w1"));
+  ASSERT_TRUE(withdrawn.ok()) << withdrawn.status();
+  EXPECT_EQ(withdrawn->response().state(), v1::RESPONSE_STATE_WITHDRAWN);
+  EXPECT_EQ(withdrawn->response().withdrawal_reason(), "op verzoek");
+  EXPECT_EQ(withdrawn->position().submissions(), 2u);
+  EXPECT_NE(withdrawn->response().etag(), response.etag());
+  EXPECT_EQ(responses_.Get(NameOf("1"))->response.DebugString(), withdrawn->response().DebugString());
+  EXPECT_EQ(responses_.Get(NameOf("1"))->personal.answers_size(), 1);
+  EXPECT_EQ(Tally().response_count(), 1);
+
+  EXPECT_EQ(responses_.Withdraw(Withdrawal("1", "w1"))->DebugString(), withdrawn->DebugString()) << "a repeat gets the first answer";
+  EXPECT_EQ(status::Reason(responses_.Withdraw(Withdrawal("1", "w2")).status()), "ALREADY_WITHDRAWN");
+  EXPECT_EQ(status::Reason(responses_.Withdraw(Withdrawal("2", "w1")).status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(status::Reason(responses_.Withdraw(Withdrawal("2", "w3")).status()), "RESPONSE_NOT_FOUND");
+}
+
+TEST_F(ResponseStoreTest, WithdrawalMindsTheEtag) {
+  ASSERT_TRUE(Put(Response("1")).ok());
+  v1::WithdrawResponseRequest request = Withdrawal("1", "w1");
+  request.set_etag("old");
+  const auto status = responses_.Withdraw(request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(status::Reason(status), "ETAG_MISMATCH");
+  request.set_etag(responses_.Get(NameOf("1"))->response.etag());
+  EXPECT_TRUE(responses_.Withdraw(request).ok());
+}
+
+TEST_F(ResponseStoreTest, ListsByIdInPagesAndByState) {
+  for (const char* id : {"c", "a", "e", "b", "d"}) ASSERT_TRUE(Put(Response(id)).ok());
+  ASSERT_TRUE(responses_.Withdraw(Withdrawal("b", "1")).ok());
+  ASSERT_TRUE(responses_.Withdraw(Withdrawal("e", "2")).ok());
+  for (int size = 1; size <= 6; ++size) {
+    EXPECT_THAT(ListIds({}, size), ElementsAre("a", "b", "c", "d", "e")) << size;
+    v1::ListResponsesRequest withdrawn;
+    withdrawn.set_state(v1::RESPONSE_STATE_WITHDRAWN);
+    EXPECT_THAT(ListIds(withdrawn, size), ElementsAre("b", "e")) << size;
+  }
+}
+
+TEST_F(ResponseStoreTest, TheSecretIsMadeOnceAndKept) {
+  EXPECT_EQ(*responses_.Secret(kWaveName, /*create=*/false), "");
+  const std::string secret = *responses_.Secret(kWaveName, /*create=*/true);
+  EXPECT_EQ(secret.size(), 32u);
+  EXPECT_EQ(*ResponseStore(*store_).Secret(kWaveName, /*create=*/true), secret);
+  EXPECT_NE(*responses_.Secret("surveys/poll/waves/two", /*create=*/true), secret);
+}
+
+}  // namespace
+}  // namespace peiling::intake
