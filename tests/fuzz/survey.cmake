@@ -1,0 +1,3 @@
+peiling_test(fuzz_survey_yaml_test SOURCES survey_yaml_fuzz.cc DEPS peiling_survey LABELS fuzz)
+peiling_test(fuzz_survey_routing_test SOURCES survey_routing_fuzz.cc DEPS peiling_survey LABELS fuzz)
+peiling_test(fuzz_survey_answers_test SOURCES survey_answers_fuzz.cc DEPS peiling_validation LABELS fuzz)
