@@ -19,7 +19,7 @@ using absl::StatusCode;
 // Responses resolved and decided again in one commit.
 constexpr size_t kChunk = 256;
 // A record event stays below gRPC's usual limit of 4 MiB for a message.
-constexpr size_t kMaxEventBytes = 3 << 20;
+constexpr size_t kMaxEventBytes = 2 << 20;
 // A step that loses to another process is tried again this many times.
 constexpr int kAttempts = 10;
 
@@ -52,6 +52,27 @@ absl::Status NotReady(const std::string& wave) {
   return status::Error(StatusCode::kFailedPrecondition, "WAVE_NOT_READY", absl::StrCat(wave, " is not set up yet"), {{"wave", wave}});
 }
 
+// What one step changed as events that fit in a message; nearly always one. The step counts as taken in with the last of them.
+std::vector<v1::RecordEvent> Parts(v1::RecordEvent& changes, uint64_t taken_in_before, uint64_t taken_in) {
+  std::vector<v1::RecordEvent> parts(1);
+  size_t bytes = 0;
+  const auto part_for = [&](const google::protobuf::Message& item) -> v1::RecordEvent& {
+    const size_t size = item.ByteSizeLong();
+    if (bytes > 0 && bytes + size > kMaxEventBytes) {
+      parts.back().set_submission_sequence(taken_in_before);
+      parts.emplace_back();
+      bytes = 0;
+    }
+    bytes += size;
+    return parts.back();
+  };
+  *parts.back().mutable_removed_municipality_codes() = std::move(*changes.mutable_removed_municipality_codes());
+  for (v1::Record& record : *changes.mutable_records()) *part_for(record).add_records() = std::move(record);
+  for (v1::Decision& decision : *changes.mutable_decisions()) *part_for(decision).add_decisions() = std::move(decision);
+  parts.back().set_submission_sequence(taken_in);
+  return parts;
+}
+
 // What a ruling names, as one list.
 std::vector<std::string> CodesOf(const v1::Ruling& ruling) {
   return ruling.has_keep() ? std::vector<std::string>{ruling.keep().municipality_code()} : AssignedCodes(ruling);
@@ -76,6 +97,7 @@ struct WaveLedger::Step {
       step.rulings.push_back(*std::move(ruling));
     }
     step.position = *position;
+    step.taken_in_before = position->submissions();
     step.report = *std::move(report);
     return step;
   }
@@ -92,10 +114,11 @@ struct WaveLedger::Step {
 
   absl::Status Settle(const WaveSetup& setup) {
     const Rulings in_force(rulings);
-    if (absl::Status settled = Settlement(work, in_force, setup).Settle(touched, event, report); !settled.ok()) return settled;
+    v1::RecordEvent changes;
+    if (absl::Status settled = Settlement(work, in_force, setup).Settle(touched, changes, report); !settled.ok()) return settled;
     report.set_municipalities(static_cast<int64_t>(setup.titles.size()));
-    position.set_records(position.records() + 1);
-    event.set_submission_sequence(position.submissions());
+    events = Parts(changes, taken_in_before, position.submissions());
+    position.set_records(position.records() + events.size());
     work.Put(documents::kReport, report);
     work.Put(documents::kPosition, position);
     return absl::OkStatus();
@@ -105,8 +128,12 @@ struct WaveLedger::Step {
     storage::Batch batch{.partition = wave, .writes = work.Writes()};
     std::move(more.begin(), more.end(), std::back_inserter(batch.writes));
     batch.events = [this](uint64_t sequence) {
-      event.set_sequence(sequence);
-      return std::vector<std::string>{documents::Serialize(event)};
+      std::vector<std::string> values;
+      for (v1::RecordEvent& event : events) {
+        event.set_sequence(sequence++);
+        values.push_back(documents::Serialize(event));
+      }
+      return values;
     };
     return store.Commit(std::move(batch)).status();
   }
@@ -117,7 +144,8 @@ struct WaveLedger::Step {
   v1::CleaningReport report;
   // Ids of responses to decide again.
   std::set<std::string> touched;
-  v1::RecordEvent event;
+  uint64_t taken_in_before = 0;
+  std::vector<v1::RecordEvent> events;
 };
 
 WaveLedger::WaveLedger(storage::Store& store, std::string wave, Clock clock)
@@ -222,15 +250,6 @@ absl::Status WaveLedger::Apply(absl::Span<const intake::v1::SubmissionEvent> eve
 
 absl::Status WaveLedger::TryApply(absl::Span<const intake::v1::SubmissionEvent> events,
                                   const std::vector<registry::v1::Resolution>& resolutions) {
-  absl::Status applied = ApplyResolved(events, resolutions);
-  if (status::Reason(applied) != "EVENT_TOO_BIG" || events.size() == 1) return applied;
-  const size_t half = events.size() / 2;
-  if (applied = TryApply(events.first(half), {resolutions.begin(), resolutions.begin() + half}); !applied.ok()) return applied;
-  return TryApply(events.subspan(half), {resolutions.begin() + half, resolutions.end()});
-}
-
-absl::Status WaveLedger::ApplyResolved(absl::Span<const intake::v1::SubmissionEvent> events,
-                                       const std::vector<registry::v1::Resolution>& resolutions) {
   auto step = Step::Begin(store_, wave_);
   if (!step.ok()) return step.status();
   for (size_t i = 0; i < events.size(); ++i) {
@@ -245,9 +264,6 @@ absl::Status WaveLedger::ApplyResolved(absl::Span<const intake::v1::SubmissionEv
   }
   if (step->touched.empty()) return absl::OkStatus();
   if (absl::Status settled = step->Settle(*setup_); !settled.ok()) return settled;
-  if (events.size() > 1 && step->event.ByteSizeLong() > kMaxEventBytes) {
-    return status::Error(StatusCode::kResourceExhausted, "EVENT_TOO_BIG", "what follows does not fit in one record event");
-  }
   return step->Commit(store_, wave_);
 }
 

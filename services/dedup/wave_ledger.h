@@ -57,8 +57,6 @@ class WaveLedger {
 
   std::shared_ptr<const WaveSetup> setup();
   absl::Status TryApply(absl::Span<const intake::v1::SubmissionEvent> events, const std::vector<registry::v1::Resolution>& resolutions);
-  absl::Status ApplyResolved(absl::Span<const intake::v1::SubmissionEvent> events,
-                             const std::vector<registry::v1::Resolution>& resolutions);
   absl::Status DecideAgain(const Resolve& resolve);
   absl::Status DecideAgain(const std::vector<intake::v1::Response>& responses, const std::vector<registry::v1::Resolution>& resolutions);
   absl::StatusOr<v1::CreateRulingResponse> TryCreateRuling(const v1::CreateRulingRequest& request);

@@ -353,7 +353,10 @@ TEST_F(WaveLedgerTest, EventsStayBelowTheSizeOfAMessage) {
   }
   ASSERT_EQ(ledger_->Apply(events, TestResolve), absl::OkStatus());
   EXPECT_EQ(Report().records(), 9);
-  EXPECT_GT(Feed().size(), 2u);
+  ASSERT_GT(Feed().size(), 2u);
+  EXPECT_EQ(Feed().front().submission_sequence(), 0u) << "all is counted with the last part";
+  EXPECT_EQ(Feed().back().submission_sequence(), 9u);
+  EXPECT_EQ(WaveView(*store_, kWave).GetCleaningReport()->position().records(), Feed().size());
   for (const auto& event : Feed()) EXPECT_LT(event.ByteSizeLong(), 4u << 20);
   v1::ListRecordsRequest request;
   paging::Page page;
