@@ -27,15 +27,17 @@ class Kill(unittest.TestCase):
 
     def import_until_done(self, suite, acknowledged):
         """Imports again and again, as a person would after an error, and notes every row reported durable."""
-        for _ in range(50):
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
             try:
                 _, summary = self.slow_import(suite, acknowledged)
                 return summary
             except grpc.RpcError as error:
                 self.assertIn(error.code(), (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL,
                                              grpc.StatusCode.UNKNOWN), error)
+                last = error
                 time.sleep(0.1)
-        self.fail("the import never came through")
+        self.fail(f"the import never came through: {last}")
 
     def slow_import(self, suite, acknowledged):
         def pieces():
