@@ -23,7 +23,7 @@ absl::StatusOr<bool> FindReceipt(Store& store, const std::string& partition, con
                                  google::protobuf::Message& answer);
 
 // The write that leaves the receipt; put it in the batch of the effect. It must not exist yet: of two equal requests at once, one
-// gets ABORTED and finds the receipt when it tries again.
+// gets ABORTED and finds the receipt when it tries again. Where repeats are rare, FindReceipt may wait for that ABORTED.
 Write ReceiptWrite(const std::string& request_id, const std::string& digest, const google::protobuf::Message& answer);
 
 }  // namespace peiling::storage

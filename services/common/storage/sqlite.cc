@@ -26,6 +26,7 @@ absl::Status SqliteError(sqlite3* db, int code, std::string_view doing) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
+    case SQLITE_CONSTRAINT:  // A row that was not found a moment ago: an index and its table differ.
       return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", message);
     default:
       return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", message);

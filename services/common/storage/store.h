@@ -4,7 +4,8 @@
 // partition has its own feed with sequences 1, 2, 3 … without gaps. Keys and values are bytes; keys sort bytewise.
 //
 // Errors of every method: UNAVAILABLE/STORAGE_UNAVAILABLE (may be retried), RESOURCE_EXHAUSTED/STORAGE_FULL, DATA_LOSS/STORAGE_CORRUPT.
-// Thread-safe. An OK answer of Commit means durable: it survives kill -9 and power loss.
+// Keys that grow with time are cheaper to write than random ones. Thread-safe; destroyed after the last call has returned. An OK answer of
+// Commit means durable: it survives kill -9 and power loss.
 #pragma once
 
 #include <chrono>
