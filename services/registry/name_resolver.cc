@@ -138,8 +138,7 @@ class Conclusion {
     if (!ambiguous_.empty()) return Ambiguous();
     if (clear_.empty()) return Former();
     if (clear_.size() == 1 && former_.empty()) return One(*clear_.begin());
-    if (!former_.empty()) return Ambiguous();
-    if (apart) return Unknown("Er staan meerdere gemeenten; het is niet duidelijk welke bedoeld is.");
+    if (!former_.empty() || apart) return Ambiguous();
     return Several();
   }
 

@@ -165,7 +165,8 @@ std::span<const Word> Spelling::WithoutArticle(std::span<const Word> words) cons
 }
 
 Spelling::Located Spelling::Locate(std::span<const Word> words) const {
-  for (size_t length = 1; length <= kMaxPhrase && length < words.size(); ++length) {
+  // "noord brabant" before "brabant".
+  for (size_t length = std::min(kMaxPhrase, words.size() - std::min<size_t>(words.size(), 1)); length > 0; --length) {
     const std::string province = Province(words.last(length));
     if (province.empty()) continue;
     std::span<const Word> name = words.first(words.size() - length);
