@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -34,8 +35,17 @@ bool IsTooLong(const std::string& text) {
   return static_cast<size_t>(characters) > ValidationPlan::kMaxTextCharacters;
 }
 
+// Word by word; a loop over bytes that may end early is slow.
 bool IsAscii(const std::string& text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; });
+  uint64_t bits = 0;
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= text.size(); i += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + i, sizeof(word));
+    bits |= word;
+  }
+  for (; i < text.size(); ++i) bits |= static_cast<unsigned char>(text[i]);
+  return (bits & 0x8080808080808080) == 0;
 }
 
 }  // namespace
@@ -147,9 +157,9 @@ class ValidationPlan::Judgement {
   void CheckSelection(const CompiledQuestion& compiled, const sv::Selection& selection) {
     const sv::Question& question = *compiled.question;
     const uint32_t mark = NewMark();
-    bool other = false;
-    bool commented = false;
-    const std::string* exclusive = nullptr;
+    const std::vector<uint8_t>& traits = plan_.traits_[index_];
+    uint8_t chosen = 0;
+    int exclusive = 0;
     int hint = 0;
     for (const std::string& code : selection.codes()) {
       const int position = compiled.OptionOf(code, hint);
@@ -159,17 +169,15 @@ class ValidationPlan::Judgement {
         continue;
       }
       if (std::exchange(scratch_.items[position], mark) == mark) Error(v1::ISSUE_KIND_REPEATED, Phrase::kRepeatedOption, code);
-      const sv::Option& option = question.options(position);
-      other |= option.code() == question.other_code();
-      commented |= option.comment();
-      if (option.exclusive()) exclusive = &option.code();
+      chosen |= traits[position];
+      if ((traits[position] & kExclusive) != 0) exclusive = position;
     }
     CheckNumberOfChoices(question, selection.codes_size());
-    if (exclusive != nullptr && selection.codes_size() > 1) {
-      const std::string& label = question.options(compiled.OptionOf(*exclusive)).label();
-      Error(v1::ISSUE_KIND_EXCLUSIVE_WITH_OTHERS, Phrase::kChosenAlone, *exclusive, label);
+    if ((chosen & kExclusive) != 0 && selection.codes_size() > 1) {
+      const sv::Option& option = question.options(exclusive);
+      Error(v1::ISSUE_KIND_EXCLUSIVE_WITH_OTHERS, Phrase::kChosenAlone, option.code(), option.label());
     }
-    CheckTexts(question, selection, other, commented);
+    CheckTexts(question, selection, (chosen & kOther) != 0, (chosen & kComment) != 0);
   }
 
   void CheckNumberOfChoices(const sv::Question& question, int chosen) {
@@ -281,6 +289,11 @@ ValidationPlan::ValidationPlan(std::shared_ptr<const survey::CompiledQuestionnai
   for (size_t i = 0; i < compiled_->questions().size(); ++i) {
     const CompiledQuestion& compiled_question = compiled_->questions()[i];
     if (compiled_question.question->required()) required_.push_back(static_cast<QuestionIndex>(i));
+    std::vector<uint8_t>& traits = traits_.emplace_back();
+    for (const sv::Option& option : compiled_question.question->options()) {
+      const bool other = option.code() == compiled_question.question->other_code();
+      traits.push_back((option.exclusive() ? kExclusive : 0) | (other ? kOther : 0) | (option.comment() ? kComment : 0));
+    }
     most_items_ = std::max({most_items_, compiled_question.options.size(), compiled_question.rows.size()});
   }
 }

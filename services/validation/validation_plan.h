@@ -51,6 +51,9 @@ class ValidationPlan {
  private:
   class Judgement;
 
+  // What choosing an option means, as bits.
+  enum Trait : uint8_t { kExclusive = 1, kOther = 2, kComment = 4 };
+
   explicit ValidationPlan(std::shared_ptr<const survey::CompiledQuestionnaire> compiled);
 
   const std::shared_ptr<const survey::CompiledQuestionnaire> compiled_;
@@ -59,6 +62,8 @@ class ValidationPlan {
   const survey::QuestionIndex size_class_;
   // Questions that must be answered when asked.
   std::vector<survey::QuestionIndex> required_;
+  // By question and option: the traits. Side by side, since every chosen option is looked at.
+  std::vector<std::vector<uint8_t>> traits_;
   // Options or rows of the question that has most.
   size_t most_items_ = 0;
 };

@@ -80,6 +80,8 @@ std::vector<v1::ResponseInput> FullResponses(const survey::CompiledQuestionnaire
       compiled.Assess(answers, true, 0, assessment);
       if (assessment.states[i] == sv::QUESTION_STATE_NOT_ASKED) continue;
       *answers.add_answers() = FullAnswer(question, random);
+      if (question.role() == sv::QUESTION_ROLE_SIZE_CLASS)
+        answers.mutable_answers(answers.answers_size() - 1)->mutable_selection()->set_codes(0, "lt50");
       if (question.code() == "Q5") answers.mutable_answers(answers.answers_size() - 1)->mutable_selection()->set_codes(0, "ja");
     }
   }

@@ -34,7 +34,7 @@ sections:
     comparability: {"2019": {status: broken, reason: "x"}}
     options: &o
     - {code: a, label: "A"}
-    - {code: c, label: 'C', comment: true}
+    - {code: c, label: 'C'}
   - {code: r, type: single, title: R, options: *o, ask: "a in q && !(c in q)"}
 - title: "B"
   ask: "r == a || answered(r)"

@@ -121,7 +121,7 @@ TEST(Surveys, PrintedFiguresNameQuestionsAndOptionsThatAreThere) {
     const QuestionIndex index = table.Find(counted.question());
     ASSERT_NE(index, kNoQuestion) << id;
     EXPECT_GE(table.questions()[index].OptionOf(counted.option()), 0) << id;
-    EXPECT_EQ(counted.row().empty(), table.questions()[index].rows.empty()) << id;
+    EXPECT_EQ(counted.row().empty(), table.questions()[index].question->rows().empty()) << id;
     if (!counted.row().empty()) {
       EXPECT_GE(table.questions()[index].RowOf(counted.row()), 0) << id;
     }

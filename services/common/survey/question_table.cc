@@ -1,34 +1,10 @@
 #include "services/common/survey/question_table.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include "absl/strings/string_view.h"
 #include "services/common/names/resource_names.h"
 
 namespace peiling::survey {
-namespace {
-
-absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
-
-// Codes come in the order of the questionnaire, mostly with gaps: a few comparisons of short texts are cheaper than a look-up.
-constexpr int kNearby = 8;
-
-// `items` are options or rows.
-template <typename Items>
-int PositionOf(std::string_view code, int hint, const Items& items, const absl::flat_hash_map<std::string, int>& by_code) {
-  const int end = std::min(hint + kNearby, items.size());
-  for (int i = std::max(hint, 0); i < end; ++i) {
-    if (items[i].code() == code) return i;
-  }
-  const auto found = by_code.find(View(code));
-  return found == by_code.end() ? -1 : found->second;
-}
-
-}  // namespace
-
-int CompiledQuestion::OptionOf(std::string_view code, int hint) const { return PositionOf(code, hint, question->options(), options); }
-int CompiledQuestion::RowOf(std::string_view code, int hint) const { return PositionOf(code, hint, question->rows(), rows); }
 
 bool CompiledQuestion::Accepts(const v1::Answer& answer) const {
   switch (question->type()) {
@@ -61,21 +37,12 @@ QuestionTable::QuestionTable(const v1::Questionnaire& questionnaire) {
       CompiledQuestion compiled;
       compiled.question = &question;
       compiled.section = s + 1;
-      for (int i = 0; i < question.options_size(); ++i) compiled.options.try_emplace(question.options(i).code(), i);
-      for (int i = 0; i < question.rows_size(); ++i) compiled.rows.try_emplace(question.rows(i).code(), i);
-      by_code_.try_emplace(question.code(), static_cast<QuestionIndex>(questions_.size()));
+      for (const v1::Option& option : question.options()) compiled.options.Add(option.code());
+      for (const v1::Row& row : question.rows()) compiled.rows.Add(row.code());
+      codes_.Add(question.code());
       questions_.push_back(std::move(compiled));
     }
   }
-}
-
-QuestionIndex QuestionTable::Find(std::string_view code, QuestionIndex hint) const {
-  const int end = std::min(hint + kNearby, static_cast<int>(questions_.size()));
-  for (int i = std::max(hint, 0); i < end; ++i) {
-    if (questions_[i].question->code() == code) return i;
-  }
-  const auto found = by_code_.find(View(code));
-  return found == by_code_.end() ? kNoQuestion : found->second;
 }
 
 }  // namespace peiling::survey

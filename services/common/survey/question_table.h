@@ -1,13 +1,12 @@
 // The questions of a questionnaire with their codes looked up in constant time.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "peiling/survey/v1/answers.pb.h"
 #include "peiling/survey/v1/questionnaire.pb.h"
+#include "services/common/survey/code_index.h"
 
 namespace peiling::survey {
 
@@ -20,13 +19,12 @@ struct CompiledQuestion {
   const v1::Question* question = nullptr;
   // From 1, as Response.last_section counts.
   int section = 0;
-  // Positions by code; the first when a code stands there twice.
-  absl::flat_hash_map<std::string, int> options;
-  absl::flat_hash_map<std::string, int> rows;
+  CodeIndex options;
+  CodeIndex rows;
 
-  // Position of an option or row by code, -1 when there is none. `hint` is tried first.
-  int OptionOf(std::string_view code, int hint = 0) const;
-  int RowOf(std::string_view code, int hint = 0) const;
+  // Position of an option or row by code, -1 when there is none. `hint`, e.g. the position after the last one found, is tried first.
+  int OptionOf(std::string_view code, int hint = 0) const { return options.Find(code, hint); }
+  int RowOf(std::string_view code, int hint = 0) const { return rows.Find(code, hint); }
 
   // Whether an answer says anything: of the question's type, with at least one option (in a known row) that exists.
   bool Accepts(const v1::Answer& answer) const;
@@ -41,11 +39,11 @@ class QuestionTable {
 
   const std::vector<CompiledQuestion>& questions() const { return questions_; }
   // kNoQuestion when there is none of this code. `hint`, e.g. the index after the last one found, is tried first.
-  QuestionIndex Find(std::string_view code, QuestionIndex hint = 0) const;
+  QuestionIndex Find(std::string_view code, QuestionIndex hint = 0) const { return codes_.Find(code, hint); }
 
  private:
   std::vector<CompiledQuestion> questions_;
-  absl::flat_hash_map<std::string, QuestionIndex> by_code_;
+  CodeIndex codes_;
 };
 
 }  // namespace peiling::survey
