@@ -141,6 +141,7 @@ std::string Scrape(int port) {
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
     constexpr std::string_view kRequest = "GET /metrics HTTP/1.0\r\n\r\n";
     EXPECT_EQ(send(fd, kRequest.data(), kRequest.size(), 0), static_cast<ssize_t>(kRequest.size()));
+    shutdown(fd, SHUT_WR);  // Or the server waits a while for more.
     char buffer[4096];
     for (ssize_t n; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;) text.append(buffer, n);
   }
