@@ -197,20 +197,19 @@ class Conclusion {
   }
 
   v1::Resolution Former() {
-    std::map<std::string, const Settled*> by_code;
-    std::set<std::string> others;
+    std::set<std::string> former, successors, candidates;
     for (const Settled* each : former_) {
-      by_code.emplace(each->municipality->code(), each);
-      others.insert(each->others.begin(), each->others.end());
+      former.insert(each->municipality->code());
+      (each->later ? candidates : successors).insert(each->others.begin(), each->others.end());
     }
-    const bool later = former_.front()->later;
-    for (const auto& [code, each] : by_code) AddCode(code);
-    auto* field = later ? resolution_.mutable_candidates() : resolution_.mutable_successors();
-    field->Assign(others.begin(), others.end());
+    for (const std::string& code : former) AddCode(code);
+    resolution_.mutable_successors()->Assign(successors.begin(), successors.end());
+    resolution_.mutable_candidates()->Assign(candidates.begin(), candidates.end());
     resolution_.set_kind(v1::RESOLUTION_KIND_FORMER);
-    resolution_.set_explanation(absl::StrCat(List(std::vector<std::string>(resolution_.titles().begin(), resolution_.titles().end())),
-                                             later ? " bestond nog niet op " : " bestond niet meer op ", std::string(date_),
-                                             later ? "; toen was dat " : "; nu ", List(Titles(others)), "."));
+    std::string explanation = absl::StrCat(List(Titles(former)), " bestond niet op ", std::string(date_), ".");
+    if (!successors.empty()) absl::StrAppend(&explanation, " Ervoor in de plaats kwam: ", List(Titles(successors)), ".");
+    if (!candidates.empty()) absl::StrAppend(&explanation, " Toen was dat: ", List(Titles(candidates)), ".");
+    resolution_.set_explanation(explanation);
     return std::move(resolution_);
   }
 

@@ -62,12 +62,12 @@ class Loader {
     const size_t shown = std::min(problems_.size(), kMaxProblems);
     std::string list = absl::StrJoin(problems_.begin(), problems_.begin() + static_cast<std::ptrdiff_t>(shown), "\n");
     if (shown < problems_.size()) absl::StrAppend(&list, "\nand ", problems_.size() - shown, " more");
-    return status::Error(absl::StatusCode::kFailedPrecondition, "REFERENCE_DATA_BROKEN", absl::StrCat("reference data is broken:\n", list),
-                         {{"folder", folder_}});
+    return status::Error(absl::StatusCode::kFailedPrecondition, "REFERENCE_DATA_BROKEN",
+                         absl::StrCat("reference data in ", folder_, " is broken:\n", list), {{"folder", folder_}});
   }
 
  private:
-  static constexpr size_t kMaxProblems = 50;
+  static constexpr size_t kMaxProblems = 15;
 
   // One file; none of its rows when it cannot be read.
   csv::Table Open(const std::string& file, const std::vector<std::string>& columns) {
@@ -78,7 +78,7 @@ class Loader {
     return csv::Table();
   }
 
-  void Problem(int64_t line, const std::string& what) { problems_.push_back(absl::StrCat(folder_, "/", file_, ":", line, ": ", what)); }
+  void Problem(int64_t line, const std::string& what) { problems_.push_back(absl::StrCat(file_, ":", line, ": ", what)); }
 
   v1::Municipality* Find(const std::string& code) {
     const auto found = index_.find(code);
@@ -121,7 +121,7 @@ class Loader {
         Problem(table.line(i), "a municipality has successors when it has ended, and then alone");
       data_.municipalities.push_back(std::move(m));
     }
-    if (table.size() == 0) problems_.push_back(absl::StrCat(folder_, "/", file_, ": no municipalities"));
+    if (table.size() == 0) problems_.push_back(absl::StrCat(file_, ": no municipalities"));
     std::sort(data_.municipalities.begin(), data_.municipalities.end(), [](const auto& a, const auto& b) { return a.code() < b.code(); });
     for (size_t i = 0; i < data_.municipalities.size(); ++i) index_.emplace(data_.municipalities[i].code(), i);
   }

@@ -59,7 +59,7 @@ struct ReferenceData {
   std::vector<TypingForm> typing_forms;
 };
 
-// Reads and checks a folder. FAILED_PRECONDITION/REFERENCE_DATA_BROKEN with every problem as "file:line: what", at most 50 of them: missing
+// Reads and checks a folder. FAILED_PRECONDITION/REFERENCE_DATA_BROKEN with every problem as "file:line: what", at most 15 of them: missing
 // files and columns, unknown codes, bad dates and numbers, doubles, successors that did not exist, names that mean two municipalities at a
 // time.
 absl::StatusOr<ReferenceData> LoadReferenceData(const std::string& folder);
