@@ -1,6 +1,7 @@
 #include "services/dedup/waves.h"
 
 #include "absl/strings/str_cat.h"
+#include "services/common/log/log.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::dedup {
@@ -11,6 +12,11 @@ absl::Status Waves::Load() {
   for (const std::string& wave : *partitions) {
     auto ledger = std::make_shared<WaveLedger>(store_, wave, clock_);
     auto loaded = ledger->Load();
+    if (absl::IsInvalidArgument(loaded.status())) {
+      log::Error("stored questions do not compile any more; the wave waits for its follower to set it up",
+                 {{"wave", wave}, {"reason", status::Reason(loaded.status())}});
+      continue;
+    }
     if (!loaded.ok()) return loaded.status();
     std::lock_guard lock(mutex_);
     if (*loaded) ledgers_.try_emplace(wave, std::move(ledger));
