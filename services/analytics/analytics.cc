@@ -51,6 +51,7 @@ class EarlierWaves {
     if (measure.count().has_also_in_wave()) waves_.insert(measure.count().also_in_wave());
     if (measure.base().has_also_in_wave()) waves_.insert(measure.base().also_in_wave());
     for (const auto& stratum : measure.strata()) Add(stratum);
+    for (const auto& stratum : measure.count_strata()) Add(stratum);
   }
 
   std::set<std::string> waves_;
@@ -68,24 +69,22 @@ v1::Progress ProgressOn(const LiveWave::View& view, std::optional<absl::CivilDay
   return progress;
 }
 
-// One of the watches there may be, given back at the end.
-class WatchPlace {
- public:
-  WatchPlace(std::atomic<int>& taken, int most) : taken_(taken), granted_(++taken <= most) {}
-  ~WatchPlace() { --taken_; }
-  WatchPlace(const WatchPlace&) = delete;
-  WatchPlace& operator=(const WatchPlace&) = delete;
-  bool granted() const { return granted_; }
-
- private:
-  std::atomic<int>& taken_;
-  const bool granted_;
-};
+absl::Status TooManyWaiting() {
+  return status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WAITING_CALLS", "too many callers wait; try again later");
+}
 
 }  // namespace
 
-Analytics::Analytics(std::shared_ptr<LiveWaves> waves, std::shared_ptr<Lineages> lineages, int max_watches)
-    : waves_(std::move(waves)), lineages_(std::move(lineages)), max_watches_(max_watches) {}
+Analytics::Analytics(std::shared_ptr<LiveWaves> waves, std::shared_ptr<Lineages> lineages, int max_waiting_calls)
+    : waves_(std::move(waves)), lineages_(std::move(lineages)), places_(max_waiting_calls) {}
+
+absl::StatusOr<std::shared_ptr<LiveWave>> Analytics::Await(const std::string& name, const sv::FeedPosition& position,
+                                                           const Caller& caller) {
+  if (waves_->IsCounted(name, position)) return waves_->Get(name);
+  const WaitingPlaces::Place place(places_);
+  if (!place.granted()) return TooManyWaiting();
+  return waves_->Await(name, position, caller);
+}
 
 // An earlier wave that does not exist is left out: whoever looks for it says so.
 absl::StatusOr<Overlaps> Analytics::FindOverlaps(const LiveWave& wave, const std::set<std::string>& earlier_waves) {
@@ -103,7 +102,7 @@ absl::StatusOr<Overlaps> Analytics::FindOverlaps(const LiveWave& wave, const std
       earlier_definition = view.shared_definition();
       participants = view.index().Municipalities();
     }
-    const auto lineages = lineages_->Trace(definition->wave.frame_date(), earlier_definition->wave.frame_date());
+    const auto lineages = lineages_->Trace(earlier_definition->wave.frame_date(), definition->wave.frame_date());
     if (!lineages.ok()) return lineages.status();
     overlaps[id] = TookPart(*definition->frame, **lineages, *earlier_definition->frame, participants);
   }
@@ -111,7 +110,7 @@ absl::StatusOr<Overlaps> Analytics::FindOverlaps(const LiveWave& wave, const std
 }
 
 absl::StatusOr<v1::TabulateResponse> Analytics::Tabulate(const v1::TabulateRequest& request, const Caller& caller) {
-  const auto wave = waves_->Await(request.parent(), request.wait_for(), caller);
+  const auto wave = Await(request.parent(), request.wait_for(), caller);
   if (!wave.ok()) return wave.status();
   const auto overlaps = FindOverlaps(**wave, EarlierWaves::Of(request));
   if (!overlaps.ok()) return overlaps.status();
@@ -125,7 +124,7 @@ absl::StatusOr<v1::TabulateResponse> Analytics::Tabulate(const v1::TabulateReque
 }
 
 absl::StatusOr<v1::GetProgressResponse> Analytics::GetProgress(const v1::GetProgressRequest& request, const Caller& caller) {
-  const auto wave = waves_->Await(request.parent(), request.wait_for(), caller);
+  const auto wave = Await(request.parent(), request.wait_for(), caller);
   if (!wave.ok()) return wave.status();
   std::optional<absl::CivilDay> day;
   if (absl::CivilDay parsed; absl::ParseCivilTime(request.as_of(), &parsed)) day = parsed;
@@ -135,11 +134,8 @@ absl::StatusOr<v1::GetProgressResponse> Analytics::GetProgress(const v1::GetProg
 }
 
 absl::Status Analytics::WatchProgress(const v1::WatchProgressRequest& request, const Caller& caller, const SendProgress& send) {
-  const WatchPlace place(watches_, max_watches_);
-  if (!place.granted()) {
-    return status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WATCHES",
-                         absl::StrCat("no more than ", max_watches_, " watches at once"));
-  }
+  const WaitingPlaces::Place place(places_);
+  if (!place.granted()) return TooManyWaiting();
   while (true) {
     // Looked up again each time: a wave whose frame changes is built anew.
     const auto wave = waves_->Get(request.parent());
@@ -222,7 +218,7 @@ absl::StatusOr<v1::ListTrendsResponse> Analytics::ListTrends(const v1::ListTrend
 
 absl::StatusOr<v1::CompareWithPublishedResponse> Analytics::CompareWithPublished(const v1::CompareWithPublishedRequest& request,
                                                                                  const Caller& caller) {
-  const auto wave = waves_->Await(request.parent(), request.wait_for(), caller);
+  const auto wave = Await(request.parent(), request.wait_for(), caller);
   if (!wave.ok()) return wave.status();
   const auto definition = (*wave)->Read().shared_definition();
   if (!definition->report) {

@@ -1,7 +1,6 @@
 // The questions analytics answers, over the waves as they now are.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <set>
@@ -14,6 +13,7 @@
 #include "services/analytics/lineages.h"
 #include "services/analytics/live_waves.h"
 #include "services/analytics/selection.h"
+#include "services/analytics/waiting_places.h"
 
 namespace peiling::analytics {
 
@@ -24,12 +24,13 @@ class Analytics {
   // Returns false when the client is gone.
   using SendProgress = std::function<bool(const v1::WatchProgressResponse&)>;
 
-  // At most `max_watches` clients follow progress at once, since each holds a thread, the longer the slower it reads.
-  Analytics(std::shared_ptr<LiveWaves> waves, std::shared_ptr<Lineages> lineages, int max_watches);
+  // At most `max_waiting_calls` wait for something to be counted or follow progress at once; one more gets
+  // RESOURCE_EXHAUSTED/TOO_MANY_WAITING_CALLS.
+  Analytics(std::shared_ptr<LiveWaves> waves, std::shared_ptr<Lineages> lineages, int max_waiting_calls);
 
   absl::StatusOr<v1::TabulateResponse> Tabulate(const v1::TabulateRequest& request, const Caller& caller);
   absl::StatusOr<v1::GetProgressResponse> GetProgress(const v1::GetProgressRequest& request, const Caller& caller);
-  // Runs until the client leaves (CANCELLED). RESOURCE_EXHAUSTED/TOO_MANY_WATCHES; UNAVAILABLE/INDEX_BUILDING also later, when the wave is
+  // Runs until the client leaves (CANCELLED). UNAVAILABLE/INDEX_BUILDING also later, when the wave is
   // built anew.
   absl::Status WatchProgress(const v1::WatchProgressRequest& request, const Caller& caller, const SendProgress& send);
   absl::StatusOr<v1::GetTrendResponse> GetTrend(const v1::GetTrendRequest& request, const Caller& caller);
@@ -38,14 +39,15 @@ class Analytics {
                                                                         const Caller& caller);
 
  private:
+  // The wave once it counts up to a position (LiveWaves::Await).
+  absl::StatusOr<std::shared_ptr<LiveWave>> Await(const std::string& name, const survey::v1::FeedPosition& position, const Caller& caller);
   absl::StatusOr<Overlaps> FindOverlaps(const LiveWave& wave, const std::set<std::string>& earlier_waves);
   absl::StatusOr<v1::Trend> Trend(const std::vector<std::shared_ptr<LiveWave>>& waves, const survey::v1::OptionCount& option,
                                   const std::string& base_wave);
 
   const std::shared_ptr<LiveWaves> waves_;
   const std::shared_ptr<Lineages> lineages_;
-  const int max_watches_;
-  std::atomic<int> watches_ = 0;
+  WaitingPlaces places_;
 };
 
 }  // namespace peiling::analytics

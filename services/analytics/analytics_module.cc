@@ -22,7 +22,7 @@ class AnalyticsModule final : public server::Module {
   AnalyticsModule(const Options& options, Sources sources, absl::TimeZone zone)
       : waves_(std::make_shared<LiveWaves>()),
         followers_(sources, waves_, zone),
-        service_(std::make_shared<Analytics>(waves_, std::make_shared<Lineages>(sources.registry), options.max_watches)) {}
+        service_(std::make_shared<Analytics>(waves_, std::make_shared<Lineages>(sources.registry), options.max_waiting_calls)) {}
 
   std::string name() const override { return v1::AnalyticsService::service_full_name(); }
   void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
@@ -46,8 +46,9 @@ class AnalyticsModule final : public server::Module {
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
-  app.add_option("--max-watches", options.max_watches, "Clients that may follow progress at once; each holds a thread")
-      ->envname("PEILING_MAX_WATCHES")
+  app.add_option("--max-waiting-calls", options.max_waiting_calls,
+                 "Callers that may wait, or follow progress, at once; each holds a thread")
+      ->envname("PEILING_ANALYTICS_MAX_WAITING_CALLS")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
 }

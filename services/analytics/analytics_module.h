@@ -11,8 +11,8 @@
 namespace peiling::analytics {
 
 struct Options {
-  // Clients that may follow progress at once; each holds a thread of the server.
-  int max_watches = 64;
+  // Callers that may wait, or follow progress, at once; each holds a thread of the server.
+  int max_waiting_calls = 64;
 };
 
 void AddFlags(CLI::App& app, Options& options);

@@ -88,6 +88,12 @@ absl::StatusOr<std::vector<std::shared_ptr<LiveWave>>> LiveWaves::OfSurvey(const
   return waves;
 }
 
+bool LiveWaves::IsCounted(const std::string& name, const survey::v1::FeedPosition& position) const {
+  if (position.submissions() == 0 && position.records() == 0) return true;
+  const auto wave = Get(name);
+  return wave.ok() && Counts((*wave)->Read().position(), position);
+}
+
 absl::StatusOr<std::shared_ptr<LiveWave>> LiveWaves::Await(const std::string& name, const survey::v1::FeedPosition& position,
                                                            const Caller& caller) const {
   if (position.submissions() == 0 && position.records() == 0) return Get(name);
@@ -104,7 +110,7 @@ absl::StatusOr<std::shared_ptr<LiveWave>> LiveWaves::Await(const std::string& na
   if (waited.ok()) return GetLocked(name);
   if (waited.code() != StatusCode::kDeadlineExceeded) return waited;
   return status::Error(
-      StatusCode::kDeadlineExceeded, "NOT_YET_COUNTED", absl::StrCat("what was waited for is not counted yet in ", name),
+      StatusCode::kDeadlineExceeded, "POSITION_NOT_REACHED", absl::StrCat("what was waited for is not counted yet in ", name),
       {{"wave", name}, {"submissions", std::to_string(counted.submissions())}, {"records", std::to_string(counted.records())}});
 }
 

@@ -26,18 +26,20 @@ class Calculator {
 
   // A count without a base has n 0.
   absl::StatusOr<Counted> Measure(const sv::Measure& measure) const {
-    const auto among = Narrow(measure);
+    const auto base = Narrow({index_.All(), index_.frame().all(), true}, measure.strata());
+    if (!base.ok()) return base.status();
+    const auto among = Narrow(*base, measure.count_strata());
     if (!among.ok()) return among.status();
     const auto k = Count(measure.count(), *among);
     if (!k.ok()) return k.status();
     if (measure.has_base()) {
-      const auto n = Count(measure.base(), *among);
+      const auto n = Count(measure.base(), *base);
       if (!n.ok()) return n.status();
       return Counted{*k, *n};
     }
     if (!measure.count().has_option()) return Counted{*k, 0};
     const auto place = FindOption(index_.questionnaire(), measure.count().option());
-    return CountOption(index_, *place, among->records);
+    return Counted{*k, CountAnd(Base(index_, *place), base->records)};
   }
 
   absl::StatusOr<Counted> ShareOfRecords(const sv::StratumFilter& stratum) const {
@@ -53,23 +55,23 @@ class Calculator {
   }
 
  private:
-  // The records and municipalities of all strata of a measure.
+  // Who is counted.
   struct Among {
     Bitmap records;
     Bitmap municipalities;
-    // There are no strata: also responses nobody knows the municipality of.
+    // Not narrowed: also responses nobody knows the municipality of.
     bool everybody;
   };
 
-  absl::StatusOr<Among> Narrow(const sv::Measure& measure) const {
-    Among among{index_.All(), index_.frame().all(), measure.strata().empty()};
-    for (const auto& stratum : measure.strata()) {
+  absl::StatusOr<Among> Narrow(Among among, const google::protobuf::RepeatedPtrField<sv::StratumFilter>& strata) const {
+    for (const auto& stratum : strata) {
       const auto records = RecordsOf(index_, stratum, overlaps_);
       if (!records.ok()) return records.status();
       const auto municipalities = MunicipalitiesOf(index_.frame(), stratum, overlaps_);
       if (!municipalities.ok()) return municipalities.status();
       among.records &= *records;
       among.municipalities &= *municipalities;
+      among.everybody = false;
     }
     return among;
   }
@@ -133,23 +135,24 @@ std::string Label(const survey::CompiledQuestionnaire& questionnaire, const sv::
 
 std::string Label(const survey::CompiledQuestionnaire& questionnaire, const sv::Measure& measure) {
   std::string label = Label(questionnaire, measure.count());
-  if (measure.has_base()) absl::StrAppend(&label, ", van ", Label(questionnaire, measure.base()));
   std::vector<std::string> strata;
+  for (const auto& stratum : measure.count_strata()) strata.push_back(StratumLabel(stratum));
   for (const auto& stratum : measure.strata()) strata.push_back(StratumLabel(stratum));
   if (!strata.empty()) absl::StrAppend(&label, " (", absl::StrJoin(strata, ", "), ")");
   return label;
 }
 
 v1::Verdict Judge(const sv::PublishedFigure& published, Counted counted) {
+  const v1::Verdict differs = published.contradiction().empty() ? v1::VERDICT_DIFFERS : v1::VERDICT_CONTRADICTED;
   const bool base_is_right = !published.has_base() || published.base() == counted.n;
   const bool count_is_right = !published.has_count() || published.count() == counted.k;
-  if (!base_is_right || !count_is_right) return v1::VERDICT_DIFFERS;
+  if (!base_is_right || !count_is_right) return differs;
   if (!published.has_percent()) return v1::VERDICT_MATCHES;
   const auto percent = Percent(counted);
-  if (!percent) return v1::VERDICT_DIFFERS;
+  if (!percent) return differs;
   if (*percent == published.percent()) return v1::VERDICT_MATCHES;
   const bool impossible = !PercentIsPossible(published.percent(), counted.n);
-  return impossible && std::abs(*percent - published.percent()) <= 1 ? v1::VERDICT_SLIP : v1::VERDICT_DIFFERS;
+  return impossible && std::abs(*percent - published.percent()) <= 1 ? v1::VERDICT_SLIP : differs;
 }
 
 struct Finding {
@@ -243,7 +246,7 @@ void ComparePublished(const WaveIndex& index, const Fieldwork& fieldwork, const 
                       v1::CompareWithPublishedResponse& response) {
   const Calculator calculator(index, fieldwork, overlaps);
   response.set_source(report.source());
-  int matching = 0, slips = 0;
+  int matching = 0, slips = 0, contradicted = 0;
   for (const auto& published : report.figures()) {
     auto& figure = *response.add_figures();
     *figure.mutable_published() = published;
@@ -256,11 +259,13 @@ void ComparePublished(const WaveIndex& index, const Fieldwork& fieldwork, const 
     figure.set_verdict(Judge(published, *counted));
     matching += figure.verdict() == v1::VERDICT_MATCHES ? 1 : 0;
     slips += figure.verdict() == v1::VERDICT_SLIP ? 1 : 0;
+    contradicted += figure.verdict() == v1::VERDICT_CONTRADICTED ? 1 : 0;
   }
   response.set_matching(matching);
   response.set_slips(slips);
+  response.set_contradicted(contradicted);
   // What the wave cannot count did not come out as printed either.
-  response.set_differing(report.figures_size() - matching - slips);
+  response.set_differing(report.figures_size() - matching - slips - contradicted);
   for (const auto& published : report.claims()) {
     const auto finding = Check(calculator, published);
     auto& claim = *response.add_claims();

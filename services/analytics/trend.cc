@@ -32,7 +32,7 @@ std::map<std::string, sv::PublishedPoint> PrintedPoints(const std::vector<TrendW
     if (!wave.definition->report) continue;
     for (const auto& figure : wave.definition->report->figures()) {
       const auto& measure = figure.measure();
-      const bool of_everybody = !measure.has_base() && measure.strata().empty();
+      const bool of_everybody = !measure.has_base() && measure.strata().empty() && measure.count_strata().empty();
       if (!of_everybody || !figure.has_percent() || !SameOption(measure.count().option(), option)) continue;
       auto& point = printed[names::LastId(wave.definition->wave.name())];
       point.set_percent(figure.percent());

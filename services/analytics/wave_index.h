@@ -1,8 +1,8 @@
 // The records of a wave as bitmaps: what every table is counted from.
 //
 // One slot a record, one bit a slot for every question's states and for every option (of a matrix: every row and option). Memory is
-// therefore bits_per_record() / 8 bytes a record: the 2022 questionnaire of "Sociale (wijk)teams" (64 questions, 1,004 bitmaps with the
-// strata of its frame) takes 126 bytes a record, 126 MB for a million, beside some 60 bytes for the municipality's code and slot.
+// therefore bits_per_record() / 8 bytes a record: the 2022 questionnaire of "Sociale (wijk)teams" (64 questions, 868 bitmaps with the
+// strata of its frame) takes 109 bytes a record, 109 MB for a million, beside some 60 bytes for the municipality's code and slot.
 #pragma once
 
 #include <cstdint>

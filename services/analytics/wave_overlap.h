@@ -7,8 +7,9 @@
 
 namespace peiling::analytics {
 
-// Municipalities of `frame` (by MunicipalityIndex) of which one of the codes they come from (`lineages`: code on this wave's frame date →
-// codes on the earlier wave's) is among `earlier_participants` of `earlier_frame`.
+// Municipalities of `frame` (by MunicipalityIndex) that an earlier participant went on as, unchanged, renamed or merged. `lineages`: code
+// on the earlier wave's frame date → codes on this wave's. What was split went on as no one municipality: its answers are about all of its
+// parts, so it links to none.
 Bitmap TookPart(const Frame& frame, const registry::v1::TraceLineageResponse& lineages, const Frame& earlier_frame,
                 const Bitmap& earlier_participants);
 

@@ -102,25 +102,25 @@ TEST_F(FieldworkTest, CountsResponsesForReports) {
   EXPECT_EQ(fieldwork_.Responses(sv::FIELDWORK_COUNT_KEPT, &among), 1);
 }
 
-TEST(TookPart, LinksMunicipalitiesThroughMergersAndSplits) {
+TEST(TookPart, LinksMunicipalitiesThroughMergersAndNotThroughSplits) {
   const auto frame = samples::SampleFrame();
   const auto earlier = samples::SampleFrame();
-  // Of the earlier wave: 1 and 4 took part.
+  // Of the earlier wave these took part: unchanged, merged into 2, split, gone from this wave's frame.
   Bitmap participants;
   participants.Set(earlier->Find(samples::Code(1)));
-  participants.Set(earlier->Find(samples::Code(4)));
+  for (const int number : {4, 5, 6}) participants.Set(earlier->Find(samples::Code(number)));
   const auto lineages = samples::Parse<registry::v1::TraceLineageResponse>(R"(
     lineages { code: "GM0001" codes: "GM0001" }
-    lineages { code: "GM0002" codes: "GM0003" codes: "GM0004" }
-    lineages { code: "GM0005" codes: "GM0004" codes: "GM0005" }
-    lineages { code: "GM0006" codes: "GM0006" }
-    lineages { code: "GM0007" codes: "GM9999" }
-    lineages { code: "GM8888" codes: "GM0001" })");
+    lineages { code: "GM0003" codes: "GM0003" }
+    lineages { code: "GM0004" codes: "GM0002" }
+    lineages { code: "GM0005" codes: "GM0005" codes: "GM0007" }
+    lineages { code: "GM0006" codes: "GM9999" }
+    lineages { code: "GM8888" codes: "GM0008" })");
   std::vector<std::string> took_part;
   TookPart(*frame, lineages, *earlier, participants).ForEach([&](size_t municipality) {
     took_part.push_back(frame->code(static_cast<MunicipalityIndex>(municipality)));
   });
-  EXPECT_THAT(took_part, ElementsAre("GM0001", "GM0002", "GM0005"));
+  EXPECT_THAT(took_part, ElementsAre("GM0001", "GM0002"));
 }
 
 }  // namespace

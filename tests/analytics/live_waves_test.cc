@@ -153,7 +153,7 @@ TEST_F(LiveWavesTest, AwaitEndsAtTheDeadlineWithHowFarItIs) {
   wave_->Apply(Event(1, {RecordMaker(1)}));
   const auto awaited = waves_.Await(kWave, Position(0, 2), Patient(milliseconds(50))).status();
   EXPECT_TRUE(absl::IsDeadlineExceeded(awaited)) << awaited;
-  EXPECT_EQ(status::Reason(awaited), "NOT_YET_COUNTED");
+  EXPECT_EQ(status::Reason(awaited), "POSITION_NOT_REACHED");
   EXPECT_EQ(status::Metadata(awaited).at("records"), "1");
 }
 

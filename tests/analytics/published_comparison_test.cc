@@ -74,8 +74,10 @@ TEST_F(PublishedComparisonTest, JudgesFigures) {
            {teams + "percent: 86", 6, 7, v1::VERDICT_MATCHES},
            {teams + "percent: 85 base: 7", 6, 7, v1::VERDICT_SLIP},
            {teams + "percent: 87 base: 7", 6, 7, v1::VERDICT_SLIP},
-           {teams + "percent: 88 base: 7", 6, 7, v1::VERDICT_DIFFERS},           // Impossible, but too far off.
-           {teams + "percent: 71 base: 7", 6, 7, v1::VERDICT_DIFFERS},           // Possible, and not so.
+           {teams + "percent: 88 base: 7", 6, 7, v1::VERDICT_DIFFERS},  // Impossible, but too far off.
+           {teams + "percent: 71 base: 7", 6, 7, v1::VERDICT_DIFFERS},  // Possible, and not so.
+           {teams + "percent: 71 base: 7 contradiction: 'CBS'", 6, 7, v1::VERDICT_CONTRADICTED},
+           {teams + "percent: 86 base: 7 contradiction: 'CBS'", 6, 7, v1::VERDICT_MATCHES},
            {teams + "percent: 86 base: 8", 6, 7, v1::VERDICT_DIFFERS},           // The base is wrong.
            {teams + "percent: 85 base: 8", 6, 7, v1::VERDICT_DIFFERS},           // No slip over another base.
            {teams + "percent: 86 base: 7 count: 5", 6, 7, v1::VERDICT_DIFFERS},  // The count is wrong.

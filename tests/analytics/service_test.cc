@@ -457,9 +457,9 @@ TEST_F(AnalyticsServiceTest, SendsProgressWhenItChangesAndNotMoreThanOnceASecond
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
-TEST_F(AnalyticsServiceTest, GrantsNoMoreWatchesThanThereMayBeAndEndsThemAtStop) {
+TEST_F(AnalyticsServiceTest, LetsNoMoreCallersWaitThanMayAndEndsThemAtStop) {
   AddWave(kWave);
-  StartAnalytics({.max_watches = 1});
+  StartAnalytics({.max_waiting_calls = 1});
   ASSERT_TRUE(BecomesReady());
   v1::WatchProgressRequest request;
   request.set_parent(kWave);
@@ -469,7 +469,7 @@ TEST_F(AnalyticsServiceTest, GrantsNoMoreWatchesThanThereMayBeAndEndsThemAtStop)
   ASSERT_TRUE(first->Read(&response));
   auto second = stub_->WatchProgress(&second_context, request);
   EXPECT_FALSE(second->Read(&response));
-  EXPECT_EQ(status::Reason(status::FromGrpc(second->Finish())), "TOO_MANY_WATCHES");
+  EXPECT_EQ(status::Reason(status::FromGrpc(second->Finish())), "TOO_MANY_WAITING_CALLS");
   module_->Stop();
   EXPECT_FALSE(first->Read(&response));
   EXPECT_EQ(status::Reason(status::FromGrpc(first->Finish())), "SHUTTING_DOWN");
