@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "google/protobuf/arena.h"
+#include "grpcpp/support/message_allocator.h"
 #include "services/common/feed/serve.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -14,6 +16,30 @@ namespace {
 using ::grpc::ServerContext;
 using ::grpc::ServerWriter;
 
+// Puts the messages of one call on an arena.
+class ArenaAllocator final : public grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse> {
+ public:
+  grpc::MessageHolder<v1::SubmitResponseRequest, v1::SubmitResponseResponse>* AllocateMessages() override { return new Holder; }
+
+ private:
+  class Holder final : public grpc::MessageHolder<v1::SubmitResponseRequest, v1::SubmitResponseResponse> {
+   public:
+    Holder() {
+      set_request(google::protobuf::Arena::CreateMessage<v1::SubmitResponseRequest>(&arena_));
+      set_response(google::protobuf::Arena::CreateMessage<v1::SubmitResponseResponse>(&arena_));
+    }
+    void Release() override { delete this; }
+
+   private:
+    static google::protobuf::ArenaOptions Options() {
+      google::protobuf::ArenaOptions options;
+      options.start_block_size = 16 << 10;
+      return options;
+    }
+    google::protobuf::Arena arena_{Options()};
+  };
+};
+
 // What a handler comes to: the answer of the domain, or why there is none.
 template <typename Response>
 grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
@@ -23,6 +49,17 @@ grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
 }
 
 }  // namespace
+
+IntakeService::IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher,
+                             ResponseImporter& importer)
+    : store_(store),
+      catalog_(catalog),
+      responses_(responses),
+      batcher_(batcher),
+      importer_(importer),
+      submissions_(std::make_unique<ArenaAllocator>()) {
+  SetMessageAllocatorFor_SubmitResponse(submissions_.get());
+}
 
 grpc::Status IntakeService::ApplyDocuments(ServerContext*, const v1::ApplyDocumentsRequest* request, v1::ApplyDocumentsResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
@@ -70,10 +107,16 @@ grpc::Status IntakeService::GetPublishedReport(ServerContext*, const v1::GetPubl
   return Reply(catalog_.GetPublishedReport(request->parent()), response);
 }
 
-grpc::Status IntakeService::SubmitResponse(ServerContext* context, const v1::SubmitResponseRequest* request,
-                                           v1::SubmitResponseResponse* response) {
-  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  return Reply(batcher_.Submit(*request, context->deadline()), response);
+grpc::ServerUnaryReactor* IntakeService::SubmitResponse(grpc::CallbackServerContext* context, const v1::SubmitResponseRequest* request,
+                                                        v1::SubmitResponseResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (absl::Status valid = Validate(*request); !valid.ok()) {
+    reactor->Finish(status::ToGrpc(valid));
+    return reactor;
+  }
+  batcher_.Submit(*request, context->deadline(), response,
+                  [reactor](const absl::Status& status) { reactor->Finish(status::ToGrpc(status)); });
+  return reactor;
 }
 
 grpc::Status IntakeService::ImportResponses(ServerContext* context,

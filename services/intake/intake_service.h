@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "peiling/intake/v1/intake.grpc.pb.h"
@@ -14,14 +15,14 @@
 
 namespace peiling::intake {
 
-class IntakeService final : public v1::IntakeService::Service {
+// SubmitResponse waits in a queue, so it is a callback and holds no thread; the others work, and hold one each.
+class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitResponse<v1::IntakeService::Service> {
  public:
   // Watches at a time; each holds a thread.
   static constexpr int kMaxWatchers = 64;
 
   // All must outlive the service.
-  IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer)
-      : store_(store), catalog_(catalog), responses_(responses), batcher_(batcher), importer_(importer) {}
+  IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer);
 
   grpc::Status ApplyDocuments(grpc::ServerContext* context, const v1::ApplyDocumentsRequest* request,
                               v1::ApplyDocumentsResponse* response) override;
@@ -35,8 +36,8 @@ class IntakeService final : public v1::IntakeService::Service {
                                 v1::GetQuestionnaireResponse* response) override;
   grpc::Status GetPublishedReport(grpc::ServerContext* context, const v1::GetPublishedReportRequest* request,
                                   v1::GetPublishedReportResponse* response) override;
-  grpc::Status SubmitResponse(grpc::ServerContext* context, const v1::SubmitResponseRequest* request,
-                              v1::SubmitResponseResponse* response) override;
+  grpc::ServerUnaryReactor* SubmitResponse(grpc::CallbackServerContext* context, const v1::SubmitResponseRequest* request,
+                                           v1::SubmitResponseResponse* response) override;
   grpc::Status ImportResponses(grpc::ServerContext* context,
                                grpc::ServerReaderWriter<v1::ImportResponsesResponse, v1::ImportResponsesRequest>* stream) override;
   grpc::Status GetResponse(grpc::ServerContext* context, const v1::GetResponseRequest* request, v1::GetResponseResponse* response) override;
@@ -58,6 +59,8 @@ class IntakeService final : public v1::IntakeService::Service {
   ResponseStore& responses_;
   SubmissionBatcher& batcher_;
   ResponseImporter& importer_;
+  // A submission and its answer are many small things that come and go together.
+  const std::unique_ptr<grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse>> submissions_;
   std::atomic<int> watchers_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "google/protobuf/arena.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/answers.h"
@@ -68,46 +69,27 @@ void SubmissionBatcher::Stop() {
   changed_.notify_all();
 }
 
-absl::StatusOr<v1::SubmitResponseResponse> SubmissionBatcher::Submit(const v1::SubmitResponseRequest& request,
-                                                                     std::chrono::system_clock::time_point deadline) {
-  absl::StatusOr<std::shared_ptr<const WaveQuestions>> questions = catalog_.Questions(request.parent());
-  if (!questions.ok()) return questions.status();
-
-  v1::SubmitResponseRequest content = request;
-  content.clear_request_id();
-  Submission submission{.questions = *std::move(questions),
-                        .request_id = request.request_id(),
-                        .digest = storage::RequestDigest(content),
-                        .validate_only = request.validate_only(),
-                        .bytes = request.response().ByteSizeLong(),
-                        .deadline = deadline};
-  submission.response.Swap(content.mutable_response());
-  Normalise(*submission.questions->questionnaire, *submission.response.mutable_answers());
-
-  if (absl::Status status = Enqueue(submission); !status.ok()) {
-    CountResponse(Outcome::kRefused);
-    return status;
-  }
-  {
-    std::unique_lock lock(submission.mutex);
-    submission.finished.wait(lock, [&submission] { return submission.status.has_value(); });
-  }
-  CountResponse(submission.status->ok() ? Outcome::kSubmitted : Outcome::kRefused);
-  if (!submission.status->ok()) return *submission.status;
-  v1::SubmitResponseResponse response;
-  response.mutable_position()->set_submissions(submission.response.sequence());
-  response.mutable_response()->Swap(&submission.response);
-  return response;
+void SubmissionBatcher::Submit(const v1::SubmitResponseRequest& request, std::chrono::system_clock::time_point deadline,
+                               v1::SubmitResponseResponse* response, Done done) {
+  // The receipt lies with the wave, so the response is all the content there is.
+  std::unique_ptr<Submission> submission(new Submission{.request = request,
+                                                        .deadline = deadline,
+                                                        .answer = *response,
+                                                        .done = std::move(done),
+                                                        .bytes = request.ByteSizeLong(),
+                                                        .digest = storage::RequestDigest(request.response())});
+  submission->response() = request.response();
+  if (absl::Status status = Enqueue(submission); !status.ok()) Finish(*submission, status);
 }
 
-absl::Status SubmissionBatcher::Enqueue(Submission& submission) {
+absl::Status SubmissionBatcher::Enqueue(std::unique_ptr<Submission>& submission) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return ShuttingDown();
-  if (waiting_.size() >= limits_.max_waiting || waiting_bytes_ + submission.bytes > limits_.max_waiting_bytes) {
+  if (waiting_.size() >= limits_.max_waiting || waiting_bytes_ + submission->bytes > limits_.max_waiting_bytes) {
     return status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_SUBMISSIONS", "too many submissions are waiting; try again later");
   }
-  waiting_.push_back(&submission);
-  waiting_bytes_ += submission.bytes;
+  waiting_bytes_ += submission->bytes;
+  waiting_.push_back(std::move(submission));
   SetWaiting(waiting_.size());
   changed_.notify_one();
   return absl::OkStatus();
@@ -119,15 +101,15 @@ SubmissionBatcher::Group SubmissionBatcher::NextGroup() {
   Group group;
   size_t bytes = 0;
   std::unordered_set<std::string_view> request_ids;
-  std::deque<Submission*> others;
-  for (Submission* submission : waiting_) {
-    const bool fits = group.empty() || (submission->questions == group.front()->questions && group.size() < limits_.max_group &&
-                                        bytes + submission->bytes <= limits_.max_group_bytes);
-    if (fits && request_ids.insert(submission->request_id).second) {
+  std::deque<std::unique_ptr<Submission>> others;
+  for (std::unique_ptr<Submission>& submission : waiting_) {
+    const bool fits = group.empty() || (submission->request.parent() == group.front()->request.parent() &&
+                                        group.size() < limits_.max_group && bytes + submission->bytes <= limits_.max_group_bytes);
+    if (fits && request_ids.insert(submission->request.request_id()).second) {
       bytes += submission->bytes;
-      group.push_back(submission);
+      group.push_back(std::move(submission));
     } else {
-      others.push_back(submission);
+      others.push_back(std::move(submission));
     }
   }
   waiting_.swap(others);
@@ -140,38 +122,45 @@ void SubmissionBatcher::Work() {
   for (Group group = NextGroup(); !group.empty(); group = NextGroup()) TakeIn(std::move(group));
 }
 
-void SubmissionBatcher::Finish(Submission& submission, absl::Status status) {
-  // Told under the lock: the submission is gone as soon as its caller sees the status.
-  const std::lock_guard lock(submission.mutex);
-  submission.status = std::move(status);
-  submission.finished.notify_one();
+void SubmissionBatcher::Finish(Submission& submission, const absl::Status& status) {
+  CountResponse(status.ok() ? Outcome::kSubmitted : Outcome::kRefused);
+  submission.done(status);
 }
 
 void SubmissionBatcher::FinishAll(Group& group, const absl::Status& status) {
-  for (Submission* submission : group) Finish(*submission, status);
+  for (const auto& submission : group) Finish(*submission, status);
   group.clear();
 }
 
 void SubmissionBatcher::TakeIn(Group group) {
-  std::erase_if(group, [now = std::chrono::system_clock::now()](Submission* submission) {
+  DropLate(group);
+  if (group.empty()) return;
+  const absl::StatusOr<std::shared_ptr<const WaveQuestions>> questions = catalog_.Questions(group.front()->request.parent());
+  if (!questions.ok()) return FinishAll(group, questions.status());
+  Validate(**questions, group);
+  if (!group.empty()) Complete(**questions, group);
+  if (!group.empty()) Store(**questions, group);
+}
+
+void SubmissionBatcher::DropLate(Group& group) {
+  std::erase_if(group, [now = std::chrono::system_clock::now()](const std::unique_ptr<Submission>& submission) {
     if (submission->deadline > now) return false;
     Finish(*submission, status::Error(absl::StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", "no time was left for the submission"));
     return true;
   });
-  if (!group.empty()) Validate(group);
-  if (!group.empty()) Complete(group);
-  if (!group.empty()) Store(group);
 }
 
-void SubmissionBatcher::Validate(Group& group) {
-  // Answers travel to validation and back without a copy.
-  ValidateResponsesRequest request;
+void SubmissionBatcher::Validate(const WaveQuestions& questions, Group& group) {
+  google::protobuf::Arena arena;
+  auto& request = *google::protobuf::Arena::CreateMessage<ValidateResponsesRequest>(&arena);
   std::chrono::system_clock::time_point latest = group.front()->deadline;
-  for (Submission* submission : group) {
+  for (const auto& submission : group) {
+    Normalise(*questions.questionnaire, *submission->response().mutable_answers());
     validation::v1::ResponseInput& input = *request.add_responses();
-    input.mutable_answers()->Swap(submission->response.mutable_answers());
+    // Lent, not copied: the arena frees nothing that it did not make.
+    input.unsafe_arena_set_allocated_answers(submission->response().mutable_answers());
     input.set_submitted(true);
-    input.set_last_section(submission->response.last_section());
+    input.set_last_section(submission->response().last_section());
     latest = std::max(latest, submission->deadline);
   }
   const auto deadline = std::min(latest, std::chrono::system_clock::now() + kValidationTimeout);
@@ -180,38 +169,34 @@ void SubmissionBatcher::Validate(Group& group) {
     context->set_deadline(deadline);
     return context;
   };
-  auto results = validator_.Validate(*group.front()->questions, make_context, request);
+  auto results = validator_.Validate(questions, make_context, request);
   if (!results.ok()) return FinishAll(group, results.status());
-  Group valid;
-  for (size_t i = 0; i < group.size(); ++i) {
-    Submission& submission = *group[i];
-    validation::v1::ResponseResult& result = *results->mutable_results(static_cast<int>(i));
+  int next = 0;
+  std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
+    validation::v1::ResponseResult& result = *results->mutable_results(next++);
     if (HasError(result.issues())) {
-      Finish(submission, ResponseInvalid(result.issues()));
-      continue;
+      Finish(*submission, ResponseInvalid(result.issues()));
+      return true;
     }
-    submission.response.mutable_answers()->Swap(request.mutable_responses(static_cast<int>(i))->mutable_answers());
-    submission.response.mutable_issues()->Swap(result.mutable_issues());
-    submission.response.mutable_completeness()->Swap(result.mutable_completeness());
-    valid.push_back(&submission);
-  }
-  group = std::move(valid);
+    submission->response().mutable_issues()->Swap(result.mutable_issues());
+    submission->response().mutable_completeness()->Swap(result.mutable_completeness());
+    return false;
+  });
 }
 
-void SubmissionBatcher::Complete(Group& group) {
-  const WaveQuestions& questions = *group.front()->questions;
-  const bool stored = std::any_of(group.begin(), group.end(), [](const Submission* submission) { return !submission->validate_only; });
+void SubmissionBatcher::Complete(const WaveQuestions& questions, Group& group) {
+  const bool stored = std::any_of(group.begin(), group.end(), [](const auto& submission) { return !submission->request.validate_only(); });
   absl::StatusOr<std::string> secret = responses_.Secret(questions.wave, stored);
   if (!secret.ok()) return FinishAll(group, secret.status());
   const absl::Time now = absl::Now();
-  std::erase_if(group, [&](Submission* submission) {
-    v1::Response& response = submission->response;
+  std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
+    v1::Response& response = submission->response();
     response.set_state(v1::RESPONSE_STATE_SUBMITTED);
     *response.mutable_submitted_at() = ToTimestamp(now);
     *response.mutable_updated_at() = response.submitted_at();
     response.set_respondent_key(RespondentKey(*secret, *questions.questionnaire, response.answers()));
     submission->personal = TakePersonal(*questions.questionnaire, *response.mutable_answers());
-    if (submission->validate_only) {
+    if (submission->request.validate_only()) {
       Finish(*submission, absl::OkStatus());
       return true;
     }
@@ -220,30 +205,36 @@ void SubmissionBatcher::Complete(Group& group) {
   });
 }
 
-void SubmissionBatcher::Store(Group& group) {
-  const WaveQuestions& questions = *group.front()->questions;
+void SubmissionBatcher::Store(const WaveQuestions& questions, Group& group) {
   if (absl::Status status = catalog_.Use(questions); !status.ok()) return FinishAll(group, status);
   for (int attempt = 1; !group.empty(); ++attempt) {
     std::vector<ResponseChange> changes;
     changes.reserve(group.size());
-    for (Submission* submission : group) {
-      changes.push_back({.response = &submission->response,
+    for (const auto& submission : group) {
+      changes.push_back({.response = &submission->response(),
                          .personal = submission->personal,
-                         .request_id = submission->request_id,
+                         .request_id = submission->request.request_id(),
                          .digest = submission->digest});
     }
     const absl::Status status = responses_.Commit(questions.wave, changes).status();
-    if (!absl::IsAborted(status) || attempt == kAttempts) return FinishAll(group, status);
-    AnswerRepeats(group);
+    if (absl::IsAborted(status) && attempt < kAttempts) {
+      AnswerRepeats(questions.wave, group);
+      continue;
+    }
+    for (const auto& submission : group) submission->answer.mutable_position()->set_submissions(submission->response().sequence());
+    FinishAll(group, status);
   }
 }
 
-void SubmissionBatcher::AnswerRepeats(Group& group) {
-  std::erase_if(group, [this](Submission* submission) {
-    auto answer = responses_.FindAnswer(submission->questions->wave, submission->request_id, submission->digest);
-    if (answer.ok() && !*answer) return false;
-    if (answer.ok()) submission->response.Swap(&**answer);
-    Finish(*submission, answer.status());
+void SubmissionBatcher::AnswerRepeats(const std::string& wave, Group& group) {
+  std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
+    auto found = responses_.FindAnswer(wave, submission->request.request_id(), submission->digest);
+    if (found.ok() && !*found) return false;
+    if (found.ok()) {
+      submission->answer.mutable_position()->set_submissions((*found)->sequence());
+      submission->response() = **std::move(found);
+    }
+    Finish(*submission, found.status());
     return true;
   });
 }

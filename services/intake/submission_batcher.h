@@ -1,18 +1,18 @@
 // Takes in finished responses. Those that come at the same time share one call to validation and one durable commit, which is what makes
-// many small writes fast; who comes while a group is under way waits for the next.
+// many small writes fast; who comes while a group is under way waits for the next, without holding a thread.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_store.h"
@@ -44,45 +44,45 @@ class SubmissionBatcher {
   SubmissionBatcher(const SubmissionBatcher&) = delete;
   SubmissionBatcher& operator=(const SubmissionBatcher&) = delete;
 
-  // Takes in one response and waits until it is durable. The request has been checked (validate.h). WAVE_NOT_FOUND, RESPONSE_INVALID,
-  // REQUEST_ID_REUSED, CONCURRENT_CHANGE, DEADLINE_EXCEEDED when `deadline` passes before its turn,
+  // Takes in one response. Returns at once; `done` is called, perhaps before, perhaps by another thread, once it is durable and `response`
+  // filled, or with why it was not taken in. The request has been checked (validate.h); it and `response` live until then. WAVE_NOT_FOUND,
+  // RESPONSE_INVALID, REQUEST_ID_REUSED, CONCURRENT_CHANGE, DEADLINE_EXCEEDED when `deadline` passes before its turn,
   // RESOURCE_EXHAUSTED/TOO_MANY_SUBMISSIONS, UNAVAILABLE/SHUTTING_DOWN, and validation's and the store's errors.
-  absl::StatusOr<v1::SubmitResponseResponse> Submit(const v1::SubmitResponseRequest& request,
-                                                    std::chrono::system_clock::time_point deadline);
+  using Done = std::function<void(const absl::Status&)>;
+  void Submit(const v1::SubmitResponseRequest& request, std::chrono::system_clock::time_point deadline,
+              v1::SubmitResponseResponse* response, Done done);
 
   // Refuses what comes from now on; what waits is still taken in.
   void Stop();
 
  private:
-  // One caller of Submit, waiting; lives on its stack.
+  // One response on its way; the response is made in its place in the answer.
   struct Submission {
-    std::shared_ptr<const WaveQuestions> questions;
-    v1::Response response;
-    survey::v1::Answers personal;
-    std::string request_id;
-    std::string digest;
-    bool validate_only = false;
-    size_t bytes = 0;
-    std::chrono::system_clock::time_point deadline;
-    std::mutex mutex;
-    std::condition_variable finished;
-    // What became of it; nullopt while it is under way.
-    std::optional<absl::Status> status;
-  };
-  using Group = std::vector<Submission*>;
+    const v1::SubmitResponseRequest& request;
+    const std::chrono::system_clock::time_point deadline;
+    v1::SubmitResponseResponse& answer;
+    const Done done;
+    const size_t bytes;
+    const std::string digest;
+    survey::v1::Answers personal = {};
 
-  absl::Status Enqueue(Submission& submission);
+    v1::Response& response() { return *answer.mutable_response(); }
+  };
+  using Group = std::vector<std::unique_ptr<Submission>>;
+
+  absl::Status Enqueue(std::unique_ptr<Submission>& submission);
   void Work();
   // Waits for the next group: submissions of one wave, no request twice. Empty: the end.
   Group NextGroup();
   void TakeIn(Group group);
-  // Each leaves in `group` those that go on; the others are finished.
-  void Validate(Group& group);
-  void Complete(Group& group);
-  void Store(Group& group);
+  // Each of these leaves in `group` those that go on; the others are finished.
+  void DropLate(Group& group);
+  void Validate(const WaveQuestions& questions, Group& group);
+  void Complete(const WaveQuestions& questions, Group& group);
+  void Store(const WaveQuestions& questions, Group& group);
   // Takes those out of the group that were answered before.
-  void AnswerRepeats(Group& group);
-  static void Finish(Submission& submission, absl::Status status);
+  void AnswerRepeats(const std::string& wave, Group& group);
+  static void Finish(Submission& submission, const absl::Status& status);
   static void FinishAll(Group& group, const absl::Status& status);
 
   Catalog& catalog_;
@@ -92,7 +92,7 @@ class SubmissionBatcher {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Submission*> waiting_;
+  std::deque<std::unique_ptr<Submission>> waiting_;
   size_t waiting_bytes_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> workers_;

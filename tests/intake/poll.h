@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -166,8 +167,16 @@ struct Rooms {
     auto applied = catalog.Apply(Documents(texts));
     ASSERT_TRUE(applied.ok()) << applied.status();
   }
-  absl::StatusOr<v1::SubmitResponseResponse> Submit(const v1::SubmitResponseRequest& request) {
-    return batcher.Submit(request, std::chrono::system_clock::now() + std::chrono::seconds(20));
+  // Submits and waits.
+  absl::StatusOr<v1::SubmitResponseResponse> Submit(const v1::SubmitResponseRequest& request,
+                                                    std::chrono::milliseconds time_left = std::chrono::seconds(20)) {
+    v1::SubmitResponseResponse response;
+    std::promise<absl::Status> done;
+    batcher.Submit(request, std::chrono::system_clock::now() + time_left, &response,
+                   [&done](const absl::Status& status) { done.set_value(status); });
+    const absl::Status status = done.get_future().get();
+    if (!status.ok()) return status;
+    return response;
   }
   // The wave's whole feed, as bytes.
   std::vector<std::string> Feed() {

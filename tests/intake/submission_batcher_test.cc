@@ -134,7 +134,7 @@ TEST_F(SubmissionBatcherTest, ValidationsErrorsAreTheSubmissions) {
 }
 
 TEST_F(SubmissionBatcherTest, WhoHasNoTimeLeftIsNotTakenIn) {
-  const auto status = rooms_.batcher.Submit(Submission("a"), std::chrono::system_clock::now() - std::chrono::seconds(1)).status();
+  const auto status = rooms_.Submit(Submission("a"), std::chrono::seconds(-1)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(rooms_.Feed().empty());
 }

@@ -1,0 +1,288 @@
+// Durable submissions a second: a load client that keeps a number of calls of SubmitResponse under way.
+//
+//   intake_load                         starts intake and validation in this process, on a file in TMPDIR, and sets the rate beside what
+//                                       SQLite alone commits in groups of 64 rows of the same size, measured before
+//   intake_load --target=host:port      loads what runs there: intake itself, or the gateway
+//
+// It applies a survey of its own ("surveys/load"), so do not point it at a poll that matters.
+#include <sqlite3.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "grpcpp/grpcpp.h"
+#include "peiling/intake/v1/intake.grpc.pb.h"
+#include "services/common/server/server.h"
+#include "services/common/status/errors.h"
+#include "services/intake/intake_module.h"
+#include "services/validation/validation_module.h"
+
+namespace peiling::intake {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Flags {
+  std::string target;
+  int clients = 64;
+  int connections = 2;
+  double seconds = 5;
+  int bytes = 4096;
+};
+
+constexpr int kQuestions = 20;
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+[[noreturn]] void Fail(const std::string& what) {
+  std::fprintf(stderr, "intake_load: %s\n", what.c_str());
+  std::exit(1);
+}
+
+// Time the processor spent on this process.
+double CpuSeconds() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "peiling-load-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) Fail("no folder in TMPDIR");
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string File(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The bound: rows a second that SQLite commits in groups of 64.
+double SqliteAlone(const Folder& folder, double seconds, int bytes) {
+  sqlite3* db = nullptr;
+  sqlite3_stmt* insert = nullptr;
+  sqlite3_open(folder.File("bound.db").c_str(), &db);
+  sqlite3_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows (id INTEGER PRIMARY KEY, value BLOB)", nullptr,
+               nullptr, nullptr);
+  if (sqlite3_prepare_v2(db, "INSERT INTO rows (value) VALUES (?1)", -1, &insert, nullptr) != SQLITE_OK) Fail(sqlite3_errmsg(db));
+  const std::string value(bytes, 'x');
+  int64_t rows = 0;
+  const Clock::time_point start = Clock::now();
+  for (; SecondsSince(start) < seconds; rows += 64) {
+    sqlite3_exec(db, "BEGIN", nullptr, nullptr, nullptr);
+    for (int i = 0; i < 64; ++i) {
+      sqlite3_bind_blob(insert, 1, value.data(), bytes, SQLITE_STATIC);
+      sqlite3_step(insert);
+      sqlite3_reset(insert);
+    }
+    if (sqlite3_exec(db, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK) Fail(sqlite3_errmsg(db));
+  }
+  const double rate = static_cast<double>(rows) / SecondsSince(start);
+  sqlite3_finalize(insert);
+  sqlite3_close(db);
+  return rate;
+}
+
+// Twenty open questions and twenty with options.
+std::string WaveYaml() {
+  std::string yaml =
+      "kind: wave\nsurvey: load\nwave: load\ntitle: Load\nframe_date: 2024-01-01\nopened: 2024-01-01\nlanguage: en\nsynthetic_notice: "
+      "invented\n"
+      "sections:\n- title: Load\n  questions:\n  - {code: name, type: text, title: Name, personal: true, role: respondent}\n"
+      "  - {code: place, type: text, title: Municipality, role: municipality}\n";
+  for (int i = 0; i < kQuestions; ++i) {
+    absl::StrAppend(&yaml, "  - {code: t", i, ", type: text, title: Text}\n  - {code: m", i,
+                    ", type: multiple, title: Choice, options: [{code: a, label: A}, {code: b, label: B}, {code: c, label: C}]}\n");
+  }
+  return yaml;
+}
+
+// An invented response of about so many bytes.
+v1::SubmitResponseRequest Template(int bytes) {
+  v1::SubmitResponseRequest request;
+  request.set_parent("surveys/load/waves/load");
+  survey::v1::Answers& answers = *request.mutable_response()->mutable_answers();
+  const auto add = [&answers](const std::string& question) -> survey::v1::Answer& {
+    survey::v1::Answer& answer = *answers.add_answers();
+    answer.set_question(question);
+    return answer;
+  };
+  add("name").set_text("A respondent");
+  add("place").set_text("Somewhere");
+  for (int i = 0; i < kQuestions; ++i) {
+    add(absl::StrCat("t", i)).set_text("");
+    add(absl::StrCat("m", i)).mutable_selection()->add_codes("a");
+    answers.mutable_answers(answers.answers_size() - 1)->mutable_selection()->add_codes("c");
+  }
+  const int each = std::max(1, (bytes - static_cast<int>(request.ByteSizeLong())) / kQuestions - 3);
+  for (survey::v1::Answer& answer : *answers.mutable_answers()) {
+    if (answer.has_text() && answer.text().empty()) answer.set_text(std::string(each, 'x'));
+  }
+  return request;
+}
+
+void Apply(v1::IntakeService::Stub& stub) {
+  v1::ApplyDocumentsRequest request;
+  request.add_documents()->set_text("kind: survey\nsurvey: load\ntitle: Load\n");
+  request.add_documents()->set_text(WaveYaml());
+  v1::ApplyDocumentsResponse response;
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  const absl::Status status = status::FromGrpc(stub.ApplyDocuments(&context, request, &response));
+  if (!status.ok()) Fail(status.ToString());
+}
+
+// One call under way, over and over.
+struct Client {
+  std::unique_ptr<v1::IntakeService::Stub> stub;
+  v1::SubmitResponseRequest request;
+  v1::SubmitResponseResponse response;
+  std::unique_ptr<grpc::ClientContext> context;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::SubmitResponseResponse>> reader;
+  grpc::Status status;
+  Clock::time_point start;
+};
+
+class Load {
+ public:
+  Load(const Flags& flags, const std::string& target) : flags_(flags), clients_(flags.clients) {
+    std::vector<std::shared_ptr<grpc::Channel>> channels;
+    for (int i = 0; i < flags.connections; ++i) {
+      grpc::ChannelArguments arguments;
+      // Else they would share one connection.
+      arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+      channels.push_back(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+    }
+    Apply(*v1::IntakeService::NewStub(channels[0]));
+    for (int i = 0; i < flags.clients; ++i) {
+      clients_[i].stub = v1::IntakeService::NewStub(channels[i % channels.size()]);
+      clients_[i].request = Template(flags.bytes);
+    }
+  }
+
+  // Returns responses a second.
+  double Run() {
+    // The first second warms up and does not count.
+    const Clock::time_point begin = Clock::now() + std::chrono::seconds(1);
+    const Clock::time_point end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags_.seconds));
+    for (Client& client : clients_) Start(client);
+    const double cpu = CpuSeconds();
+    void* tag = nullptr;
+    bool ok = false;
+    for (size_t under_way = clients_.size(); under_way > 0 && queue_.Next(&tag, &ok);) {
+      Client& client = *static_cast<Client*>(tag);
+      const Clock::time_point now = Clock::now();
+      if (now >= begin && now < end) Count(client, now);
+      if (now < end) {
+        Start(client);
+      } else {
+        --under_way;
+      }
+    }
+    cpu_ = CpuSeconds() - cpu;
+    queue_.Shutdown();
+    return static_cast<double>(latencies_.size()) / flags_.seconds;
+  }
+
+  void Print() {
+    std::sort(latencies_.begin(), latencies_.end());
+    const auto percentile = [this](double part) {
+      return latencies_.empty() ? 0 : 1000 * latencies_[static_cast<size_t>(part * static_cast<double>(latencies_.size() - 1))];
+    };
+    std::printf("%d clients, %zu bytes: %.0f responses/s, p50 %.2f ms, p99 %.2f ms, longest %.2f ms\n", flags_.clients,
+                clients_[0].request.ByteSizeLong(), static_cast<double>(latencies_.size()) / flags_.seconds, percentile(0.5),
+                percentile(0.99), percentile(1));
+    std::printf("processor time of this process: %.0f us a response\n", 1e6 * cpu_ / static_cast<double>(requests_));
+    for (const auto& [message, count] : errors_) std::printf("error (%ld times): %s\n", static_cast<long>(count), message.c_str());
+  }
+  bool failed() const { return !errors_.empty(); }
+
+ private:
+  void Start(Client& client) {
+    client.request.set_request_id(absl::StrCat(run_, "-", ++requests_));
+    client.context = std::make_unique<grpc::ClientContext>();
+    client.context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    client.start = Clock::now();
+    client.reader = client.stub->AsyncSubmitResponse(client.context.get(), client.request, &queue_);
+    client.reader->Finish(&client.response, &client.status, &client);
+  }
+
+  void Count(const Client& client, Clock::time_point now) {
+    if (client.status.ok()) {
+      latencies_.push_back(std::chrono::duration<double>(now - client.start).count());
+    } else {
+      ++errors_[status::FromGrpc(client.status).ToString()];
+    }
+  }
+
+  const Flags flags_;
+  const std::string run_ = absl::StrCat("load-", std::chrono::system_clock::now().time_since_epoch().count());
+  int64_t requests_ = 0;
+  grpc::CompletionQueue queue_;
+  std::vector<Client> clients_;
+  std::vector<double> latencies_;
+  std::map<std::string, int64_t> errors_;
+  double cpu_ = 0;
+};
+
+std::unique_ptr<server::Server> StartServer(absl::StatusOr<std::unique_ptr<server::Module>> module, const std::string& listen) {
+  if (!module.ok()) Fail(std::string(module.status().message()));
+  server::Options options;
+  options.listen = listen;
+  auto server = server::Server::Start(options, *std::move(module));
+  if (!server.ok()) Fail(std::string(server.status().message()));
+  return *std::move(server);
+}
+
+int RunAlone(const Flags& flags) {
+  const Folder folder;
+  const double bound = SqliteAlone(folder, std::min(flags.seconds, 3.0), flags.bytes);
+  auto validation = StartServer(validation::MakeModule({}, nullptr), "");
+  auto intake = StartServer(MakeModule({.store = "sqlite:" + folder.File("intake.db")}, validation->InProcessChannel()), "127.0.0.1:0");
+  Load load(flags, absl::StrCat("127.0.0.1:", intake->port()));
+  const double rate = load.Run();
+  load.Print();
+  std::printf("SQLite alone, groups of 64 rows of %d bytes: %.0f rows/s; intake reaches %.0f%% of it\n", flags.bytes, bound,
+              100 * rate / bound);
+  intake->Shutdown();
+  validation->Shutdown();
+  return load.failed() ? 1 : 0;
+}
+
+int RunAgainst(const Flags& flags) {
+  Load load(flags, flags.target);
+  load.Run();
+  load.Print();
+  return load.failed() ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace peiling::intake
+
+int main(int argc, char** argv) {
+  peiling::intake::Flags flags;
+  CLI::App app("Load on SubmitResponse", "intake_load");
+  app.add_option("--target", flags.target, "host:port of intake or the gateway; empty: an intake of its own");
+  app.add_option("--clients", flags.clients, "calls under way")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--connections", flags.connections, "connections they share")->check(CLI::Range(1, 64))->capture_default_str();
+  app.add_option("--seconds", flags.seconds, "after one second to warm up")->check(CLI::Range(0.1, 60.0))->capture_default_str();
+  app.add_option("--bytes", flags.bytes, "size of a response")->check(CLI::Range(1500, 1 << 20))->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  return flags.target.empty() ? peiling::intake::RunAlone(flags) : peiling::intake::RunAgainst(flags);
+}
