@@ -16,7 +16,12 @@ SURVEYS = ROOT / "services" / "intake" / "surveys"
 SURVEY = SURVEYS / "sociale-wijkteams"
 sys.path.insert(0, str(STUBS))
 
+import google  # noqa: E402
 import grpc  # noqa: E402
+
+# The stubs share these packages with the libraries.
+google.__path__.append(str(STUBS / "google"))
+grpc.__path__.append(str(STUBS / "grpc"))
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from grpc.health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
 from peiling.analytics.v1 import analytics_pb2, analytics_pb2_grpc  # noqa: E402

@@ -50,6 +50,7 @@ class Reader {
     if (const auto base = map.Integer("base")) figure.set_base(*base);
     figure.set_slip(map.Flag("slip"));
     figure.set_note(map.Text("note"));
+    figure.set_contradiction(map.Text("contradiction"));
     if (!figure.has_percent() && !figure.has_count()) document_.Fail(map.node().place, "want percent, count or both");
     map.Finish();
   }

@@ -1,12 +1,10 @@
 // report: from started to usable, and every printed figure beside the computed one.
 #include <algorithm>
 #include <memory>
+#include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
-#include "services/common/text/fold.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/commands/positions.h"
 #include "services/ctl/output/words.h"
@@ -101,21 +99,14 @@ std::string CleaningText(const CleaningReport& report, const std::string& wave, 
 }
 
 Cell VerdictCell(Verdict verdict) {
-  switch (verdict) {
-    case analytics::v1::VERDICT_MATCHES:
-      return Cell("matches", Style::kGood);
-    case analytics::v1::VERDICT_SLIP:
-      return Cell("slip", Style::kWarning);
-    case analytics::v1::VERDICT_DIFFERS:
-      return Cell("differs", Style::kBad);
-    default:
-      return Cell("");
-  }
+  if (verdict == analytics::v1::VERDICT_MATCHES) return Cell(Word(verdict), Style::kGood);
+  return Cell(Word(verdict), verdict == analytics::v1::VERDICT_DIFFERS ? Style::kBad : Style::kWarning);
 }
 
 bool IsWanted(Verdict verdict, const std::string& only) {
   if (only == "differing") return verdict == analytics::v1::VERDICT_DIFFERS;
   if (only == "slips") return verdict == analytics::v1::VERDICT_SLIP;
+  if (only == "contradicted") return verdict == analytics::v1::VERDICT_CONTRADICTED;
   return true;
 }
 
@@ -136,19 +127,25 @@ std::string Computed(const FigureComparison& figure) {
   return CountAndPercent(published.has_count(), figure.k(), published.has_percent() && figure.has_percent(), figure.percent());
 }
 
-// "Q5  Werkt uw gemeente met wijkteams?" above its options; what is no option is of the fieldwork.
-std::string Heading(const FigureComparison& figure, const survey::v1::Questionnaire& questionnaire) {
+// "Q5  Werkt uw gemeente met wijkteams?" above its options, for a matrix with the row; what is no option is of the fieldwork.
+std::string Heading(const FigureComparison& figure, const survey::v1::Question* question) {
   const auto& count = figure.published().measure().count();
   if (!count.has_option()) return "Fieldwork";
-  const survey::v1::Question* question = FindQuestion(questionnaire, count.option().question());
-  return absl::StrCat(count.option().question(), "  ", question == nullptr ? "" : question->title());
+  const std::string& row = count.option().row();
+  return absl::StrCat(count.option().question(), row.empty() ? "" : ".", row, "  ", question == nullptr ? "" : question->title(),
+                      row.empty() ? "" : absl::StrCat(" ", RowLabel(question, row)));
 }
 
-// The label says the question too; below its heading the rest is enough.
-std::string LabelBelowHeading(const FigureComparison& figure, const survey::v1::Questionnaire& questionnaire) {
-  const survey::v1::Question* question = FindQuestion(questionnaire, figure.published().measure().count().option().question());
-  if (question == nullptr || figure.label().compare(0, question->title().size(), question->title()) != 0) return figure.label();
-  return std::string(absl::StripAsciiWhitespace(figure.label().substr(question->title().size())));
+// The label says question and row too; below their heading the rest is enough.
+std::string LabelBelowHeading(const FigureComparison& figure, const survey::v1::Question* question) {
+  std::string_view label = figure.label();
+  const auto drop = [&](const std::string& prefix) {
+    if (label.substr(0, prefix.size()) == prefix) label.remove_prefix(prefix.size());
+  };
+  if (question == nullptr) return figure.label();
+  drop(question->title() + " ");
+  drop(RowLabel(question, figure.published().measure().count().option().row()) + ": ");
+  return std::string(label);
 }
 
 std::string FiguresText(const CompareWithPublishedResponse& comparison, const survey::v1::Questionnaire& questionnaire,
@@ -160,16 +157,31 @@ std::string FiguresText(const CompareWithPublishedResponse& comparison, const su
                {"K", Align::kRight},
                {"N", Align::kRight},
                {"VERDICT"},
-               {"NOTE", Align::kLeft, true}});
+               {"NOTE", Align::kLeft, true, true}});
   std::string heading;
   for (const FigureComparison& figure : comparison.figures()) {
     if (!IsWanted(figure.verdict(), options.only)) continue;
-    if (const std::string next = Heading(figure, questionnaire); next != heading) table.AddHeading(heading = next);
-    table.Add({LabelBelowHeading(figure, questionnaire), Printed(figure),
-               figure.published().has_base() ? Cell(figure.published().base()) : Cell(""), Computed(figure), figure.k(),
-               figure.n() > 0 ? Cell(figure.n()) : Cell(""), VerdictCell(figure.verdict()), figure.published().note()});
+    const auto& published = figure.published();
+    const survey::v1::Question* question = FindQuestion(questionnaire, published.measure().count().option().question());
+    if (const std::string next = Heading(figure, question); next != heading) table.AddHeading(heading = next);
+    table.Add({LabelBelowHeading(figure, question), Printed(figure), published.has_base() ? Cell(published.base()) : Cell(""),
+               Computed(figure), figure.k(), figure.n() > 0 ? Cell(figure.n()) : Cell(""), VerdictCell(figure.verdict()),
+               published.note()});
   }
   return table.empty() ? "" : "\n" + table.ToText(terminal);
+}
+
+// Each reason once: the same facts often contradict many figures.
+std::string ContradictionsText(const CompareWithPublishedResponse& comparison, const Options& options, const Terminal& terminal) {
+  std::string text;
+  std::set<std::string> shown;
+  for (const FigureComparison& figure : comparison.figures()) {
+    const std::string& why = figure.published().contradiction();
+    if (figure.verdict() != analytics::v1::VERDICT_CONTRADICTED || !IsWanted(figure.verdict(), options.only)) continue;
+    if (!shown.insert(why).second) continue;
+    absl::StrAppend(&text, "\n", Styled("Contradicted", Style::kWarning, terminal), ": ", Wrap(why, terminal.width, 14), "\n");
+  }
+  return text;
 }
 
 std::string ClaimsText(const CompareWithPublishedResponse& comparison, const Options& options, const Terminal& terminal) {
@@ -186,13 +198,18 @@ std::string ClaimsText(const CompareWithPublishedResponse& comparison, const Opt
 }
 
 std::string TotalsText(const CompareWithPublishedResponse& comparison, const Terminal& terminal) {
-  return absl::StrCat("\n", Printable(comparison.source()), "\n", comparison.figures_size(),
-                      " printed figures: ", Styled(absl::StrCat(comparison.matching(), " match"), Style::kGood, terminal), ", ",
-                      Styled(absl::StrCat(comparison.slips(), comparison.slips() == 1 ? " slip" : " slips"), Style::kWarning, terminal),
-                      " of the report (no whole count gives the printed percentage), ",
-                      Styled(absl::StrCat(comparison.differing(), comparison.differing() == 1 ? " differs" : " differ"),
-                             comparison.differing() > 0 ? Style::kBad : Style::kGood, terminal),
-                      "\n");
+  const auto part = [&](int number, const char* one, const char* many, Style style) {
+    return Styled(absl::StrCat(number, " ", number == 1 ? one : many), number == 0 ? Style::kPlain : style, terminal);
+  };
+  std::string text = absl::StrCat("\n", Wrap(comparison.source(), terminal.width, 0), "\n", comparison.figures_size(),
+                                  " printed figures: ", part(comparison.matching(), "matches", "match", Style::kGood), ", ",
+                                  part(comparison.slips(), "slip", "slips", Style::kWarning), ", ");
+  if (comparison.contradicted() > 0)
+    absl::StrAppend(&text, part(comparison.contradicted(), "contradicted by facts", "contradicted by facts", Style::kWarning), ", ");
+  absl::StrAppend(&text, part(comparison.differing(), "differs", "differ", Style::kBad), "\n");
+  if (comparison.slips() > 0)
+    absl::StrAppend(&text, "A slip is the report's own: no whole count over the printed base gives the printed percentage.\n");
+  return text;
 }
 
 Table ReportCsv(const CleaningReport& cleaning, const CompareWithPublishedResponse& comparison, const Options& options) {
@@ -206,7 +223,8 @@ Table ReportCsv(const CleaningReport& cleaning, const CompareWithPublishedRespon
                {"K"},
                {"N"},
                {"VERDICT"},
-               {"NOTE"}});
+               {"NOTE"},
+               {"CONTRADICTION"}});
   for (const auto* field :
        {"started", "municipality_unknown", "restarts", "colleague_duplicates", "equally_complete", "ambiguous", "out_of_frame", "withdrawn",
         "test", "excluded", "kept", "joint_questionnaires", "records", "complete", "partial", "waiting_cases", "municipalities"}) {
@@ -219,7 +237,8 @@ Table ReportCsv(const CleaningReport& cleaning, const CompareWithPublishedRespon
     const auto& published = figure.published();
     table.Add({"figure", published.id(), figure.label(), optional(published.has_percent(), published.percent()),
                optional(published.has_count(), published.count()), optional(published.has_base(), published.base()),
-               optional(figure.has_percent(), figure.percent()), figure.k(), figure.n(), Word(figure.verdict()), published.note()});
+               optional(figure.has_percent(), figure.percent()), figure.k(), figure.n(), Word(figure.verdict()), published.note(),
+               published.contradiction()});
   }
   for (const auto& claim : comparison.claims()) {
     if (!IsWanted(claim.verdict(), options.only)) continue;
@@ -271,6 +290,7 @@ absl::StatusOr<ExitCode> RunReport(Session& session, const Options& options) {
       const auto questionnaire = session.Questionnaire();
       if (!questionnaire.ok()) return questionnaire.status();
       output.Write(FiguresText(comparison, *questionnaire, options, output.out_terminal()));
+      output.Write(ContradictionsText(comparison, options, output.out_terminal()));
       output.Write(ClaimsText(comparison, options, output.out_terminal()));
       output.Write(TotalsText(comparison, output.out_terminal()));
     }
@@ -284,18 +304,18 @@ absl::StatusOr<ExitCode> RunReport(Session& session, const Options& options) {
 
 void AddReport(CommandLine& line) {
   auto options = std::make_shared<Options>();
-  CLI::App& command =
-      line.AddCommand(line.root(),
-                      {.name = "report",
-                       .description = "Show the cleaning from started to usable, and every printed figure beside the computed one",
-                       .examples = "  peilingctl report --wave 2022\n"
-                                   "  peilingctl report --only differing              what does not come out as printed\n"
-                                   "  peilingctl report -o csv > report.csv\n"
-                                   "Exit code 1 when a figure differs; slips of the report itself are no difference.\n"},
-                      [options](Session& session) { return RunReport(session, *options); });
-  line.CompleteWith(command.add_option("--only", options->only, "Only figures and statements that are: differing, slips")
-                        ->check(CLI::IsMember({"differing", "slips"})),
-                    {"differing", "slips"});
+  CLI::App& command = line.AddCommand(
+      line.root(),
+      {.name = "report",
+       .description = "Show the cleaning from started to usable, and every printed figure beside the computed one",
+       .examples = "  peilingctl report --wave 2022\n"
+                   "  peilingctl report --only differing              what does not come out as printed\n"
+                   "  peilingctl report -o csv > report.csv\n"
+                   "Exit code 1 when a figure differs; slips of the report itself, and what facts contradict, are no difference.\n"},
+      [options](Session& session) { return RunReport(session, *options); });
+  line.CompleteWith(command.add_option("--only", options->only, "Only figures and statements that are: differing, slips, contradicted")
+                        ->check(CLI::IsMember({"differing", "slips", "contradicted"})),
+                    {"differing", "slips", "contradicted"});
   options->minimum.AddFlags(command);
 }
 
