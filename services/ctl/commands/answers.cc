@@ -14,7 +14,7 @@ absl::StatusOr<ExitCode> ShowAnswers(Session& session, const std::vector<std::pa
   }
   const auto questionnaire = session.Questionnaire();
   if (!questionnaire.ok()) return questionnaire.status();
-  Table table({{"QUESTION"}, {"TITLE", Align::kLeft, true}, {"ANSWER", Align::kLeft, true}});
+  Table table({{"QUESTION"}, {"TITLE", Align::kLeft, true}, {"ANSWER", Align::kLeft, true, true}});
   for (const auto& answer : answers.answers()) {
     const survey::v1::Question* question = FindQuestion(*questionnaire, answer.question());
     table.Add({answer.question(), question == nullptr ? "" : question->title(), AnswerText(question, answer)});

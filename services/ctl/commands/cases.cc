@@ -1,7 +1,7 @@
 // cases list | show | rule | rulings | retract: what belongs together, and what a researcher decides about it.
+#include <pwd.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
 
 #include "absl/strings/match.h"
@@ -164,7 +164,9 @@ std::string DecisionText(const dedup::v1::Ruling& ruling) {
   return "";
 }
 
-Table RulingsTable() { return Table({{"RULING"}, {"RESPONSE"}, {"DECISION"}, {"BY"}, {"AT"}, {"STATE"}, {"REASON", Align::kLeft, true}}); }
+Table RulingsTable() {
+  return Table({{"RULING"}, {"RESPONSE"}, {"DECISION"}, {"BY"}, {"AT"}, {"STATE"}, {"REASON", Align::kLeft, true, true}});
+}
 
 void AddRuling(const dedup::v1::Ruling& ruling, const std::string& state, Style style, Table& table) {
   table.Add({names::LastId(ruling.name()), names::LastId(ruling.response()), DecisionText(ruling), ruling.ruled_by(),
@@ -300,9 +302,8 @@ absl::StatusOr<ExitCode> Retract(Session& session, const RetractOptions& options
 }
 
 std::string UserName() {
-  const char* user = std::getenv("USER");
-  if (user == nullptr || *user == '\0') user = std::getenv("LOGNAME");
-  return user == nullptr ? "" : user;
+  const passwd* user = getpwuid(geteuid());
+  return user == nullptr ? "" : user->pw_name;
 }
 
 void AddBy(CLI::App& command, std::string& by) {
@@ -360,7 +361,7 @@ void AddCases(CommandLine& line) {
   rule_command.add_option("--assign", rule->assign, "It is for this municipality");
   rule_command.add_option("--keep", rule->keep, "It is the one to keep for this municipality, however complete others are");
   rule_command.add_flag("--exclude", rule->exclude, "It does not count");
-  rule_command.add_option("--split", rule->split, "It stands for these municipalities together")->delimiter(',');
+  rule_command.add_option("--split", rule->split, "It stands for these municipalities together")->delimiter(',')->allow_extra_args(false);
   line.CompleteFiles(rule_command.add_option("-f,--filename", rule->file, "CSV file of rulings, - for standard input"));
   rule_command.add_option("--reason", rule->reason, "Why");
   AddBy(rule_command, rule->by);

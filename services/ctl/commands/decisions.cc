@@ -36,7 +36,7 @@ Table DecisionsTable(const google::protobuf::RepeatedPtrField<dedup::v1::Decisio
                {"STARTED"},
                {"SUBMITTED"},
                {"ANSWERED", Align::kRight},
-               {"REASON", Align::kLeft, true}});
+               {"REASON", Align::kLeft, true, true}});
   for (const auto& decision : decisions) {
     const Style style = decision.disposition() == dedup::v1::DISPOSITION_KEPT        ? Style::kGood
                         : decision.disposition() == dedup::v1::DISPOSITION_AMBIGUOUS ? Style::kWarning

@@ -23,8 +23,8 @@ namespace peiling::ctl {
 namespace {
 
 constexpr size_t kPieceBytes = 256 << 10;
-// Rows shown on the terminal; --report has all.
-constexpr int kRowsShown = 20;
+// Errors shown on the terminal; --report has all findings.
+constexpr int kErrorsShown = 20;
 
 struct Options {
   std::string file;
@@ -78,7 +78,7 @@ class Source {
   int64_t size_ = 0;
 };
 
-// Takes the rows with something to say: a few for the terminal, all for the file.
+// Takes what was found in rows: the first errors for the terminal, everything for the file.
 class RowReport {
  public:
   // NOT_FOUND when the file cannot be written. An empty path: no file.
@@ -102,7 +102,7 @@ class RowReport {
   }
 
   const Table& shown() const { return shown_; }
-  int64_t not_shown() const { return findings_ - std::min<int64_t>(findings_, kRowsShown); }
+  int64_t not_shown() const { return findings_ - shown_count_; }
 
   // Whether the file was written to the end.
   absl::Status Close() {
@@ -117,9 +117,10 @@ class RowReport {
   void AddLine(const intake::v1::ImportRow& row, const std::string& severity, const std::string& question, const std::string& code,
                const std::string& finding, const std::string& message) {
     WriteLine(row, severity, question, code, finding, message);
-    if (++findings_ > kRowsShown) return;
-    shown_.Add({row.line(), names::LastId(row.response()), Cell(severity, severity == "error" ? Style::kBad : Style::kWarning), question,
-                message});
+    ++findings_;
+    if (severity != "error" || shown_count_ == kErrorsShown) return;
+    ++shown_count_;
+    shown_.Add({row.line(), names::LastId(row.response()), question, message});
   }
 
   void WriteLine(const intake::v1::ImportRow& row, const std::string& severity, const std::string& question, const std::string& code,
@@ -131,7 +132,8 @@ class RowReport {
 
   std::ofstream file_;
   int64_t findings_ = 0;
-  Table shown_{{{"LINE", Align::kRight}, {"RESPONSE"}, {"SEVERITY"}, {"QUESTION"}, {"FINDING", Align::kLeft, true}}};
+  int64_t shown_count_ = 0;
+  Table shown_{{{"LINE", Align::kRight}, {"RESPONSE"}, {"QUESTION"}, {"ERROR", Align::kLeft, true}}};
 };
 
 struct Result {
@@ -183,12 +185,11 @@ Table SummaryTable(const intake::v1::ImportSummary& summary) {
 }
 
 void ShowRows(Session& session, const RowReport& report, const Options& options) {
-  if (!session.output().people() || report.shown().empty()) return;
-  session.output().Write(report.shown().ToText(session.output().out_terminal()) + "\n");
-  if (report.not_shown() == 0) return;
-  session.output().Note(
-      absl::StrCat(WithSeparators(report.not_shown()), " more findings",
-                   options.report.empty() ? "; --report FILE.csv writes all of them" : absl::StrCat(" in ", options.report)));
+  if (!session.output().people()) return;
+  if (!report.shown().empty()) session.output().Write(report.shown().ToText(session.output().out_terminal()) + "\n");
+  if (report.not_shown() == 0 || !options.report.empty()) return;
+  session.output().Note(absl::StrCat(WithSeparators(report.not_shown()), report.shown().empty() ? "" : " more",
+                                     report.not_shown() == 1 ? " finding" : " findings", "; --report FILE.csv writes all of them"));
 }
 
 absl::StatusOr<ExitCode> RunImport(Session& session, const Options& options) {

@@ -35,8 +35,12 @@ absl::StatusOr<ExitCode> Resolve(Session& session, const ResolveOptions& options
     if (!response.ok()) return response.status();
     all.MergeFrom(*response);
   }
-  Table table(
-      {{"TEXT", Align::kLeft, true}, {"OUTCOME"}, {"CODES"}, {"NAMES", Align::kLeft, true}, {"CANDIDATES"}, {"WHY", Align::kLeft, true}});
+  Table table({{"TEXT", Align::kLeft, true},
+               {"OUTCOME"},
+               {"CODES"},
+               {"NAMES", Align::kLeft, true},
+               {"CANDIDATES"},
+               {"WHY", Align::kLeft, true, true}});
   bool understood = true;
   for (const Resolution& resolution : all.resolutions()) {
     understood = understood && IsUnderstood(resolution);
@@ -75,7 +79,7 @@ absl::StatusOr<std::string> CodeOf(Session& session, const ShowOptions& options)
 }
 
 Table FactsTable(const Municipality& municipality) {
-  Table table({{"FACT"}, {"VALUE", Align::kLeft, true}});
+  Table table({{"FACT"}, {"VALUE", Align::kLeft, true, true}});
   const auto add = [&](const std::string& fact, const std::string& value) {
     if (!value.empty()) table.Add({fact, value});
   };

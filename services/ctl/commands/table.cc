@@ -31,9 +31,11 @@ struct Options {
 // "52% (45)"; "–" over an empty base.
 std::string FigureText(const Figure& figure) { return figure.has_percent() ? absl::StrCat(figure.percent(), "% (", figure.k(), ")") : "–"; }
 
-std::string Title(const Table& table) {
-  return absl::StrCat(table.question(), table.row().empty() ? "" : "." + table.row(), "  ", table.title(),
-                      table.row_label().empty() ? "" : absl::StrCat(" ", table.row_label()));
+// "Q22.po  Hoe werkt u samen met scholen? Primair onderwijs"
+std::string Title(const Table& table, const Terminal& terminal) {
+  const std::string code = absl::StrCat(table.question(), table.row().empty() ? "" : ".", table.row(), "  ");
+  const std::string title = absl::StrCat(table.title(), table.row_label().empty() ? "" : " ", table.row_label());
+  return Styled(code + Wrap(title, terminal.width, text::DisplayWidth(code)), Style::kStrong, terminal) + "\n";
 }
 
 int ColumnWidth(const Table& table, int column) {
@@ -90,7 +92,7 @@ std::string PartText(const Table& table, int from, int to, const Terminal& termi
 std::string TablesText(const TabulateResponse& response, const Terminal& terminal) {
   std::string text;
   for (const Table& table : response.tables()) {
-    absl::StrAppend(&text, text.empty() ? "" : "\n", Styled(Wrap(Title(table), terminal.width, 4), Style::kStrong, terminal), "\n");
+    absl::StrAppend(&text, text.empty() ? "" : "\n", Title(table, terminal));
     const std::vector<int> starts = Parts(table, terminal);
     for (size_t i = 0; i + 1 < starts.size(); ++i)
       absl::StrAppend(&text, i == 0 ? "" : "\n", PartText(table, starts[i], starts[i + 1], terminal));
@@ -197,9 +199,7 @@ void AddTable(CommandLine& line) {
               "--filter", options->filters,
               "Only some records; all must hold: size-class=CLASS, province=NAME, group=NAME, took-part-in=WAVE (!= for all others), "
               "QUESTION=OPTION, QUESTION.ROW=OPTION, complete, partial")
-          ->take_all()
-          ->expected(1)
-          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll),
+          ->allow_extra_args(false),
       {"size-class=under-50k", "size-class=50k-to-100k", "size-class=100k-to-200k", "size-class=200k-and-over", "province=", "group=G4",
        "group=G40", "took-part-in=", "complete", "partial"});
   options->minimum.AddFlags(command);

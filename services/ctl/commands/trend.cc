@@ -41,7 +41,7 @@ std::string OneTrendText(const Trend& trend, const Terminal& terminal) {
                {"SOURCE"},
                {"PRINTED", Align::kRight},
                {"COMPARABLE"},
-               {"WHY", Align::kLeft, true}});
+               {"WHY", Align::kLeft, true, true}});
   for (const TrendPoint& point : trend.points()) {
     std::string printed = point.has_published_percent() ? absl::StrCat(point.published_percent(), "%") : "";
     if (point.published_slip()) printed += " slip";
@@ -49,7 +49,7 @@ std::string OneTrendText(const Trend& trend, const Terminal& terminal) {
                Word(point.source()), printed, Cell(Word(point.comparability()), StyleOf(point.comparability())),
                point.comparability_reason()});
   }
-  return Styled(Wrap(Title(trend), terminal.width, 4), Style::kStrong, terminal) + "\n" + table.ToText(terminal);
+  return Styled(Wrap(Title(trend), terminal.width, 0), Style::kStrong, terminal) + "\n" + table.ToText(terminal);
 }
 
 // A line for each trend, a column for each wave.

@@ -23,6 +23,8 @@ template <class Stub, class Request, class Response, class Show>
 absl::StatusOr<ExitCode> Follow(Session& session,
                                 std::unique_ptr<grpc::ClientReader<Response>> (Stub::*method)(grpc::ClientContext*, const Request&),
                                 const Request& request, const Show& show) {
+  if (session.output().format() == Format::kCsv)
+    return UsageError("-o csv: what is followed has no end; take -o json, one object on each line");
   grpc::ClientContext context;
   session.SetDeadlineIfAsked(context);
   CancelOnInterrupt interrupt(context);

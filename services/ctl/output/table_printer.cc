@@ -74,6 +74,27 @@ std::string Table::Line(const std::vector<Cell>& cells, const std::vector<int>& 
   return line + "\n";
 }
 
+// One line, and more for what wraps.
+std::string Table::Lines(std::vector<Cell> cells, const std::vector<int>& widths, const Terminal& terminal) const {
+  std::string out;
+  for (bool more = true; more;) {
+    more = false;
+    std::vector<Cell> rest(cells.size(), Cell(""));
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (!columns_[i].wraps) continue;
+      const std::string wrapped = Wrap(cells[i].text, widths[i], 0);
+      const size_t end = wrapped.find('\n');
+      if (end == std::string::npos) continue;
+      rest[i] = Cell(wrapped.substr(end + 1), cells[i].style);
+      cells[i].text = wrapped.substr(0, end);
+      more = true;
+    }
+    out += Line(cells, widths, terminal);
+    cells = std::move(rest);
+  }
+  return out;
+}
+
 std::string Table::ToText(const Terminal& terminal) const {
   const std::vector<int> widths = Widths(terminal.width);
   std::vector<Cell> header;
@@ -82,7 +103,7 @@ std::string Table::ToText(const Terminal& terminal) const {
   bool first = true;
   for (const Row& row : rows_) {
     if (!row.cells.empty()) {
-      out += Line(row.cells, widths, terminal);
+      out += Lines(row.cells, widths, terminal);
     } else {
       const std::string text = Printable(row.heading);
       out += (first ? "" : "\n") + Styled(terminal.width > 0 ? Shorten(text, terminal.width) : text, Style::kStrong, terminal) + "\n";

@@ -18,6 +18,8 @@ struct Column {
   Align align = Align::kLeft;
   // May be cut off to make the table fit. Numbers and names that somebody wants to copy are never cut off.
   bool shrinks = false;
+  // Goes on over more lines instead of being cut off.
+  bool wraps = false;
 };
 
 struct Cell {
@@ -55,6 +57,7 @@ class Table {
 
   std::vector<int> Widths(int limit) const;
   std::string Line(const std::vector<Cell>& cells, const std::vector<int>& widths, const Terminal& terminal) const;
+  std::string Lines(std::vector<Cell> cells, const std::vector<int>& widths, const Terminal& terminal) const;
 
   std::vector<Column> columns_;
   std::vector<Row> rows_;

@@ -81,7 +81,7 @@ std::string Shorten(std::string_view text, int width) {
 
 std::string Wrap(std::string_view text, int width, int indent) {
   std::string out;
-  int used = 0;
+  int used = indent;
   const std::string printable = Printable(text);
   for (std::string_view rest = printable; !rest.empty();) {
     const size_t space = rest.find(' ');

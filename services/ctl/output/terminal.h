@@ -25,8 +25,8 @@ std::string Printable(std::string_view text);
 // The text in at most `width` columns; what does not fit is cut off, and "…" says so.
 std::string Shorten(std::string_view text, int width);
 
-// The text over several lines of at most `width` columns (0: one line), broken at spaces; every line after the first begins with `indent`
-// blanks. A longer word stands on a line of its own.
+// The text over several lines of at most `width` columns (0: one line), broken at spaces. The first line stands behind `indent` columns of
+// something else, the others behind as many blanks. A longer word stands on a line of its own.
 std::string Wrap(std::string_view text, int width, int indent);
 
 enum class Style { kPlain, kStrong, kFaint, kGood, kWarning, kBad };
