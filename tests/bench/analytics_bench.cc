@@ -50,9 +50,9 @@ class Million {
   std::unique_ptr<WaveIndex> NewIndex() const { return std::make_unique<WaveIndex>(questionnaire_, frame_); }
   void Fill(WaveIndex& index) const {
     survey::Assessment scratch;
-    dedup::v1::Record record;
+    auto records = templates_;
     for (int i = 0; i < kRecords; ++i) {
-      record = templates_[i % kTemplates];
+      auto& record = records[i % kTemplates];
       record.set_municipality_code(Code(i));
       index.Put(index.Prepare(record, scratch));
     }
