@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/text/fold.h"
 
 namespace peiling::names {
 namespace {
@@ -56,8 +57,7 @@ std::optional<std::vector<std::string>> Match(std::string_view name, std::string
 
 std::vector<std::string> Require(std::string_view field, std::string_view name, std::string_view pattern, status::BadRequest& bad) {
   if (auto ids = Match(name, pattern)) return *std::move(ids);
-  const std::string quoted(name.substr(0, kQuotedLength));
-  bad.Add(field, absl::StrCat("\"", quoted, name.size() > kQuotedLength ? "…" : "", "\", want ", std::string(pattern)));
+  bad.Add(field, absl::StrCat("\"", text::Shorten(name, kQuotedLength), "\", want ", std::string(pattern)));
   return std::vector<std::string>(std::count(pattern.begin(), pattern.end(), '*'));
 }
 

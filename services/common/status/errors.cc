@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "services/common/log/log.h"
+#include "services/common/text/fold.h"
 
 namespace peiling::status {
 namespace {
@@ -14,18 +16,16 @@ namespace {
 constexpr char kDomain[] = "peiling.vng.nl";
 constexpr char kTypePrefix[] = "type.googleapis.com/";
 
-// Details travel in the trailers, base64-encoded, beside the message; clients take 8 KiB of them.
-constexpr size_t kMaxViolationBytes = 3000;
-constexpr size_t kMaxMessageBytes = 1000;
+// Details travel in the trailers, base64-encoded, beside the message, whose bytes beyond ASCII become three; clients take 8 KiB of them.
+constexpr size_t kMaxViolationBytes = 2800;
+constexpr size_t kMaxMessageBytes = 700;
 constexpr size_t kMaxFieldBytes = 200;
 constexpr size_t kMaxDescriptionBytes = 400;
 
-// At most `bytes` bytes of a text, cut between characters.
-std::string Shorten(std::string_view text, size_t bytes) {
-  if (text.size() <= bytes) return std::string(text);
-  size_t end = bytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat(std::string(text.substr(0, end)), "…");
+// At most `bytes` bytes of a text. A detail whose strings are not UTF-8 could not be read, so bytes that are not are escaped.
+std::string Printable(std::string_view text, size_t bytes) {
+  if (text::IsValidUtf8(text)) return text::Shorten(text, bytes);
+  return text::Shorten(absl::CHexEscape(absl::string_view(text.data(), text.size())), bytes);
 }
 
 template <typename Detail>
@@ -61,17 +61,17 @@ absl::Status WithReason(const absl::Status& status) {
 
 absl::Status Error(absl::StatusCode code, std::string_view reason, std::string_view message,
                    const std::map<std::string, std::string>& metadata) {
-  absl::Status status(code, Shorten(message, kMaxMessageBytes));
+  absl::Status status(code, Printable(message, kMaxMessageBytes));
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(kDomain);
-  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = Shorten(value, kMaxDescriptionBytes);
+  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = Printable(value, kMaxDescriptionBytes);
   Attach(status, info);
   return status;
 }
 
 void BadRequest::Add(std::string_view field, std::string_view description) {
-  violations_.emplace_back(Shorten(field, kMaxFieldBytes), Shorten(description, kMaxDescriptionBytes));
+  violations_.emplace_back(Printable(field, kMaxFieldBytes), Printable(description, kMaxDescriptionBytes));
 }
 
 bool BadRequest::empty() const { return violations_.empty(); }

@@ -90,6 +90,12 @@ std::string Fold(std::string_view text) {
   return words.Take();
 }
 
+std::string Shorten(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return std::string(text.substr(0, bytes)) + "…";
+}
+
 int DisplayWidth(std::string_view text) {
   int width = 0;
   for (size_t at = 0, length = 0; at < text.size(); at += length) {

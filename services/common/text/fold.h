@@ -13,6 +13,9 @@ bool IsValidUtf8(std::string_view text);
 // invalid bytes. Folding a folded text changes nothing.
 std::string Fold(std::string_view text);
 
+// The text when it has at most `bytes` bytes, else as many of its first ones as end between characters, and "…".
+std::string Shorten(std::string_view text, size_t bytes);
+
 // Number of terminal columns the text takes; an invalid byte takes one.
 int DisplayWidth(std::string_view text);
 

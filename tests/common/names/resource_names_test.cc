@@ -43,6 +43,15 @@ TEST(Require, ReportsAWrongNameAndGivesAsManyIdsAsThePatternHas) {
   EXPECT_THAT(status::FieldViolations(bad.ToStatus()), ElementsAre(Pair("wave", "\"x\", want surveys/*/waves/*")));
 }
 
+TEST(Require, QuotesTheBeginningOfALongNameInWholeCharacters) {
+  std::string name = "x";  // The 80th byte is in the middle of a character.
+  for (int i = 0; i < 100; ++i) name += "ë";
+  status::BadRequest bad;
+  Require("wave", name, "surveys/*/waves/*", bad);
+  EXPECT_THAT(status::FieldViolations(bad.ToStatus()),
+              ElementsAre(Pair("wave", "\"" + name.substr(0, 79) + "…\", want surveys/*/waves/*")));
+}
+
 TEST(WaveOf, IsTheWaveANameIsBelow) {
   EXPECT_EQ(WaveOf("surveys/s/waves/w"), "surveys/s/waves/w");
   EXPECT_EQ(WaveOf("surveys/s/waves/w/responses/r"), "surveys/s/waves/w");

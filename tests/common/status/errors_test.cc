@@ -53,11 +53,22 @@ TEST(BadRequest, NamesEveryWrongFieldAtOnce) {
   EXPECT_EQ(Reason(bad.ToStatus("DOCUMENT_INVALID")), "DOCUMENT_INVALID");
 }
 
+// Bytes of an error among the trailers: details in base64, the message with bytes beyond ASCII as "%C3".
+size_t TrailerBytes(const grpc::Status& error) {
+  size_t bytes = error.error_details().size() * 4 / 3;
+  for (const char c : error.error_message()) bytes += c < 0x20 || c == '%' || c > 0x7e ? 3 : 1;
+  return bytes;
+}
+
 TEST(BadRequest, OfAnySizeFitsInAClientsMetadata) {
+  BadRequest accents;
+  for (int i = 0; i < 50; ++i) accents.Add("ëëëëëëëëëë", "ëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëëë");
+  EXPECT_LT(TrailerBytes(ToGrpc(accents.ToStatus())), 8000u);
+
   BadRequest bad;
   for (int i = 0; i < 5000; ++i) bad.Add("field" + std::to_string(i), std::string(1000, 'x'));
   const grpc::Status error = ToGrpc(bad.ToStatus());
-  EXPECT_LT(error.error_details().size() * 4 / 3 + error.error_message().size(), 8192u);
+  EXPECT_LT(TrailerBytes(error), 8000u);
   const auto violations = FieldViolations(FromGrpc(error));
   ASSERT_GE(violations.size(), 2u);
   EXPECT_EQ(violations.back().second, "and " + std::to_string(5000 - (violations.size() - 1)) + " more");
@@ -74,6 +85,15 @@ TEST(BadRequest, CutsBetweenCharacters) {
   google::rpc::BadRequest detail;
   ASSERT_TRUE(details.details(1).UnpackTo(&detail));
   EXPECT_THAT(detail.field_violations(0).description(), HasSubstr("ë…"));
+}
+
+TEST(Grpc, BytesThatAreNotUtf8AreEscapedAndLoseNoDetail) {
+  BadRequest bad;
+  bad.Add("name", "\"a\xc3\"");
+  for (const absl::Status& error : {bad.ToStatus(), Error(absl::StatusCode::kNotFound, "INVALID_REQUEST", "\xff", {{"name", "\xff"}})}) {
+    EXPECT_EQ(Reason(FromGrpc(ToGrpc(error))), "INVALID_REQUEST");
+  }
+  EXPECT_THAT(FieldViolations(bad.ToStatus()), ElementsAre(Pair("name", "\\\"a\\xc3\\\"")));
 }
 
 TEST(Grpc, RoundTripLosesNothing) {
