@@ -1,10 +1,15 @@
 // Answers as intake keeps them: in the questionnaire's order, personal ones apart.
 #pragma once
 
+#include <cstddef>
+
 #include "peiling/survey/v1/answers.pb.h"
 #include "services/common/survey/compiled_questionnaire.h"
 
 namespace peiling::intake {
+
+// The largest response taken in. Its event and what validation says of it must fit in a message (4 MiB), or the feed could not go on.
+inline constexpr size_t kMaxResponseBytes = 1 << 20;
 
 // Puts answers, options and rows in the questionnaire's order and drops answers that say nothing. What the questionnaire does not know
 // stays, at the end.

@@ -72,10 +72,10 @@ void AddIssue(const std::string& column, const std::string& want, v1::Response& 
   issue.set_message(absl::StrCat("De waarde in kolom ", column, " is geen ", want, "."));
 }
 
-// Sets one of the response's times. False when the value is no time.
+// Sets one of the response's times. False when the value is no time, or none that a Timestamp can hold.
 bool ReadTime(const std::string& value, v1::Response& response, Timestamp* (v1::Response::*field)()) {
   const std::optional<absl::CivilSecond> local = ParseTime(value);
-  if (!local) return false;
+  if (!local || local->year() < 1900 || local->year() > 9999) return false;
   if (*local != kNoTime) *(response.*field)() = ToTimestamp(*local, response.started_at().seconds());
   return true;
 }
@@ -273,6 +273,8 @@ absl::Status ExportReader::ReadHeader(const csv::Row& header) {
       if (column->second.field == Field::kUnread) unread_columns_.push_back(name);
     }
   }
+  for (size_t i = 0; i < columns_.size(); ++i) order_.push_back(i);
+  std::stable_partition(order_.begin(), order_.end(), [this](size_t i) { return columns_[i].field == Field::kStarted; });
   std::vector<std::string> missing;
   for (const auto& [name, column] : expected) {
     if (column.required && !seen.contains(name)) missing.push_back(name);
@@ -372,7 +374,7 @@ ExportRow ExportReader::ReadRow(const csv::Row& raw) {
   // Positions in the answers, by question, since a question has several columns.
   std::vector<int> position(questionnaire_->questions().size(), -1);
   const std::string* id = nullptr;
-  for (size_t i = 0; i < columns_.size(); ++i) {
+  for (const size_t i : order_) {
     const Column& column = columns_[i];
     const std::string& value = raw.fields[i];
     if (column.field == Field::kId) id = &value;
@@ -390,6 +392,11 @@ ExportRow ExportReader::ReadRow(const csv::Row& raw) {
   }
   ReadId(*id, row);
   Normalise(*questionnaire_, *response.mutable_answers());
+  if (const size_t bytes = response.ByteSizeLong(); bytes > kMaxResponseBytes) {
+    response.Clear();
+    row.id.clear();
+    row.refusal = absl::StrCat("De rij is te groot: ", bytes, " bytes, hoogstens ", kMaxResponseBytes, ".");
+  }
   return row;
 }
 

@@ -91,6 +91,8 @@ class ExportReader {
   std::unique_ptr<Utf8Scanner> utf8_;
   // By position in the file; empty until the header is read.
   std::vector<Column> columns_;
+  // Positions as a row is read: the start first, since other times are read by it.
+  std::vector<size_t> order_;
   std::vector<std::string> unread_columns_;
   absl::flat_hash_set<std::string> ids_;
   int64_t bytes_read_ = 0;

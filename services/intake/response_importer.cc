@@ -68,7 +68,8 @@ class Import {
   absl::Status Summarise();
   absl::Status Write(const v1::ImportResponsesResponse& report) const;
   void Count(const v1::ImportRow& row);
-  static Group TakeGroup(std::vector<ExportRow>& rows);
+  // The next group from position `next` on, which it moves along.
+  static Group TakeGroup(std::vector<ExportRow>& rows, size_t& next);
   absl::Status Gone() const { return status::Error(absl::StatusCode::kCancelled, "CANCELLED", "the client is gone"); }
 
   Catalog& catalog_;
@@ -121,7 +122,8 @@ absl::Status Import::ReadFile(ExportReader& reader) {
   absl::Status read = reader.Finish(rows);
   if (read.ok() && header_.content_length() > bytes_read_) {
     read = status::Error(absl::StatusCode::kInvalidArgument, "EXPORT_MALFORMED",
-                         absl::StrCat("the file ends after ", bytes_read_, " bytes of ", header_.content_length()));
+                         absl::StrCat("the file ends after ", bytes_read_, " bytes of ", header_.content_length()),
+                         {{"line", absl::StrCat(rows.empty() ? 1 : rows.back().line)}, {"column", "1"}});
     // The end of the last row cannot be trusted.
     if (!rows.empty()) rows.pop_back();
   }
@@ -129,23 +131,25 @@ absl::Status Import::ReadFile(ExportReader& reader) {
   return read;
 }
 
-Import::Group Import::TakeGroup(std::vector<ExportRow>& rows) {
+Import::Group Import::TakeGroup(std::vector<ExportRow>& rows, size_t& next) {
   Group group;
   size_t bytes = 0;
-  for (ExportRow& row : rows) {
-    bytes += row.response.ByteSizeLong();
-    if (!group.empty() && (group.size() == ResponseImporter::kGroupRows || bytes > kGroupBytes)) break;
-    group.push_back({.read = std::move(row)});
+  for (; next < rows.size() && group.size() < ResponseImporter::kGroupRows; ++next) {
+    bytes += rows[next].response.ByteSizeLong();
+    if (!group.empty() && bytes > kGroupBytes) break;
+    group.push_back({.read = std::move(rows[next])});
   }
-  rows.erase(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(group.size()));
   return group;
 }
 
 absl::Status Import::TakeIn(std::vector<ExportRow>& rows, bool all) {
-  while (rows.size() >= ResponseImporter::kGroupRows || (all && !rows.empty())) {
+  size_t next = 0;
+  while (rows.size() - next >= ResponseImporter::kGroupRows || (all && next < rows.size())) {
     if (stream_.cancelled()) return Gone();
-    if (absl::Status status = TakeInGroup(TakeGroup(rows)); !status.ok()) return status;
+    if (absl::Status status = TakeInGroup(TakeGroup(rows, next)); !status.ok()) return status;
   }
+  // At once, not group by group: a piece of small rows has thousands of groups.
+  rows.erase(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(next));
   return absl::OkStatus();
 }
 

@@ -18,6 +18,9 @@ constexpr char kSecretKey[] = "secret";
 constexpr char kTallyKey[] = "tally";
 // Responses a List looks at for one page, so that a rare state does not hold the call.
 constexpr size_t kMaxScanned = 10'000;
+// Bytes of a page, which must fit in a message (4 MiB) together with one response more and its findings, and responses read at a time.
+constexpr size_t kPageBytes = 1 << 20;
+constexpr size_t kReadAtATime = 100;
 // How often a withdrawal that lost a race is tried again.
 constexpr int kAttempts = 20;
 
@@ -180,13 +183,13 @@ absl::StatusOr<StoredResponse> ResponseStore::Get(const std::string& name) {
 
 absl::StatusOr<v1::ListResponsesResponse> ResponseStore::List(const v1::ListResponsesRequest& request, const paging::Page& page) {
   v1::ListResponsesResponse response;
-  const size_t size = page.size;
   std::string after = page.after;
+  size_t bytes = 0;
   for (size_t scanned = 0;;) {
-    auto documents = store_.List(request.parent(), kResponsePrefix, after, size);
+    auto documents = store_.List(request.parent(), kResponsePrefix, after, kReadAtATime);
     if (!documents.ok()) return documents.status();
     for (const storage::Document& document : *documents) {
-      if (static_cast<size_t>(response.responses_size()) == size) {
+      if (response.responses_size() == page.size || bytes >= kPageBytes) {
         response.set_next_page_token(paging::NextPageToken(request, after));
         return response;
       }
@@ -194,9 +197,10 @@ absl::StatusOr<v1::ListResponsesResponse> ResponseStore::List(const v1::ListResp
       absl::StatusOr<v1::Response> parsed = ParseResponse(document);
       if (!parsed.ok()) return parsed.status();
       if (request.state() != v1::RESPONSE_STATE_UNSPECIFIED && parsed->state() != request.state()) continue;
+      bytes += document.value.size();
       *response.add_responses() = *std::move(parsed);
     }
-    if (documents->size() < size) return response;
+    if (documents->size() < kReadAtATime) return response;
     scanned += documents->size();
     if (scanned >= kMaxScanned) {
       response.set_next_page_token(paging::NextPageToken(request, after));

@@ -62,7 +62,7 @@ class ResponseStore {
   absl::StatusOr<std::vector<std::optional<StoredResponse>>> FindMany(const std::string& wave, const std::vector<std::string>& ids);
   // One response by name. NOT_FOUND/RESPONSE_NOT_FOUND.
   absl::StatusOr<StoredResponse> Get(const std::string& name);
-  // A page may be shorter than asked for while there are more, when a state is rare.
+  // A page may be shorter than asked for while there are more: when a state is rare, or responses are large.
   absl::StatusOr<v1::ListResponsesResponse> List(const v1::ListResponsesRequest& request, const paging::Page& page);
 
   // As the RPC: RESPONSE_NOT_FOUND, ALREADY_WITHDRAWN, ETAG_MISMATCH, REQUEST_ID_REUSED, CONCURRENT_CHANGE.

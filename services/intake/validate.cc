@@ -7,6 +7,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/intake/answers.h"
 
 namespace peiling::intake {
 namespace {
@@ -116,6 +117,9 @@ absl::Status Validate(const v1::SubmitResponseRequest& request) {
   CheckRequestId(request.request_id(), /*required=*/true, bad);
   const v1::Response& response = request.response();
   if (!request.has_response()) bad.Add("response", "is missing");
+  if (const size_t bytes = response.ByteSizeLong(); bytes > kMaxResponseBytes) {
+    bad.Add("response", absl::StrCat(bytes, " bytes, want at most ", kMaxResponseBytes));
+  }
   CheckUnset(response, bad);
   if (response.has_started_at() && !IsTime(response.started_at())) bad.Add("response.started_at", "is not a time");
   if (response.language().size() > kMaxLanguage) bad.Add("response.language", "want a BCP 47 language");

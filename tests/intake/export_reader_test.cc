@@ -163,6 +163,35 @@ TEST(ExportReaderTest, ReadsTimesWhenClocksChange) {
   EXPECT_EQ(TimeUtil::ToString(row.response.updated_at()), "2022-10-30T01:10:00Z") << "the second 02:10, after the start";
 }
 
+TEST(ExportReaderTest, ReadsTimesByTheStartWhateverTheOrderOfColumns) {
+  const std::string header =
+      Replaced(Replaced(kHeader, "startdate,datestamp,submitdate,", "submitdate,datestamp,"), ",Q1,", ",startdate,Q1,");
+  const std::string row = "1,2022-10-30 02:10:00,2022-10-30 02:20:00,,,2022-10-30 02:50:00" + std::string(15, ',');
+  const ReadOutcome outcome = Read(header + "\n" + row + "\n");
+  ASSERT_EQ(outcome.rows.size(), 1u) << outcome.status;
+  EXPECT_EQ(TimeUtil::ToString(outcome.rows[0].response.started_at()), "2022-10-30T00:50:00Z");
+  EXPECT_EQ(TimeUtil::ToString(outcome.rows[0].response.submitted_at()), "2022-10-30T01:10:00Z");
+  EXPECT_EQ(TimeUtil::ToString(outcome.rows[0].response.updated_at()), "2022-10-30T01:20:00Z");
+}
+
+TEST(ExportReaderTest, ATimeThatNoTimestampHoldsIsReported) {
+  for (const char* time : {"-5-01-01 00:00:00", "0000-00-00 00:00:00", "0001-01-01 00:00:00", "300000-01-01 00:00:00"}) {
+    const ExportRow row = ReadOne({{"startdate", time}});
+    EXPECT_FALSE(row.response.has_started_at()) << time;
+    EXPECT_EQ(row.response.issues_size(), 1) << time;
+  }
+}
+
+TEST(ExportReaderTest, RefusesARowTooLargeForTheFeed) {
+  const std::string half(600'000, 'x');
+  const ReadOutcome outcome = Read(FileOf(RowOf({{"id", "1"}, {"Q1", half}, {"Q2", half}}) + RowOf({{"id", "2"}, {"Q1", half}})));
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.status;
+  EXPECT_THAT(outcome.rows[0].refusal, ::testing::HasSubstr("te groot"));
+  EXPECT_EQ(outcome.rows[0].id, "");
+  EXPECT_EQ(outcome.rows[0].response.ByteSizeLong(), 0u);
+  EXPECT_EQ(outcome.rows[1].refusal, "");
+}
+
 TEST(ExportReaderTest, ReportsValuesThatHaveNoPlace) {
   const ExportRow row =
       ReadOne({{"startdate", "gisteren"}, {"submitdate", "31-12-2022"}, {"lastpage", "-3"}, {"startlanguage", std::string(40, 'x')}});

@@ -120,6 +120,15 @@ TEST_F(IntakeServiceTest, NamesEveryWrongFieldOfASubmission) {
                                            "response.started_at"));
 }
 
+TEST_F(IntakeServiceTest, RefusesAResponseTooLargeForTheFeed) {
+  ASSERT_TRUE(Apply({kSurveyYaml, kWaveYaml}).ok());
+  v1::SubmitResponseRequest request = Submission("a");
+  request.mutable_response()->mutable_answers()->add_answers()->set_text(std::string(1 << 20, 'x'));
+  const auto violations = status::FieldViolations(Submit(request).status());
+  ASSERT_EQ(violations.size(), 1u);
+  EXPECT_EQ(violations[0].first, "response");
+}
+
 TEST_F(IntakeServiceTest, SubmittedResponsesCanBeFound) {
   ASSERT_TRUE(Apply({kSurveyYaml, kWaveYaml}).ok());
   const auto submitted = Submit(Submission("a"));

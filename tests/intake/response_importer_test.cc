@@ -129,6 +129,13 @@ TEST_F(ResponseImporterTest, TwoImportsAtOnceLoseAndDoubleNothing) {
   EXPECT_EQ(AllResponses().size(), 500u);
 }
 
+TEST_F(ResponseImporterTest, AFileInOnePieceKeepsItsOrder) {
+  const ImportOutcome outcome = RunImport(rooms_, ExportOf(1000), {}, 1 << 20);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  ASSERT_EQ(outcome.rows.size(), 1000u);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(outcome.rows[i].line(), i + 2);
+}
+
 TEST_F(ResponseImporterTest, RowsWithFindingsAreKeptAndReported) {
   std::string file = Replaced(Replaced(ExportOf(4), "Gemeente 2", "FOUT"), "Gemeente 3", "LET OP");
   file = Replaced(file, "\r\n4,2022-09-05 05:01:35", "\r\n4,gisteren");
@@ -186,6 +193,7 @@ TEST_F(ResponseImporterTest, AFileThatEndsEarlyIsNotTakenForWhole) {
   // Cut in the last field of the last row, which is then still a row.
   const ImportOutcome outcome = RunImport(rooms_, file.substr(0, file.size() - 2), header);
   EXPECT_EQ(status::Reason(outcome.status), "EXPORT_MALFORMED");
+  EXPECT_EQ(status::Metadata(outcome.status)["line"], "4");
   EXPECT_EQ(AllResponses().size(), 2u);
 }
 

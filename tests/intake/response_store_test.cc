@@ -184,6 +184,27 @@ TEST_F(ResponseStoreTest, ListsByIdInPagesAndByState) {
   }
 }
 
+TEST_F(ResponseStoreTest, PagesOfLargeResponsesFitInAMessage) {
+  for (int i = 0; i < 12; ++i) {
+    v1::Response large = Response(std::to_string(100 + i));
+    large.mutable_answers()->add_answers()->set_text(std::string(500'000, 'x'));
+    ASSERT_TRUE(Put(large).ok());
+  }
+  v1::ListResponsesRequest request;
+  request.set_parent(kWaveName);
+  request.set_page_size(1000);
+  int listed = 0;
+  do {
+    status::BadRequest bad;
+    const auto page = responses_.List(request, paging::ReadPage(request, bad));
+    ASSERT_TRUE(page.ok() && bad.empty()) << page.status();
+    EXPECT_LT(page->ByteSizeLong(), size_t{4} << 20);
+    listed += page->responses_size();
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_EQ(listed, 12);
+}
+
 TEST_F(ResponseStoreTest, TheSecretIsMadeOnceAndKept) {
   EXPECT_EQ(*responses_.Secret(kWaveName, /*create=*/false), "");
   const std::string secret = *responses_.Secret(kWaveName, /*create=*/true);
