@@ -21,6 +21,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/common/server/server.h"
@@ -42,6 +43,8 @@ struct Flags {
 };
 
 constexpr int kQuestions = 20;
+constexpr char kWave[] = "surveys/load/waves/load";
+constexpr char kMethod[] = "/peiling.intake.v1.IntakeService/SubmitResponse";
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -115,7 +118,7 @@ std::string WaveYaml() {
 // An invented response of about so many bytes.
 v1::SubmitResponseRequest Template(int bytes) {
   v1::SubmitResponseRequest request;
-  request.set_parent("surveys/load/waves/load");
+  request.set_parent(kWave);
   survey::v1::Answers& answers = *request.mutable_response()->mutable_answers();
   const auto add = [&answers](const std::string& question) -> survey::v1::Answer& {
     survey::v1::Answer& answer = *answers.add_answers();
@@ -148,20 +151,20 @@ void Apply(v1::IntakeService::Stub& stub) {
   if (!status.ok()) Fail(status.ToString());
 }
 
-// One call under way, over and over.
+// One call under way, over and over. Bytes go out and come in as they are: it is the server that is measured.
 struct Client {
-  std::unique_ptr<v1::IntakeService::Stub> stub;
-  v1::SubmitResponseRequest request;
-  v1::SubmitResponseResponse response;
+  std::unique_ptr<grpc::GenericStub> stub;
+  grpc::ByteBuffer response;
   std::unique_ptr<grpc::ClientContext> context;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::SubmitResponseResponse>> reader;
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
   grpc::Status status;
   Clock::time_point start;
 };
 
 class Load {
  public:
-  Load(const Flags& flags, const std::string& target) : flags_(flags), clients_(flags.clients) {
+  Load(const Flags& flags, const std::string& target)
+      : flags_(flags), template_(Template(flags.bytes).SerializeAsString()), clients_(flags.clients) {
     std::vector<std::shared_ptr<grpc::Channel>> channels;
     for (int i = 0; i < flags.connections; ++i) {
       grpc::ChannelArguments arguments;
@@ -169,16 +172,15 @@ class Load {
       arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
       channels.push_back(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
     }
-    Apply(*v1::IntakeService::NewStub(channels[0]));
-    for (int i = 0; i < flags.clients; ++i) {
-      clients_[i].stub = v1::IntakeService::NewStub(channels[i % channels.size()]);
-      clients_[i].request = Template(flags.bytes);
-    }
+    intake_ = v1::IntakeService::NewStub(channels[0]);
+    Apply(*intake_);
+    for (int i = 0; i < flags.clients; ++i) clients_[i].stub = std::make_unique<grpc::GenericStub>(channels[i % channels.size()]);
   }
 
   // Returns responses a second.
   double Run() {
     // The first second warms up and does not count.
+    const int64_t stored = Stored();
     const Clock::time_point begin = Clock::now() + std::chrono::seconds(1);
     const Clock::time_point end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags_.seconds));
     for (Client& client : clients_) Start(client);
@@ -197,6 +199,7 @@ class Load {
     }
     cpu_ = CpuSeconds() - cpu;
     queue_.Shutdown();
+    if (errors_.empty() && Stored() - stored != requests_) Fail("what was answered and what was stored differ");
     return static_cast<double>(latencies_.size()) / flags_.seconds;
   }
 
@@ -205,21 +208,37 @@ class Load {
     const auto percentile = [this](double part) {
       return latencies_.empty() ? 0 : 1000 * latencies_[static_cast<size_t>(part * static_cast<double>(latencies_.size() - 1))];
     };
-    std::printf("%d clients, %zu bytes: %.0f responses/s, p50 %.2f ms, p99 %.2f ms, longest %.2f ms\n", flags_.clients,
-                clients_[0].request.ByteSizeLong(), static_cast<double>(latencies_.size()) / flags_.seconds, percentile(0.5),
-                percentile(0.99), percentile(1));
+    std::printf("%d clients, %zu bytes: %.0f responses/s, p50 %.2f ms, p99 %.2f ms, longest %.2f ms\n", flags_.clients, template_.size(),
+                static_cast<double>(latencies_.size()) / flags_.seconds, percentile(0.5), percentile(0.99), percentile(1));
     std::printf("processor time of this process: %.0f us a response\n", 1e6 * cpu_ / static_cast<double>(requests_));
     for (const auto& [message, count] : errors_) std::printf("error (%ld times): %s\n", static_cast<long>(count), message.c_str());
   }
   bool failed() const { return !errors_.empty(); }
 
  private:
+  // Responses of the wave.
+  int64_t Stored() {
+    v1::GetWaveRequest request;
+    request.set_name(kWave);
+    v1::GetWaveResponse response;
+    grpc::ClientContext context;
+    const absl::Status status = status::FromGrpc(intake_->GetWave(&context, request, &response));
+    if (!status.ok()) Fail(status.ToString());
+    return response.wave().response_count();
+  }
+
   void Start(Client& client) {
-    client.request.set_request_id(absl::StrCat(run_, "-", ++requests_));
+    v1::SubmitResponseRequest id;
+    id.set_request_id(absl::StrCat(run_, "-", ++requests_));
+    // Serialised messages one after the other are one message.
+    const grpc::Slice slices[] = {grpc::Slice(template_.data(), template_.size(), grpc::Slice::STATIC_SLICE),
+                                  grpc::Slice(id.SerializeAsString())};
+    const grpc::ByteBuffer request(slices, std::size(slices));
     client.context = std::make_unique<grpc::ClientContext>();
     client.context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
     client.start = Clock::now();
-    client.reader = client.stub->AsyncSubmitResponse(client.context.get(), client.request, &queue_);
+    client.reader = client.stub->PrepareUnaryCall(client.context.get(), kMethod, request, &queue_);
+    client.reader->StartCall();
     client.reader->Finish(&client.response, &client.status, &client);
   }
 
@@ -234,6 +253,8 @@ class Load {
   const Flags flags_;
   const std::string run_ = absl::StrCat("load-", std::chrono::system_clock::now().time_since_epoch().count());
   int64_t requests_ = 0;
+  const std::string template_;
+  std::unique_ptr<v1::IntakeService::Stub> intake_;
   grpc::CompletionQueue queue_;
   std::vector<Client> clients_;
   std::vector<double> latencies_;
