@@ -68,6 +68,9 @@ class Transaction {
     return entry.version == 0 ? v1::APPLY_OUTCOME_CREATED : v1::APPLY_OUTCOME_CHANGED;
   }
 
+  // Writes what stands under a known key again, so that of all who go by it at the same time one wins.
+  void Contend(const std::string& key) { entries_.at(key).changed = true; }
+
   // The version a key will have.
   uint64_t VersionAfter(const std::string& key) const {
     const Entry& entry = entries_.at(key);
@@ -259,6 +262,8 @@ absl::Status Application::PutWaveValue(const v1::Wave& wave, std::vector<v1::App
   if (*old != nullptr && before.ParseFromString(**old)) {
     if (absl::Status status = CheckNotInUse(before, wave); !status.ok()) return status;
   }
+  // Whoever changes the questions at the same time does not know that this wave has them.
+  if (before.questionnaire() != wave.questionnaire()) transaction_.Contend(QuestionnaireKey(wave.questionnaire()));
   absl::StatusOr<v1::ApplyOutcome> outcome = transaction_.Put(WaveKey(wave.name()), Canonical(wave));
   if (!outcome.ok()) return outcome.status();
   if (*outcome != v1::APPLY_OUTCOME_UNCHANGED) changed_waves_.emplace(wave.name(), false);

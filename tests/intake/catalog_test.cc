@@ -1,6 +1,8 @@
 #include "services/intake/catalog.h"
 
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "tests/intake/poll.h"
 
@@ -17,6 +19,41 @@ source: The report, 2023
 figures:
 - {id: fieldwork.started, of: {fieldwork: started}, count: 167}
 )";
+
+// A store in which something happens just before the next commit.
+class BusyStore final : public storage::Store {
+ public:
+  BusyStore(storage::Store& store, std::function<void()> before_commit) : store_(store), before_commit_(std::move(before_commit)) {}
+
+  absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {
+    if (const auto happen = std::exchange(before_commit_, nullptr)) happen();
+    return store_.Commit(std::move(batch));
+  }
+  absl::StatusOr<std::optional<storage::Document>> Get(const std::string& partition, const std::string& key) override {
+    return store_.Get(partition, key);
+  }
+  absl::StatusOr<std::vector<std::optional<storage::Document>>> GetMany(const std::string& partition,
+                                                                        const std::vector<std::string>& keys) override {
+    return store_.GetMany(partition, keys);
+  }
+  absl::StatusOr<std::vector<storage::Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                                      size_t limit) override {
+    return store_.List(partition, prefix, after, limit);
+  }
+  absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) override { return store_.Partitions(prefix); }
+  absl::StatusOr<std::vector<storage::FeedEvent>> ReadFeed(const std::string& partition, uint64_t after, size_t limit) override {
+    return store_.ReadFeed(partition, after, limit);
+  }
+  absl::StatusOr<uint64_t> LastSequence(const std::string& partition) override { return store_.LastSequence(partition); }
+  absl::StatusOr<bool> WaitFeed(const std::string& partition, uint64_t after, std::chrono::milliseconds timeout) override {
+    return store_.WaitFeed(partition, after, timeout);
+  }
+  void Interrupt() override { store_.Interrupt(); }
+
+ private:
+  storage::Store& store_;
+  std::function<void()> before_commit_;
+};
 
 class CatalogTest : public ::testing::Test {
  protected:
@@ -127,6 +164,23 @@ TEST_F(CatalogTest, WavesThatShareQuestionsShareTheirFate) {
             catalog_.GetWave(kWaveName)->questionnaire_fingerprint());
   ASSERT_TRUE(catalog_.Use(**catalog_.Questions("surveys/poll/waves/two")).ok());
   EXPECT_EQ(ReasonOf({kWaveYaml}), "QUESTIONNAIRE_IN_USE");
+}
+
+TEST_F(CatalogTest, AWaveThatTakesUpQuestionsWhileTheyChangeIsNotForgotten) {
+  const std::string two = "kind: wave\nsurvey: poll\nwave: two\ntitle: T\nframe_date: 2022-01-01\nopened: 2022-01-01\nquestionnaire: one\n";
+  const std::string changed = Replaced(kWaveYaml, "title: Hoeveel", "title: Hoe veel");
+  Apply({kSurveyYaml, kWaveYaml});
+  BusyStore busy(*store_, [&] { Apply({two}); });
+  ASSERT_TRUE(Catalog(busy).Apply(Documents({changed})).ok());
+  EXPECT_EQ(catalog_.GetWave("surveys/poll/waves/two")->questionnaire_fingerprint(),
+            catalog_.GetWave(kWaveName)->questionnaire_fingerprint());
+
+  const std::string three = Replaced(two, "wave: two", "wave: three");
+  BusyStore busier(*store_, [&] {
+    Apply({three});
+    ASSERT_TRUE(catalog_.Use(**catalog_.Questions("surveys/poll/waves/three")).ok());
+  });
+  EXPECT_EQ(status::Reason(Catalog(busier).Apply(Documents({kWaveYaml})).status()), "QUESTIONNAIRE_IN_USE");
 }
 
 TEST_F(CatalogTest, AFirstResponseToQuestionsThatChangedIsNotTaken) {
