@@ -40,6 +40,22 @@ class ArenaAllocator final : public grpc::MessageAllocator<v1::SubmitResponseReq
   };
 };
 
+// One of a bounded number of places, held for the length of a call.
+class Place {
+ public:
+  Place(std::atomic<int>& taken, int places) : taken_(taken), free_(taken.fetch_add(1) < places) {}
+  ~Place() { --taken_; }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+  // Whether there was room.
+  bool free() const { return free_; }
+
+ private:
+  std::atomic<int>& taken_;
+  const bool free_;
+};
+
 // What a handler comes to: the answer of the domain, or why there is none.
 template <typename Response>
 grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
@@ -121,6 +137,11 @@ grpc::ServerUnaryReactor* IntakeService::SubmitResponse(grpc::CallbackServerCont
 
 grpc::Status IntakeService::ImportResponses(ServerContext* context,
                                             grpc::ServerReaderWriter<v1::ImportResponsesResponse, v1::ImportResponsesRequest>* stream) {
+  const Place place(imports_, kMaxImports);
+  if (!place.free()) {
+    return status::ToGrpc(
+        status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_IMPORTS", "too many imports are under way; try again later"));
+  }
   return status::ToGrpc(importer_.Run({.read = [stream](v1::ImportResponsesRequest& request) { return stream->Read(&request); },
                                        .write = [stream](const v1::ImportResponsesResponse& report) { return stream->Write(report); },
                                        .cancelled = [context] { return context->IsCancelled(); },
@@ -156,8 +177,8 @@ grpc::Status IntakeService::WithdrawResponse(ServerContext*, const v1::WithdrawR
 template <typename Message>
 grpc::Status IntakeService::Watch(ServerContext* context, const std::string& partition, uint64_t after_sequence,
                                   ServerWriter<Message>* writer, const std::function<bool(const std::string&, Message&)>& fill) {
-  if (watchers_.fetch_add(1) >= kMaxWatchers) {
-    --watchers_;
+  const Place place(watchers_, kMaxWatchers);
+  if (!place.free()) {
     return status::ToGrpc(
         status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WATCHERS", "too many watches are open; try again later"));
   }
@@ -175,7 +196,6 @@ grpc::Status IntakeService::Watch(ServerContext* context, const std::string& par
                             },
                         .cancelled = [context] { return context->IsCancelled(); }};
   absl::Status status = feed::Serve(store_, partition, after_sequence, sink);
-  --watchers_;
   if (!readable) status = status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
   return status::ToGrpc(status);
 }

@@ -20,6 +20,8 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
  public:
   // Watches at a time; each holds a thread.
   static constexpr int kMaxWatchers = 64;
+  // Imports at a time; each holds a thread, and the ids of its file.
+  static constexpr int kMaxImports = 8;
 
   // All must outlive the service.
   IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer);
@@ -62,6 +64,7 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   // A submission and its answer are many small things that come and go together.
   const std::unique_ptr<grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse>> submissions_;
   std::atomic<int> watchers_ = 0;
+  std::atomic<int> imports_ = 0;
 };
 
 }  // namespace peiling::intake

@@ -37,7 +37,8 @@ std::string NewSecret() {
 
 std::string RespondentKey(std::string_view secret, const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers) {
   const std::string name = NameOf(questionnaire, answers);
-  if (name.empty()) return "";
+  // Without a secret anybody could try names.
+  if (name.empty() || secret.empty()) return "";
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
   HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(name.data()), name.size(),

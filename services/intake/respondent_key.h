@@ -13,7 +13,7 @@ namespace peiling::intake {
 std::string NewSecret();
 
 // The key of the person whom the answer with role respondent names: 32 lower-case hex digits, the same for names that differ in capitals,
-// spaces, punctuation or diacritics alone. Empty when there is no such question, answer or name.
+// spaces, punctuation or diacritics alone. Empty when there is no such question, answer or name, or no secret.
 std::string RespondentKey(std::string_view secret, const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers);
 
 }  // namespace peiling::intake

@@ -117,6 +117,8 @@ TEST(RespondentKeyTest, IsEmptyWithoutAName) {
   EXPECT_EQ(RespondentKey("s", *PollQuestionnaire(), {}), "");
 }
 
+TEST(RespondentKeyTest, IsEmptyWithoutASecret) { EXPECT_EQ(KeyOf("", "Piet Jansen"), ""); }
+
 TEST(RespondentKeyTest, SecretsDiffer) {
   EXPECT_EQ(NewSecret().size(), 32u);
   EXPECT_NE(NewSecret(), NewSecret());

@@ -255,6 +255,31 @@ TEST_F(IntakeServiceTest, OneWatcherTooManyIsRefusedAndOneGoneMakesRoom) {
   EXPECT_TRUE(room);
 }
 
+TEST_F(IntakeServiceTest, OneImportTooManyIsRefused) {
+  ASSERT_TRUE(Apply({kSurveyYaml, kWaveYaml}).ok());
+  struct OpenImport {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReaderWriter<v1::ImportResponsesRequest, v1::ImportResponsesResponse>> stream;
+  };
+  const auto open = [&](OpenImport& import) {
+    v1::ImportResponsesRequest request;
+    request.mutable_header()->set_parent(kWaveName);
+    import.stream = stub_->ImportResponses(&import.context);
+    import.stream->Write(request);
+    request.set_content(ExportOf(64));
+    import.stream->Write(request);
+    v1::ImportResponsesResponse report;
+    return import.stream->Read(&report);
+  };
+  std::vector<OpenImport> imports(IntakeService::kMaxImports);
+  for (OpenImport& import : imports) ASSERT_TRUE(open(import));
+  OpenImport surplus;
+  EXPECT_FALSE(open(surplus));
+  EXPECT_EQ(status::Reason(status::FromGrpc(surplus.stream->Finish())), "TOO_MANY_IMPORTS");
+  for (OpenImport& import : imports) import.context.TryCancel();
+  for (OpenImport& import : imports) import.stream->Finish();
+}
+
 TEST_F(IntakeServiceTest, ShuttingDownEndsWatches) {
   grpc::ClientContext context;
   auto watch = stub_->WatchWaves(&context, {});
