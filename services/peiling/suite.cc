@@ -27,6 +27,8 @@ class InProcessServers {
     options_.listen.clear();
     options_.metrics_listen.clear();
     options_.port_file.clear();
+    // Load balancers see the gateway alone.
+    options_.drain_pause_seconds = 0;
   }
   ~InProcessServers() { Shutdown(); }
 
