@@ -31,21 +31,6 @@ absl::Status Corrupt(const std::string& key) {
   return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("document ", key, " cannot be read"));
 }
 
-absl::StatusOr<v1::Response> ParseResponse(const storage::Document& document) {
-  v1::Response response;
-  if (!response.ParseFromString(document.value)) return Corrupt(document.key);
-  response.set_etag(Etag(document.version));
-  return response;
-}
-
-absl::StatusOr<StoredResponse> ParseStored(const storage::Document& document, const std::optional<storage::Document>& personal) {
-  absl::StatusOr<v1::Response> response = ParseResponse(document);
-  if (!response.ok()) return response.status();
-  StoredResponse stored{.response = *std::move(response), .version = document.version};
-  if (personal && !stored.personal.ParseFromString(personal->value)) return Corrupt(personal->key);
-  return stored;
-}
-
 // The event of a response: whole, but for its findings. They and the response itself change hands for a moment, to spare copies.
 std::string EventOf(v1::Response& response) {
   google::protobuf::RepeatedPtrField<validation::v1::Issue> issues(response.GetArena());
@@ -59,13 +44,13 @@ std::string EventOf(v1::Response& response) {
   return bytes;
 }
 
-// A receipt holds what the event of the response does not.
-v1::Response ReceiptOf(const v1::Response& response, const std::string& etag) {
-  v1::Response receipt;
-  receipt.set_sequence(response.sequence());
-  receipt.set_etag(etag);
-  *receipt.mutable_issues() = response.issues();
-  return receipt;
+// What the event of a response does not hold, and where that is.
+v1::Response Remainder(const v1::Response& response) {
+  v1::Response remainder;
+  remainder.set_sequence(response.sequence());
+  remainder.set_etag(response.etag());
+  *remainder.mutable_issues() = response.issues();
+  return remainder;
 }
 
 void AddPersonal(const std::string& id, const ResponseChange& change, std::vector<storage::Write>& writes) {
@@ -114,14 +99,12 @@ absl::StatusOr<uint64_t> ResponseStore::Commit(const std::string& wave, std::vec
     response.set_sequence(counts.last_sequence());
     response.clear_etag();
     events.push_back(EventOf(response));
+    response.set_etag(Etag(change.expected_version + 1));
+    const v1::Response remainder = Remainder(response);
     const std::string id = names::LastId(response.name());
-    batch.writes.push_back({.key = ResponseKey(id), .value = response.SerializeAsString(), .expected_version = change.expected_version});
+    batch.writes.push_back({.key = ResponseKey(id), .value = remainder.SerializeAsString(), .expected_version = change.expected_version});
     AddPersonal(id, change, batch.writes);
-    const std::string etag = Etag(change.expected_version + 1);
-    if (!change.request_id.empty()) {
-      batch.writes.push_back(storage::ReceiptWrite(change.request_id, change.digest, ReceiptOf(response, etag)));
-    }
-    response.set_etag(etag);
+    if (!change.request_id.empty()) batch.writes.push_back(storage::ReceiptWrite(change.request_id, change.digest, remainder));
   }
   batch.writes.push_back({.key = kTallyKey, .value = counts.SerializeAsString(), .expected_version = tally.version});
   batch.events = [&events](uint64_t) { return events; };
@@ -136,18 +119,30 @@ absl::StatusOr<uint64_t> ResponseStore::Commit(const std::string& wave, std::vec
   return committed->last_sequence;
 }
 
+absl::StatusOr<v1::Response> ResponseStore::Complete(const std::string& wave, const v1::Response& remainder) {
+  auto events = store_.ReadFeed(wave, remainder.sequence() - 1, 1);
+  if (!events.ok()) return events.status();
+  v1::SubmissionEvent event;
+  if (events->empty() || !event.ParseFromString(events->front().value)) {
+    return Corrupt(absl::StrCat("of event ", remainder.sequence()));
+  }
+  event.mutable_response()->MergeFrom(remainder);
+  return std::move(*event.mutable_response());
+}
+
+absl::StatusOr<v1::Response> ResponseStore::Read(const std::string& wave, const storage::Document& document) {
+  v1::Response remainder;
+  if (!remainder.ParseFromString(document.value)) return Corrupt(document.key);
+  return Complete(wave, remainder);
+}
+
 absl::StatusOr<std::optional<v1::Response>> ResponseStore::FindAnswer(const std::string& wave, const std::string& request_id,
                                                                       const std::string& digest) {
   v1::Response receipt;
   auto found = storage::FindReceipt(store_, wave, request_id, digest, receipt);
   if (!found.ok()) return found.status();
   if (!*found) return std::nullopt;
-  auto events = store_.ReadFeed(wave, receipt.sequence() - 1, 1);
-  if (!events.ok()) return events.status();
-  v1::SubmissionEvent event;
-  if (events->empty() || !event.ParseFromString(events->front().value)) return Corrupt(storage::ReceiptKey(request_id));
-  event.mutable_response()->MergeFrom(receipt);
-  return std::move(*event.mutable_response());
+  return Complete(wave, receipt);
 }
 
 absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMany(const std::string& wave,
@@ -164,9 +159,11 @@ absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMa
   for (size_t i = 0; i < ids.size(); ++i) {
     const std::optional<storage::Document>& document = (*documents)[2 * i];
     if (!document) continue;
-    absl::StatusOr<StoredResponse> stored = ParseStored(*document, (*documents)[2 * i + 1]);
-    if (!stored.ok()) return stored.status();
-    responses[i] = *std::move(stored);
+    absl::StatusOr<v1::Response> response = Read(wave, *document);
+    if (!response.ok()) return response.status();
+    StoredResponse& stored = responses[i].emplace(StoredResponse{.response = *std::move(response), .version = document->version});
+    const std::optional<storage::Document>& personal = (*documents)[2 * i + 1];
+    if (personal && !stored.personal.ParseFromString(personal->value)) return Corrupt(personal->key);
   }
   return responses;
 }
@@ -194,11 +191,11 @@ absl::StatusOr<v1::ListResponsesResponse> ResponseStore::List(const v1::ListResp
         return response;
       }
       after = document.key;
-      absl::StatusOr<v1::Response> parsed = ParseResponse(document);
-      if (!parsed.ok()) return parsed.status();
-      if (request.state() != v1::RESPONSE_STATE_UNSPECIFIED && parsed->state() != request.state()) continue;
-      bytes += document.value.size();
-      *response.add_responses() = *std::move(parsed);
+      absl::StatusOr<v1::Response> read = Read(request.parent(), document);
+      if (!read.ok()) return read.status();
+      if (request.state() != v1::RESPONSE_STATE_UNSPECIFIED && read->state() != request.state()) continue;
+      bytes += read->ByteSizeLong();
+      *response.add_responses() = *std::move(read);
     }
     if (documents->size() < kReadAtATime) return response;
     scanned += documents->size();

@@ -1,5 +1,5 @@
 // The responses of all waves and their submission feeds. A wave's partition of the store has the wave's name and holds
-//   response/<id>   a Response without personal answers (and without etag, which is the document's version),
+//   response/<id>   of a Response, the sequence of its last event and what that event does not hold; answers are stored once, in the feed,
 //   personal/<id>   its personal answers, which go nowhere else,
 //   secret          what respondent keys of the wave are made with,
 //   tally           how many responses and events there are, as a Wave,
@@ -89,6 +89,10 @@ class ResponseStore {
   absl::StatusOr<v1::Response> TryWithdraw(const v1::WithdrawResponseRequest& request, const std::string& digest);
   Tally& TallyOf(const std::string& wave);
   absl::Status Read(const std::string& wave, Tally& tally);
+  // The response of a document response/<id>.
+  absl::StatusOr<v1::Response> Read(const std::string& wave, const storage::Document& document);
+  // The response of which an event holds all but `remainder`.
+  absl::StatusOr<v1::Response> Complete(const std::string& wave, const v1::Response& remainder);
 
   storage::Store& store_;
   std::mutex mutex_;

@@ -527,11 +527,12 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::Partitions(const std::stri
 absl::StatusOr<std::vector<FeedEvent>> SqliteStore::ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) {
   std::vector<FeedEvent> events;
   const auto known = Find(partition);
-  if (!known || after_sequence >= known->last_sequence) return events;
+  if (!known || after_sequence >= kMaxSequence) return events;
   const int64_t empty_feed = EventId(known->id, 0);
   ReaderLease reader(*this);
   ResetAtEnd reset(reader->feed);
-  reader->feed.Bind(1, EventId(known->id, after_sequence)).Bind(2, EventId(known->id, known->last_sequence));
+  // Up to the end in the file, not the known one: who has read a document may ask for its event before Publish tells of it.
+  reader->feed.Bind(1, EventId(known->id, after_sequence)).Bind(2, EventId(known->id, kMaxSequence));
   reader->feed.Bind(3, static_cast<int64_t>(std::min<size_t>(limit, kMaxSequence)));
   for (size_t bytes = 0; bytes < kMaxReadBytes; bytes += events.back().value.size()) {
     auto row = reader->feed.Step();
