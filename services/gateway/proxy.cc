@@ -85,27 +85,83 @@ void KeepCallbackQueue() {
   static_cast<void>(user);
 }
 
+// What a backend is called with on behalf of a client: its deadline and metadata.
+std::unique_ptr<grpc::ClientContext> UpstreamContext(const grpc::GenericCallbackServerContext& downstream) {
+  std::unique_ptr<grpc::ClientContext> upstream = grpc::ClientContext::FromCallbackServerContext(downstream);
+  for (const auto& [key, value] : downstream.client_metadata()) {
+    if (!BelongsToConnection(key)) upstream->AddMetadata(ToString(key), ToString(value));
+  }
+  return upstream;
+}
+
+void PassHeaders(const grpc::ClientContext& upstream, grpc::GenericCallbackServerContext& downstream) {
+  for (const auto& [key, value] : upstream.GetServerInitialMetadata()) {
+    if (!BelongsToConnection(key)) downstream.AddInitialMetadata(ToString(key), ToString(value));
+  }
+}
+
+// All but the error details, which the status holds.
+void PassTrailers(const grpc::ClientContext& upstream, grpc::GenericCallbackServerContext& downstream) {
+  for (const auto& [key, value] : upstream.GetServerTrailingMetadata()) {
+    if (!BelongsToConnection(key)) downstream.AddTrailingMetadata(ToString(key), ToString(value));
+  }
+}
+
 class Rejection final : public grpc::ServerGenericBidiReactor {
  public:
   explicit Rejection(const absl::Status& status) { Finish(status::ToGrpc(status)); }
   void OnDone() override { delete this; }
 };
 
-// One call, from the client (downstream) to a backend (upstream). Deletes itself when both sides are done.
-class Call {
+// A call of one message each way, from the client (downstream) to a backend (upstream): one batch of operations upstream, and one for the
+// whole answer. Deletes itself when it is done.
+class UnaryCall final : public grpc::ServerGenericBidiReactor {
  public:
-  Call(grpc::GenericCallbackServerContext* context, const Backend& backend, std::shared_ptr<Proxy::CallSlots> slots)
+  UnaryCall(grpc::GenericCallbackServerContext* context, const Backend& backend, std::shared_ptr<Proxy::CallSlots> slots)
+      : context_(context), backend_(backend), slots_(std::move(slots)), upstream_context_(UpstreamContext(*context)) {
+    StartRead(&request_);
+  }
+  ~UnaryCall() override { slots_->GiveBack(backend_); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the call ended without a request"));
+    grpc::GenericStub(backend_.channel)
+        .UnaryCall(upstream_context_.get(), context_->method(), {}, &request_, &answer_,
+                   [this](const grpc::Status& status) { OnAnswer(status); });
+  }
+  void OnCancel() override { upstream_context_->TryCancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  void OnAnswer(const grpc::Status& status) {
+    PassHeaders(*upstream_context_, *context_);
+    PassTrailers(*upstream_context_, *context_);
+    if (status.ok()) {
+      StartWriteAndFinish(&answer_, grpc::WriteOptions(), status);
+    } else {
+      Finish(Explain(status, backend_));
+    }
+  }
+
+  grpc::GenericCallbackServerContext* const context_;
+  const Backend& backend_;
+  const std::shared_ptr<Proxy::CallSlots> slots_;
+  const std::unique_ptr<grpc::ClientContext> upstream_context_;
+  grpc::ByteBuffer request_;
+  grpc::ByteBuffer answer_;
+};
+
+// A call of any number of messages. Deletes itself when both sides are done.
+class StreamingCall {
+ public:
+  StreamingCall(grpc::GenericCallbackServerContext* context, const Backend& backend, std::shared_ptr<Proxy::CallSlots> slots)
       : downstream_context_(context),
         backend_(backend),
         slots_(std::move(slots)),
-        upstream_context_(grpc::ClientContext::FromCallbackServerContext(*context)),
+        upstream_context_(UpstreamContext(*context)),
         downstream_(*this),
-        upstream_(*this) {
-    for (const auto& [key, value] : context->client_metadata()) {
-      if (!BelongsToConnection(key)) upstream_context_->AddMetadata(ToString(key), ToString(value));
-    }
-  }
-  ~Call() { slots_->GiveBack(backend_); }
+        upstream_(*this) {}
+  ~StreamingCall() { slots_->GiveBack(backend_); }
 
   grpc::ServerGenericBidiReactor* Start() {
     grpc::GenericStub stub(backend_.channel);
@@ -121,7 +177,7 @@ class Call {
  private:
   class Downstream final : public grpc::ServerGenericBidiReactor {
    public:
-    explicit Downstream(Call& call) : call_(call) {}
+    explicit Downstream(StreamingCall& call) : call_(call) {}
     void OnReadDone(bool ok) override { call_.OnRequestRead(ok); }
     void OnSendInitialMetadataDone(bool ok) override { call_.OnMetadataSent(ok); }
     void OnWriteDone(bool ok) override { call_.OnAnswerWritten(ok); }
@@ -129,19 +185,19 @@ class Call {
     void OnDone() override { call_.Release(); }
 
    private:
-    Call& call_;
+    StreamingCall& call_;
   };
 
   class Upstream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
    public:
-    explicit Upstream(Call& call) : call_(call) {}
+    explicit Upstream(StreamingCall& call) : call_(call) {}
     void OnReadInitialMetadataDone(bool ok) override { call_.OnMetadataRead(ok); }
     void OnReadDone(bool ok) override { call_.OnAnswerRead(ok); }
     void OnWriteDone(bool ok) override { call_.OnRequestWritten(ok); }
     void OnDone(const grpc::Status& status) override { call_.OnUpstreamDone(status); }
 
    private:
-    Call& call_;
+    StreamingCall& call_;
   };
 
   // Requests: downstream read → upstream write → downstream read …
@@ -182,11 +238,7 @@ class Call {
 
   void OnMetadataRead(bool ok) {
     std::lock_guard lock(mutex_);
-    if (ok) {
-      for (const auto& [key, value] : upstream_context_->GetServerInitialMetadata()) {
-        if (!BelongsToConnection(key)) downstream_context_->AddInitialMetadata(ToString(key), ToString(value));
-      }
-    }
+    if (ok) PassHeaders(*upstream_context_, *downstream_context_);
     if (answer_waiting_) {
       headers_ = Headers::kSent;
       answer_waiting_ = false;
@@ -236,10 +288,7 @@ class Call {
   }
 
   void OnUpstreamDone(const grpc::Status& status) {
-    for (const auto& [key, value] : upstream_context_->GetServerTrailingMetadata()) {
-      // Finish sends the details again.
-      if (!BelongsToConnection(key)) downstream_context_->AddTrailingMetadata(ToString(key), ToString(value));
-    }
+    PassTrailers(*upstream_context_, *downstream_context_);
     downstream_.Finish(Explain(status, backend_));
     Release();
   }
@@ -282,7 +331,8 @@ grpc::ServerGenericBidiReactor* Proxy::CreateReactor(grpc::GenericCallbackServer
                                        absl::StrCat("no service here answers ", context->method()), {{"method", context->method()}}));
   }
   if (absl::Status taken = slots_->Take(*backend); !taken.ok()) return new Rejection(taken);
-  return (new Call(context, *backend, slots_))->Start();
+  if (routes_.IsUnary(context->method())) return new UnaryCall(context, *backend, slots_);
+  return (new StreamingCall(context, *backend, slots_))->Start();
 }
 
 }  // namespace peiling::gateway

@@ -2,10 +2,20 @@
 
 #include <utility>
 
+#include "google/protobuf/descriptor.h"
+
 namespace peiling::gateway {
 
 RouteTable::RouteTable(std::vector<Backend> backends) : backends_(std::move(backends)) {
-  for (const Backend& backend : backends_) by_service_[backend.service] = &backend;
+  for (const Backend& backend : backends_) {
+    by_service_[backend.service] = &backend;
+    const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service);
+    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+      const auto* method = service->method(i);
+      if (method->client_streaming() || method->server_streaming()) continue;
+      unary_.insert("/" + backend.service + "/" + method->name());
+    }
+  }
 }
 
 const Backend* RouteTable::Find(std::string_view method) const {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "grpcpp/channel.h"
@@ -27,11 +28,14 @@ class RouteTable {
 
   // The backend for a method such as "/peiling.intake.v1.IntakeService/GetWave"; null when there is none.
   const Backend* Find(std::string_view method) const;
+  // Whether the method takes and gives one message. False for a method that the contracts in this process do not know.
+  bool IsUnary(const std::string& method) const { return unary_.contains(method); }
   const std::vector<Backend>& backends() const { return backends_; }
 
  private:
   std::vector<Backend> backends_;
   std::map<std::string, const Backend*, std::less<>> by_service_;
+  std::unordered_set<std::string> unary_;
 };
 
 }  // namespace peiling::gateway
