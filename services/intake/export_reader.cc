@@ -285,11 +285,12 @@ absl::Status ExportReader::ReadHeader(const csv::Row& header) {
 }
 
 void ExportReader::ReadId(const std::string& id, ExportRow& row) {
-  const std::string full = source_.empty() ? id : absl::StrCat(source_, "-", id);
+  // Neither a source nor an id of an export has a '~', so no two rows of different sources come to the same name.
+  const std::string full = source_.empty() ? id : absl::StrCat(source_, "~", id);
   if (id.empty()) {
     row.refusal = "De rij heeft geen id.";
-  } else if (!names::IsId(full)) {
-    row.refusal = "Het id is geen geldige naam: hoogstens 100 letters, cijfers, '-', '_', '.' en '~', niet beginnend met een punt.";
+  } else if (!names::IsId(full) || absl::StrContains(id, '~')) {
+    row.refusal = "Het id is geen geldige naam: met de bron hoogstens 100 letters, cijfers, '-', '_' en '.', niet beginnend met een punt.";
   } else if (!ids_.insert(full).second) {
     row.refusal = "Het id komt al eerder in het bestand voor.";
   } else {

@@ -47,7 +47,7 @@ class ExportReader {
   // Rows of one file; more are refused, since the ids of all rows are kept.
   static constexpr int64_t kMaxRows = 2'000'000;
 
-  // `source` is put before the ids, with a '-', unless it is empty.
+  // `source` is put before the ids, with a '~', unless it is empty.
   ExportReader(std::shared_ptr<const survey::CompiledQuestionnaire> questionnaire, std::string source);
   ~ExportReader();
 

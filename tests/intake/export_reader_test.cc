@@ -216,7 +216,14 @@ TEST(ExportReaderTest, RefusesRowsThatCannotBeNamed) {
               ElementsAre(::testing::HasSubstr("geen id"), ::testing::HasSubstr("geldige naam"), ::testing::HasSubstr("al eerder")));
 }
 
-TEST(ExportReaderTest, PutsTheSourceBeforeIds) { EXPECT_EQ(Read(FileOf(RowOf({{"id", "5"}})), "panel").rows.at(0).id, "panel-5"); }
+TEST(ExportReaderTest, PutsTheSourceBeforeIdsSoThatNoOtherSourceHasTheSame) {
+  const auto id_of = [](const std::string& source, const std::string& id) {
+    return Read(FileOf(RowOf({{"id", id}})), source).rows.at(0).id;
+  };
+  EXPECT_EQ(id_of("panel", "5"), "panel~5");
+  EXPECT_NE(id_of("panel", "2-5"), id_of("panel-2", "5"));
+  EXPECT_EQ(id_of("", "panel~5"), "") << "it is refused";
+}
 
 TEST(ExportReaderTest, ReadsOverColumnsThatTellWhoSomebodyIs) {
   ExportReader reader(PollQuestionnaire(), "");

@@ -202,7 +202,7 @@ TEST_F(ResponseImporterTest, SourcesKeepExportsApart) {
   ASSERT_TRUE(RunImport(rooms_, ExportOf(2), header).status.ok());
   header.set_source("panel");
   EXPECT_EQ(RunImport(rooms_, ExportOf(2), header).summary.added(), 2);
-  EXPECT_EQ(Get("panel-2").respondent_key(), Get("2").respondent_key()) << "the same person";
+  EXPECT_EQ(Get("panel~2").respondent_key(), Get("2").respondent_key()) << "the same person";
 }
 
 TEST_F(ResponseImporterTest, WhatCannotBeAnImport) {
