@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
 
@@ -47,6 +48,10 @@ absl::Status TryBind(const std::string& address, const addrinfo& candidate) {
 absl::Status CheckListenAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || colon + 1 == address.size()) return Invalid(address, "want host:port");
+  // getaddrinfo takes 65537 for port 1.
+  if (int port; !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return Invalid(address, "want a port from 0 to 65535");
+  }
   std::string host = address.substr(0, colon);
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
 
