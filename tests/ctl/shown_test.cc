@@ -94,6 +94,13 @@ TEST_F(ShownTest, Progress) {
   EXPECT_EQ(suite_.Requests<analytics::v1::GetProgressRequest>(AnalyticsMethod("GetProgress")).at(0).as_of(), "2022-05-01");
 }
 
+TEST_F(ShownTest, ProgressSaysWhyMoreMayBeUsableThanStarted) {
+  suite_.Answers<analytics::v1::GetProgressResponse>(AnalyticsMethod("GetProgress"), R"(progress {
+    lines { stratum: "province" code: "Utrecht" label: "Utrecht" municipalities: 26 started: 1 usable: 3 complete: 3 response_percent: 12 } })");
+  EXPECT_THAT(Run({"progress"}).out,
+              HasSubstr("A joint response is started once in a class, and usable for each of its municipalities.\n"));
+}
+
 TEST_F(ShownTest, DecisionsOfOneKind) {
   suite_.Answers<dedup::v1::ListDecisionsResponse>(DedupMethod("ListDecisions"), R"(
     decisions { response: "surveys/teams/waves/2022/responses/9" disposition: DISPOSITION_RESTART municipality_codes: "GM0363" answered: 3 reason: "Begon opnieuw." })");
@@ -122,10 +129,12 @@ TEST_F(ShownTest, TrendsInOneTableWithWavesAsColumns) {
     id: "teams" option { question: "Q5" option: "ja" } question_title: "Werkt uw gemeente met wijkteams?" option_label: "Ja"
     points { wave: "2014" source: FIGURE_SOURCE_PUBLISHED percent: 69 comparability: COMPARABILITY_STATUS_COMPARABLE }
     points { wave: "2019" comparability: COMPARABILITY_STATUS_BROKEN comparability_reason: "Anders gevraagd." }
-    points { wave: "2022" source: FIGURE_SOURCE_RECORDS percent: 80 k: 72 n: 90 comparability: COMPARABILITY_STATUS_SAME } })");
+    points { wave: "2022" source: FIGURE_SOURCE_RECORDS percent: 80 k: 72 n: 90 comparability: COMPARABILITY_STATUS_SAME } }
+    trends { id: "schools" option { question: "Q22" row: "po" option: "nee" } question_title: "Werkt u samen met scholen?" option_label: "Nee" })");
   const std::string text = Run({"trend", "--all"}).out;
-  EXPECT_THAT(text, HasSubstr("TREND  2014    2019  2022  FIGURE\n"
-                              "teams  69%*  broken   80%  Werkt uw gemeente met wijkteams? Ja\n"));
+  EXPECT_THAT(text, HasSubstr("TREND    2014    2019  2022  FIGURE\n"
+                              "teams    69%*  broken   80%  Werkt uw gemeente met wijkteams? Ja\n"
+                              "schools     –       –     –  Werkt u samen met scholen? po: Nee\n"));
   EXPECT_THAT(Run({"trend", "--all", "-o", "csv"}).out,
               HasSubstr("\nteams,Q5,,ja,Werkt uw gemeente met wijkteams?,Ja,2022,records,80,72,90,same,,,no\n"));
 }

@@ -1,6 +1,7 @@
 // progress: how the fieldwork stands, or stood on a day.
 #include "services/ctl/commands/progress.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -71,6 +72,9 @@ std::string ProgressText(const analytics::v1::Progress& progress, const Terminal
   std::string text = table.ToText(terminal);
   if (progress.started_unknown() > 0)
     absl::StrAppend(&text, "\n", progress.started_unknown(), " of the started responses name no municipality that is known.\n");
+  if (std::any_of(progress.lines().begin(), progress.lines().end(), [](const auto& line) { return line.usable() > line.started(); })) {
+    absl::StrAppend(&text, "\nA joint response is started once in a class, and usable for each of its municipalities.\n");
+  }
   return text;
 }
 

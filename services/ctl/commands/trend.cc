@@ -31,7 +31,10 @@ Style StyleOf(survey::v1::ComparabilityStatus status) {
   return status == survey::v1::COMPARABILITY_STATUS_COMPARABLE ? Style::kWarning : Style::kPlain;
 }
 
-std::string Title(const Trend& trend) { return absl::StrCat(trend.question_title(), " ", trend.option_label()); }
+std::string Title(const Trend& trend) {
+  const std::string& row = trend.option().row();
+  return absl::StrCat(trend.question_title(), " ", row.empty() ? "" : absl::StrCat(row, ": "), trend.option_label());
+}
 
 std::string OneTrendText(const Trend& trend, const Terminal& terminal) {
   Table table({{"WAVE"},
