@@ -58,12 +58,12 @@ code:
       questions { code: "since" title: "Sinds?" type: QUESTION_TYPE_DATE }
       questions { code: "mail" title: "Mail?" type: QUESTION_TYPE_TEXT personal: true } }
   )q");
-    }
+}
 
-    inline v1::Answers Answers(const std::string& text) { return Parse<v1::Answers>(text); }
+inline v1::Answers Answers(const std::string& text) { return Parse<v1::Answers>(text); }
 
-    // Answers that Everything() has nothing to say about.
-    inline const char* const kFullAnswers = R"(
+// Answers that Everything() has nothing to say about.
+inline const char* const kFullAnswers = R"(
   answers { question: "who" text: "Urk" }
   answers { question: "size" selection { codes: "small" } }
   answers { question: "teams" selection { codes: "ja" } }
@@ -75,4 +75,4 @@ code:
   answers { question: "since" date: "2020-02-29" }
   answers { question: "mail" text: "a@b.nl" })";
 
-    }  // namespace peiling::survey::testing
+}  // namespace peiling::survey::testing

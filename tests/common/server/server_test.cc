@@ -184,7 +184,8 @@ TEST_F(ServerTest, TakesThePortOfAServerThatIsGone) {
 }
 
 TEST(CheckListenAddress, RefusesWhatIsNoAddressOfThisMachine) {
-  for (const char* address : {"", "localhost", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "192.0.2.1:0", "no-such-host.invalid:0"}) {
+  for (const char* address :
+       {"", "localhost", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "192.0.2.1:0", "no-such-host.invalid:0"}) {
     EXPECT_EQ(status::Reason(CheckListenAddress(address)), "ADDRESS_INVALID") << address;
   }
   for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "localhost:0", ":0"}) EXPECT_TRUE(CheckListenAddress(address).ok()) << address;
