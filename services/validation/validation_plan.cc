@@ -63,14 +63,13 @@ class ValidationPlan::Judgement {
   void Run(std::optional<int64_t> inhabitants, v1::ResponseResult& result) {
     plan_.compiled_->Assess(response_.answers(), response_.submitted(), response_.last_section(), scratch_.assessment);
     const uint32_t mark = NewMark();
-    QuestionIndex hint = 0;
-    for (const sv::Answer& answer : response_.answers().answers()) {
-      index_ = plan_.compiled_->Find(answer.question(), hint);
+    for (int i = 0; i < response_.answers().answers_size(); ++i) {
+      const sv::Answer& answer = response_.answers().answers(i);
+      index_ = scratch_.assessment.questions[i];
       if (index_ == kNoQuestion) {
         AddUnknownQuestion(answer);
         continue;
       }
-      hint = index_ + 1;
       if (std::exchange(scratch_.questions[index_], mark) == mark) {
         Error(v1::ISSUE_KIND_REPEATED, Phrase::kRepeatedQuestion);
       } else {

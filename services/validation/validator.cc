@@ -46,8 +46,12 @@ absl::Status Validator::Judge(const ValidationPlan& plan, const v1::ValidateResp
                                          : inhabitants_->Find(municipalities, request.frame_date(), call.make_context);
     if (found.ok()) {
       inhabitants = *std::move(found);
+      if (unchecked_.exchange(false)) log::Info("stated size classes are checked again");
     } else {
-      log::Warning("stated size classes were not checked", {{"reason", std::string(found.status().message())}});
+      // Once, not for every call while it lasts; each answer says so itself.
+      if (!unchecked_.exchange(true)) {
+        log::Warning("stated size classes are not checked", {{"reason", std::string(found.status().message())}});
+      }
       response.set_size_class_unchecked(true);
     }
   }

@@ -1,6 +1,7 @@
 // Judges batches of responses: finds the plan, asks the registry for size classes, goes through the responses.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -37,6 +38,8 @@ class Validator {
  private:
   PlanCache plans_;
   std::unique_ptr<Inhabitants> inhabitants_;
+  // Whether the last call that asked the registry went without an answer.
+  std::atomic<bool> unchecked_ = false;
 };
 
 // What CheckQuestionnaire answers.

@@ -4,7 +4,8 @@ namespace peiling::survey {
 
 void CodeIndex::Add(const std::string& code) {
   positions_.try_emplace(code, static_cast<int>(codes_.size()));
-  keys_.push_back(KeyOf(code));
+  keys_[codes_.size()] = KeyOf(code);
+  keys_.push_back(kNone);
   codes_.push_back(code);
 }
 

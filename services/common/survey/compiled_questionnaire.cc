@@ -80,6 +80,7 @@ int CompiledQuestionnaire::Place(const v1::Answers& answers, Assessment& assessm
   QuestionIndex hint = 0;
   for (const v1::Answer& answer : answers.answers()) {
     const QuestionIndex index = Find(answer.question(), hint);
+    assessment.questions.push_back(index);
     if (index == kNoQuestion) continue;
     hint = index + 1;
     const CompiledQuestion& compiled = questions()[index];
@@ -96,6 +97,7 @@ void CompiledQuestionnaire::Assess(const v1::Answers& answers, bool submitted, i
   constexpr Truth kNotEvaluated{0xFF};
   assessment.states.assign(count, v1::QUESTION_STATE_NOT_ASKED);
   assessment.answers.assign(count, nullptr);
+  assessment.questions.clear();
   assessment.known.assign(count, KnownAnswer());
   assessment.routing.assign(programs_.size(), kNotEvaluated);
   v1::Completeness& completeness = assessment.completeness;

@@ -28,6 +28,8 @@ struct Assessment {
   // an answer of another type than the question's, or without any option that exists, is no answer. Of several answers to one question the
   // first.
   std::vector<const v1::Answer*> answers;
+  // By position in the response: the question that is answered; kNoQuestion when there is none.
+  std::vector<QuestionIndex> questions;
   v1::Completeness completeness;
 
   // Working space of Assess.
