@@ -1,5 +1,7 @@
 #include "services/analytics/live_wave.h"
 
+#include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,18 +20,22 @@ std::unique_lock<std::shared_mutex> LiveWave::LockForWriting() {
   return std::unique_lock<std::shared_mutex>(mutex_);
 }
 
-void LiveWave::Apply(const dedup::v1::RecordEvent& event) {
+bool LiveWave::Apply(const dedup::v1::RecordEvent& event) {
+  const size_t fingerprint = std::hash<std::string>()(event.SerializeAsString());
   std::vector<PreparedRecord> prepared;
   survey::Assessment scratch;
   for (const auto& record : event.records()) prepared.push_back(index_.Prepare(record, scratch));
   const auto lock = LockForWriting();
-  if (event.sequence() <= position_.records()) return;
+  if (event.sequence() == position_.records()) return fingerprint == fingerprint_;
+  if (event.sequence() < position_.records()) return true;
   for (const auto& code : event.removed_municipality_codes()) index_.Remove(code);
   for (const auto& record : prepared) index_.Put(record);
   for (const auto& decision : event.decisions()) fieldwork_.Put(decision);
   position_.set_records(event.sequence());
   position_.set_submissions(event.submission_sequence());
+  fingerprint_ = fingerprint;
   ++version_;
+  return true;
 }
 
 void LiveWave::SetCaughtUp() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -42,8 +43,9 @@ class LiveWave {
   // Changes with every change.
   uint64_t version() const { return version_; }
 
-  // Takes in an event; one it has already changes nothing.
-  void Apply(const dedup::v1::RecordEvent& event);
+  // Takes in an event; one it has already changes nothing. False when the feed is not the one it took in until now: where the last event
+  // it has stood, there stands another.
+  bool Apply(const dedup::v1::RecordEvent& event);
   void SetCaughtUp();
   // Another title, notice or report; questionnaire and frame must be the ones it was made with.
   void Redefine(std::shared_ptr<const WaveDefinition> definition);
@@ -58,6 +60,8 @@ class LiveWave {
   WaveIndex index_;
   Fieldwork fieldwork_;
   survey::v1::FeedPosition position_;
+  // Of the last event taken in.
+  size_t fingerprint_ = 0;
   // Read without the lock, so that asking for them never waits for a table.
   std::atomic<bool> caught_up_ = false;
   std::atomic<uint64_t> version_ = 0;

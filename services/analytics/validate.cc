@@ -1,5 +1,6 @@
 #include "services/analytics/validate.h"
 
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -68,6 +69,15 @@ void CheckFilter(const std::string& field, const v1::Filter& filter, status::Bad
   }
 }
 
+// Each once, so that an answer is no larger than a table of all questions.
+void CheckQuestions(const google::protobuf::RepeatedPtrField<std::string>& questions, status::BadRequest& bad) {
+  if (questions.size() > kMaxQuestions) return bad.Add("questions", absl::StrCat("more than ", kMaxQuestions));
+  std::set<std::string> seen;
+  for (int i = 0; i < questions.size(); ++i) {
+    if (!seen.insert(questions[i]).second) bad.Add(absl::StrCat("questions[", i, "]"), absl::StrCat("\"", questions[i], "\" twice"));
+  }
+}
+
 void CheckBreakdown(const v1::Breakdown& by, status::BadRequest& bad) {
   switch (by.by_case()) {
     case v1::Breakdown::kStratum:
@@ -94,7 +104,7 @@ void CheckBreakdown(const v1::Breakdown& by, status::BadRequest& bad) {
 absl::Status Validate(const v1::TabulateRequest& request) {
   status::BadRequest bad;
   names::Require("parent", request.parent(), kWave, bad);
-  if (request.questions_size() > kMaxQuestions) bad.Add("questions", absl::StrCat("more than ", kMaxQuestions));
+  CheckQuestions(request.questions(), bad);
   if (request.has_by()) CheckBreakdown(request.by(), bad);
   if (request.filters_size() > kMaxFilters) {
     bad.Add("filters", absl::StrCat("more than ", kMaxFilters));

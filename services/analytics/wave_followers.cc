@@ -1,5 +1,6 @@
 #include "services/analytics/wave_followers.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -16,9 +17,12 @@ namespace {
 
 constexpr std::chrono::seconds kCallDeadline{5};
 constexpr int kMunicipalitiesPerPage = 1000;
+constexpr char kStartedOver[] = "FEED_STARTED_OVER";
 
 // The feed's store was put back to an earlier state, or started over: what was counted from it is no longer true.
-bool FeedStartedOver(const absl::Status& status) { return status::Reason(status) == "SEQUENCE_IN_FUTURE"; }
+bool FeedStartedOver(const absl::Status& status) {
+  return status::Reason(status) == "SEQUENCE_IN_FUTURE" || status::Reason(status) == kStartedOver;
+}
 
 // A unary call with a deadline of its own.
 template <typename Stub, typename Request, typename Response>
@@ -102,7 +106,8 @@ class WaveFollowers::Follower {
     }
     dedup::v1::WatchRecordsRequest request;
     request.set_parent(wave_.name());
-    request.set_after_sequence(live_->Read().position().records());
+    // The last event once more: it tells whether this is still the feed that was counted from.
+    request.set_after_sequence(std::max<uint64_t>(live_->Read().position().records(), 1) - 1);
     const auto watch = feed::WatchSession<dedup::v1::WatchRecordsResponse>(
         [&](grpc::ClientContext* call) { return sources_.dedup->WatchRecords(call, request); },
         [this](const std::vector<dedup::v1::WatchRecordsResponse>& events) { return TakeIn(events); });
@@ -148,7 +153,10 @@ class WaveFollowers::Follower {
 
   absl::Status TakeIn(const std::vector<dedup::v1::WatchRecordsResponse>& events) {
     for (const auto& event : events) {
-      if (event.has_change()) live_->Apply(event.change());
+      const bool ends_too_soon = event.has_caught_up() && event.caught_up().sequence() < live_->Read().position().records();
+      if (ends_too_soon || (event.has_change() && !live_->Apply(event.change()))) {
+        return status::Error(absl::StatusCode::kOutOfRange, kStartedOver, "the record feed is not the one that was counted from");
+      }
       if (event.has_caught_up() && !live_->caught_up()) {
         live_->SetCaughtUp();
         log::Info("index is caught up", {{"wave", wave_.name()}, {"sequence", std::to_string(event.caught_up().sequence())}});

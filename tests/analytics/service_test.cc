@@ -307,6 +307,23 @@ TEST_F(AnalyticsServiceTest, CountsAnewWhenTheFeedStartsOver) {
   EXPECT_EQ(Teams(3), "0/1");
 }
 
+// A store that was lost is filled again while analytics is away: the feed is as long as before, and says something else.
+TEST_F(AnalyticsServiceTest, CountsAnewWhenAFeedAsLongHasOtherEvents) {
+  AddWave(kWave);
+  AddRecords(kWave, {RecordMaker(1).Choose("teams", {"ja"})});
+  AddRecords(kWave, {RecordMaker(2).Choose("teams", {"ja"})});
+  StartAnalytics();
+  EXPECT_EQ(Teams(2), "2/2");
+  dedup_.feed.RefuseWatches(true);
+  dedup_.feed.StartOver();
+  submissions_ = 0;
+  AddRecords(kWave, {RecordMaker(3).Choose("teams", {"nee"})});
+  AddRecords(kWave, {RecordMaker(1).Choose("teams", {"ja"})});
+  dedup_.feed.RefuseWatches(false);
+  AddRecords(kWave, {RecordMaker(4).Choose("teams", {"nee"})});
+  EXPECT_EQ(Teams(3), "1/3");
+}
+
 TEST_F(AnalyticsServiceTest, TakesAnotherTitleNoticeOrReportWithoutCountingAnew) {
   AddWave(kWave);
   AddRecords(kWave, {RecordMaker(1).Choose("teams", {"ja"})});
@@ -346,14 +363,17 @@ TEST_F(AnalyticsServiceTest, NamesEveryWrongFieldOfARequest) {
   StartAnalytics();
   v1::TabulateRequest request;
   request.set_parent("waves/2022");
+  request.add_questions("teams");
+  request.add_questions("care");
+  request.add_questions("teams");
   request.mutable_by()->set_took_part_in("../x");
   request.add_filters();
   request.add_filters()->mutable_stratum()->set_size_class(survey::v1::SIZE_CLASS_UNSPECIFIED);
   request.add_filters()->mutable_option();
   std::vector<std::string> fields;
   for (const auto& [field, description] : status::FieldViolations(Tabulate(request).status())) fields.push_back(field);
-  EXPECT_THAT(fields, ElementsAre("parent", "by.took_part_in", "filters[0]", "filters[1].stratum.size_class", "filters[2].option.question",
-                                  "filters[2].option.option"));
+  EXPECT_THAT(fields, ElementsAre("parent", "questions[2]", "by.took_part_in", "filters[0]", "filters[1].stratum.size_class",
+                                  "filters[2].option.question", "filters[2].option.option"));
 
   v1::GetProgressRequest progress;
   progress.set_parent(kWave);
