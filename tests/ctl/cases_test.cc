@@ -56,6 +56,17 @@ TEST_F(CasesTest, ShowExplainsEachResponseAndContradictions) {
                                      "Q5        Werkt uw gemeente met wijkteams?  Ja        Nee\n"));
 }
 
+TEST_F(CasesTest, ContradictingAnswersAreShownInFullHoweverNarrow) {
+  suite_.Answers<dedup::v1::GetCaseResponse>(DedupMethod("GetCase"), R"(survey_case {
+      name: "surveys/teams/waves/2022/cases/GM0363" municipality_codes: "GM0363" titles: "Amsterdam" state: CASE_STATE_DECIDED
+      contradictions { kept: "surveys/teams/waves/2022/responses/7" other: "surveys/teams/waves/2022/responses/8"
+        answers { question: "Q5" kept { question: "Q5" selection { codes: ["aaaaaa", "bbbbbb", "cccccc"] } }
+                  other { question: "Q5" selection { codes: ["aaaaaa", "bbbbbb", "dddddd"] } } } } })");
+  const std::string out = RunCtl(suite_.address(), {"cases", "show", "GM0363"}, {"COLUMNS=45"}).out;
+  EXPECT_THAT(out, HasSubstr("cccccc"));
+  EXPECT_THAT(out, HasSubstr("dddddd"));
+}
+
 TEST_F(CasesTest, ACaseMayBeNamedByItsMunicipalityButNeverGuessed) {
   suite_.Answers<registry::v1::ResolveMunicipalityResponse>(RegistryMethod("ResolveMunicipality"), R"(
     resolution { text: "Apeldorn" kind: RESOLUTION_KIND_CORRECTED codes: "GM0200" titles: "Apeldoorn" explanation: "Gelezen als Apeldoorn." })");

@@ -58,10 +58,11 @@ absl::StatusOr<ExitCode> ListCases(Session& session, const ListOptions& options)
 }
 
 Table ContradictionTable(const dedup::v1::Contradiction& contradiction, const survey::v1::Questionnaire& questionnaire) {
+  // Answers wrap: two that begin alike would be cut to the same.
   Table table({{"QUESTION"},
                {"TITLE", Align::kLeft, true},
-               {names::LastId(contradiction.kept()) + " (KEPT)", Align::kLeft, true},
-               {names::LastId(contradiction.other()), Align::kLeft, true}});
+               {names::LastId(contradiction.kept()) + " (KEPT)", Align::kLeft, true, true},
+               {names::LastId(contradiction.other()), Align::kLeft, true, true}});
   for (const auto& answer : contradiction.answers()) {
     const survey::v1::Question* question = FindQuestion(questionnaire, answer.question());
     table.Add({answer.question(), question == nullptr ? "" : question->title(), AnswerText(question, answer.kept()),
