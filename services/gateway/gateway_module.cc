@@ -41,7 +41,10 @@ class GatewayModule final : public server::Module {
     return down.empty() ? "" : "not serving: " + absl::StrJoin(down, ", ");
   }
   std::map<std::string, bool> health() const override { return health_.Serving(); }
-  void Stop() override { health_.Stop(); }
+  void Stop() override {
+    proxy_.Close();
+    health_.Stop();
+  }
 
  private:
   std::vector<std::string> NotServing() const {

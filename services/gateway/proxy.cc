@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,11 +40,27 @@ class Proxy::CallSlots {
     --by_backend_[&backend];
   }
 
+  // Runs `begin`, which begins a call to a backend; false when closed.
+  template <typename Begin>
+  bool BeginUpstream(Begin begin) {
+    std::shared_lock lock(gate_);
+    if (closed_) return false;
+    begin();
+    return true;
+  }
+
+  void Close() {
+    std::unique_lock lock(gate_);
+    closed_ = true;
+  }
+
  private:
   const ProxyLimits limits_;
   std::mutex mutex_;
   int total_ = 0;
   std::map<const Backend*, int> by_backend_;
+  std::shared_mutex gate_;
+  bool closed_ = false;
 };
 
 namespace {
@@ -107,6 +124,10 @@ void PassTrailers(const grpc::ClientContext& upstream, grpc::GenericCallbackServ
   }
 }
 
+absl::Status ShuttingDown() {
+  return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the gateway is shutting down; try again later");
+}
+
 class Rejection final : public grpc::ServerGenericBidiReactor {
  public:
   explicit Rejection(const absl::Status& status) { Finish(status::ToGrpc(status)); }
@@ -125,9 +146,12 @@ class UnaryCall final : public grpc::ServerGenericBidiReactor {
 
   void OnReadDone(bool ok) override {
     if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the call ended without a request"));
-    grpc::GenericStub(backend_.channel)
-        .UnaryCall(upstream_context_.get(), context_->method(), {}, &request_, &answer_,
-                   [this](const grpc::Status& status) { OnAnswer(status); });
+    const bool begun = slots_->BeginUpstream([this] {
+      grpc::GenericStub(backend_.channel)
+          .UnaryCall(upstream_context_.get(), context_->method(), {}, &request_, &answer_,
+                     [this](const grpc::Status& status) { OnAnswer(status); });
+    });
+    if (!begun) Finish(status::ToGrpc(ShuttingDown()));
   }
   void OnCancel() override { upstream_context_->TryCancel(); }
   void OnDone() override { delete this; }
@@ -332,7 +356,12 @@ grpc::ServerGenericBidiReactor* Proxy::CreateReactor(grpc::GenericCallbackServer
   }
   if (absl::Status taken = slots_->Take(*backend); !taken.ok()) return new Rejection(taken);
   if (routes_.IsUnary(context->method())) return new UnaryCall(context, *backend, slots_);
-  return (new StreamingCall(context, *backend, slots_))->Start();
+  grpc::ServerGenericBidiReactor* reactor = nullptr;
+  if (slots_->BeginUpstream([&] { reactor = (new StreamingCall(context, *backend, slots_))->Start(); })) return reactor;
+  slots_->GiveBack(*backend);
+  return new Rejection(ShuttingDown());
 }
+
+void Proxy::Close() { slots_->Close(); }
 
 }  // namespace peiling::gateway

@@ -30,6 +30,10 @@ class Proxy final : public grpc::CallbackGenericService {
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
 
+  // From its return on no call to a backend is begun, those under way go on; new ones get UNAVAILABLE/SHUTTING_DOWN. To be called before
+  // backends of the same process go: gRPC 1.51 crashes when a call is begun on an in-process channel whose server is shut down.
+  void Close();
+
   // Counts the calls under way; a call holds its place until it is over.
   class CallSlots;
 

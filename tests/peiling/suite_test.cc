@@ -1,10 +1,12 @@
 #include "services/peiling/suite.h"
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -132,6 +134,38 @@ TEST_F(SuiteTest, StopsWithoutWaitingForOpenWatches) {
   while (watch->Read(&event)) {
   }
   EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+// The services go before the gateway's own server does; a call that comes in between must not reach for them.
+TEST_F(SuiteTest, StopsWhileCallsComeIn) {
+  for (int round = 0; round < 5; ++round) {
+    Start();
+    std::atomic<int> answered = 0;
+    const auto call = [&](bool stream) {
+      const auto stub = IntakeService::NewStub(channel_);
+      while (true) {
+        grpc::ClientContext context;
+        intake::v1::ListSurveysResponse surveys;
+        intake::v1::WatchWavesResponse event;
+        grpc::Status status;
+        if (stream) {
+          const auto watch = stub->WatchWaves(&context, {});
+          if (watch->Read(&event)) context.TryCancel();
+          status = watch->Finish();
+        } else {
+          status = stub->ListSurveys(&context, {}, &surveys);
+        }
+        ++answered;
+        if (status.error_code() == grpc::StatusCode::UNAVAILABLE) return;
+      }
+    };
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 4; ++i) callers.emplace_back(call, i % 2 == 0);
+    while (answered < 20) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    server_->Shutdown();
+    for (std::thread& caller : callers) caller.join();
+    server_.reset();
+  }
 }
 
 }  // namespace
