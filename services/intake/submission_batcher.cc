@@ -170,7 +170,11 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, Group& group) {
     return context;
   };
   auto results = validator_.Validate(questions, make_context, request);
-  if (!results.ok()) return FinishAll(group, results.status());
+  if (!results.ok()) {
+    // What was stored before needs no judgement to be answered again.
+    AnswerRepeats(questions.wave, group);
+    return FinishAll(group, results.status());
+  }
   int next = 0;
   std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
     validation::v1::ResponseResult& result = *results->mutable_results(next++);

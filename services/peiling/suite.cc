@@ -90,6 +90,8 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--data-dir", options.data_dir, "Directory of the stores; made when missing")
       ->envname("PEILING_DATA_DIR")
       ->capture_default_str();
+  registry::AddFlags(app, options.registry);
+  gateway::AddFlags(app, options.gateway);
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const server::Options& server) {
@@ -97,7 +99,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   const auto store = [&](const char* service) { return absl::StrCat("sqlite:", options.data_dir, "/", service, ".db"); };
   auto servers = std::make_unique<InProcessServers>(server);
 
-  const auto registry = servers->Add(registry::MakeModule({}));
+  const auto registry = servers->Add(registry::MakeModule(options.registry));
   if (!registry.ok()) return registry.status();
   const auto validation = servers->Add(validation::MakeModule({}, *registry));
   if (!validation.ok()) return validation.status();
@@ -108,7 +110,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   const auto analytics = servers->Add(analytics::MakeModule({}, *intake, *dedup, *registry));
   if (!analytics.ok()) return analytics.status();
 
-  auto gateway = gateway::MakeModule({}, {*analytics, *dedup, *intake, *registry, *validation});
+  auto gateway = gateway::MakeModule(options.gateway, {*analytics, *dedup, *intake, *registry, *validation});
   if (!gateway.ok()) return gateway.status();
   return std::make_unique<SuiteModule>(std::move(servers), *std::move(gateway));
 }

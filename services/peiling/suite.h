@@ -9,15 +9,20 @@
 #include "absl/status/statusor.h"
 #include "services/common/server/module.h"
 #include "services/common/server/server.h"
+#include "services/gateway/gateway_module.h"
+#include "services/registry/registry_module.h"
 
 namespace peiling::suite {
 
 struct Options {
   // Where the stores are kept.
   std::string data_dir = "var";
+  // Where reference data is, and how much may come in at once; the other services run with what they have by default.
+  registry::Options registry;
+  gateway::Options gateway;
 };
 
-// Adds the flags above, with environment variables PEILING_….
+// Adds the flags above and those of the registry and the gateway, with environment variables PEILING_….
 void AddFlags(CLI::App& app, Options& options);
 
 // The gateway, with the services it leads to already started; they drain when it stops. `server` are the limits of their servers; they

@@ -23,7 +23,7 @@ class RegistryModule final : public server::Module {
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
-  app.add_option("--data", options.data, "Folder with the reference data about municipalities")
+  app.add_option("--reference-data", options.data, "Folder with the reference data about municipalities")
       ->envname("PEILING_REGISTRY_DATA")
       ->capture_default_str();
 }

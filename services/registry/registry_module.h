@@ -16,7 +16,7 @@ struct Options {
   std::string data = DefaultDataFolder();
 };
 
-// Adds --data (PEILING_REGISTRY_DATA).
+// Adds --reference-data (PEILING_REGISTRY_DATA).
 void AddFlags(CLI::App& app, Options& options);
 
 // Loads and checks the data. FAILED_PRECONDITION/REFERENCE_DATA_BROKEN with all that is wrong with it.

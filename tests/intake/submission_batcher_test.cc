@@ -133,6 +133,15 @@ TEST_F(SubmissionBatcherTest, ValidationsErrorsAreTheSubmissions) {
   EXPECT_TRUE(rooms_.Feed().empty());
 }
 
+TEST_F(SubmissionBatcherTest, ARepeatNeedsNoValidation) {
+  const auto first = rooms_.Submit(Submission("a"));
+  ON_CALL(rooms_.validation, ValidateResponses)
+      .WillByDefault(::testing::Return(status::ToGrpc(status::Error(absl::StatusCode::kUnavailable, "GONE", "gone"))));
+  const auto repeat = rooms_.Submit(Submission("a"));
+  ASSERT_TRUE(repeat.ok()) << repeat.status();
+  EXPECT_EQ(repeat->DebugString(), first->DebugString());
+}
+
 TEST_F(SubmissionBatcherTest, WhoHasNoTimeLeftIsNotTakenIn) {
   const auto status = rooms_.Submit(Submission("a"), std::chrono::seconds(-1)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);

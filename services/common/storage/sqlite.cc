@@ -20,13 +20,14 @@ bool NoRoom(int code) {
 
 absl::Status SqliteError(sqlite3* db, int code, std::string_view doing) {
   const bool no_room = NoRoom(code);
-  const std::string message = std::string(doing) + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+  std::string message = std::string(doing) + ": " + (db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
   if (no_room) return status::Error(absl::StatusCode::kResourceExhausted, "STORAGE_FULL", message);
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
     case SQLITE_CONSTRAINT:  // A row that was not found a moment ago: an index and its table differ.
+      if (db != nullptr) message += std::string(" (") + sqlite3_db_filename(db, "main") + ")";
       return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", message);
     default:
       return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", message);
