@@ -67,10 +67,10 @@ namespace {
 
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-std::string ToString(grpc::string_ref text) { return std::string(text.data(), text.size()); }
+std::string ToString(const grpc::string_ref& text) { return std::string(text.data(), text.size()); }
 
 // What belongs to one connection and must not travel on; gRPC sets these itself on the next one.
-bool BelongsToConnection(grpc::string_ref key) {
+bool BelongsToConnection(const grpc::string_ref& key) {
   return key.starts_with(":") || key.starts_with("grpc-") || key == "user-agent" || key == "content-type" || key == "te" || key == "host";
 }
 

@@ -236,7 +236,7 @@ void SubmissionBatcher::AnswerRepeats(const std::string& wave, Group& group) {
     if (found.ok() && !*found) return false;
     if (found.ok()) {
       submission->answer.mutable_position()->set_submissions((*found)->sequence());
-      submission->response() = **std::move(found);
+      submission->response() = std::move(**found);
     }
     Finish(*submission, found.status());
     return true;

@@ -26,7 +26,6 @@ using intake::v1::IntakeService;
 using registry::v1::RegistryService;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
-using std::chrono::system_clock;
 
 class SuiteTest : public testing::Test {
  protected:
@@ -160,6 +159,7 @@ TEST_F(SuiteTest, StopsWhileCallsComeIn) {
       }
     };
     std::vector<std::thread> callers;
+    callers.reserve(4);
     for (int i = 0; i < 4; ++i) callers.emplace_back(call, i % 2 == 0);
     while (answered < 20) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     server_->Shutdown();

@@ -61,7 +61,7 @@ absl::Status WithReason(const absl::Status& status) {
 
 absl::Status Error(absl::StatusCode code, std::string_view reason, std::string_view message,
                    const std::map<std::string, std::string>& metadata) {
-  absl::Status status(code, Printable(message, kMaxMessageBytes));
+  absl::Status status(code, Printable(message, std::string::npos));
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(kDomain);
@@ -120,7 +120,8 @@ grpc::Status ToGrpc(const absl::Status& status) {
   const absl::Status error = WithReason(status);
   google::rpc::Status details;
   details.set_code(static_cast<int>(error.code()));
-  details.set_message(std::string(error.message().data(), error.message().size()));
+  // Here and not before: what stays in the process, such as why a service does not start, is told whole.
+  details.set_message(Printable({error.message().data(), error.message().size()}, kMaxMessageBytes));
   error.ForEachPayload([&](absl::string_view type, const absl::Cord& payload) {
     auto& any = *details.add_details();
     any.set_type_url(std::string(type.data(), type.size()));
