@@ -2,8 +2,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 
@@ -12,16 +10,6 @@ namespace peiling::dedup::documents {
 std::string KeyOf(const char* prefix, std::string_view name) { return absl::StrCat(prefix, names::LastId(name)); }
 
 std::string RulingKey(int64_t number) { return absl::StrFormat("%s%010d", kRulings, number); }
-
-std::string Serialize(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
 
 absl::Status Parse(const std::string& key, const std::string& value, google::protobuf::Message& message) {
   if (message.ParseFromString(value)) return absl::OkStatus();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/receipts.h"
 #include "services/dedup/case_policy.h"
@@ -131,7 +132,7 @@ struct WaveLedger::Step {
       std::vector<std::string> values;
       for (v1::RecordEvent& event : events) {
         event.set_sequence(sequence++);
-        values.push_back(documents::Serialize(event));
+        values.push_back(proto::CanonicalBytes(event));
       }
       return values;
     };
@@ -267,6 +268,18 @@ absl::Status WaveLedger::TryApply(absl::Span<const intake::v1::SubmissionEvent> 
   return step->Commit(store_, wave_);
 }
 
+template <typename Response>
+absl::StatusOr<Response> WaveLedger::FinishRuling(Step& step, const v1::Ruling& ruling, const std::string& request_id,
+                                                  const std::string& digest, Response response) {
+  step.touched.insert(names::LastId(ruling.response()));
+  if (absl::Status settled = step.Settle(*setup_); !settled.ok()) return settled;
+  *response.mutable_ruling() = ruling;
+  *response.mutable_position() = step.position;
+  absl::Status committed = step.Commit(store_, wave_, {storage::ReceiptWrite(request_id, digest, response)});
+  if (!committed.ok()) return committed;
+  return response;
+}
+
 absl::StatusOr<v1::CreateRulingResponse> WaveLedger::CreateRuling(const v1::CreateRulingRequest& request) {
   std::lock_guard lock(mutex_);
   if (setup_ == nullptr) return NotReady(wave_);
@@ -290,13 +303,7 @@ absl::StatusOr<v1::CreateRulingResponse> WaveLedger::TryCreateRuling(const v1::C
   const std::string key = documents::RulingKey(number);
   if (absl::Status loaded = step->work.Load({key}); !loaded.ok()) return loaded;
   step->work.Put(key, ruling);
-  step->touched.insert(names::LastId(ruling.response()));
-  if (absl::Status settled = step->Settle(*setup_); !settled.ok()) return settled;
-  *response.mutable_ruling() = ruling;
-  *response.mutable_position() = step->position;
-  absl::Status committed = step->Commit(store_, wave_, {storage::ReceiptWrite(request.request_id(), digest, response)});
-  if (!committed.ok()) return committed;
-  return response;
+  return FinishRuling(*step, ruling, request.request_id(), digest, std::move(response));
 }
 
 absl::Status WaveLedger::CheckRuling(const v1::Ruling& ruling, Step& step) const {
@@ -355,13 +362,7 @@ absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const v1:
   ruling.set_retracted_by(request.retracted_by());
   ruling.set_retraction_reason(request.reason());
   step->work.Put(documents::RulingKey(found - step->rulings.begin() + 1), ruling);
-  step->touched.insert(names::LastId(ruling.response()));
-  if (absl::Status settled = step->Settle(*setup_); !settled.ok()) return settled;
-  *response.mutable_ruling() = ruling;
-  *response.mutable_position() = step->position;
-  absl::Status committed = step->Commit(store_, wave_, {storage::ReceiptWrite(request.request_id(), digest, response)});
-  if (!committed.ok()) return committed;
-  return response;
+  return FinishRuling(*step, ruling, request.request_id(), digest, std::move(response));
 }
 
 }  // namespace peiling::dedup

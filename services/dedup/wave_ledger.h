@@ -61,6 +61,10 @@ class WaveLedger {
   absl::Status DecideAgain(const std::vector<intake::v1::Response>& responses, const std::vector<registry::v1::Resolution>& resolutions);
   absl::StatusOr<v1::CreateRulingResponse> TryCreateRuling(const v1::CreateRulingRequest& request);
   absl::StatusOr<v1::RetractRulingResponse> TryRetractRuling(const v1::RetractRulingRequest& request);
+  // Decides again what a made or retracted ruling touches, and commits that with the answer's receipt.
+  template <typename Response>
+  absl::StatusOr<Response> FinishRuling(Step& step, const v1::Ruling& ruling, const std::string& request_id, const std::string& digest,
+                                        Response response);
   absl::Status CheckRuling(const v1::Ruling& ruling, Step& step) const;
 
   storage::Store& store_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/common/storage/store.h"
 #include "services/dedup/documents.h"
 
@@ -40,7 +41,7 @@ class Workspace {
   }
 
   void Put(const std::string& key, std::string value) { At(key).after = std::move(value); }
-  void Put(const std::string& key, const google::protobuf::Message& message) { Put(key, documents::Serialize(message)); }
+  void Put(const std::string& key, const google::protobuf::Message& message) { Put(key, proto::CanonicalBytes(message)); }
   void Erase(const std::string& key) { At(key).after.reset(); }
 
   // What has to be written, by key.

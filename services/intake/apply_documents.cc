@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/receipts.h"
 #include "services/common/survey/check_questionnaire.h"
@@ -28,18 +27,6 @@ using ::peiling::survey::WaveDocument;
 
 // Waves of a survey read at a time.
 constexpr size_t kListLimit = 1000;
-
-// The canonical bytes of a message: equal for equal content.
-std::string Canonical(const google::protobuf::Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
 
 // "surveys/s" of a wave.
 std::string SurveyOf(const v1::Wave& wave) { return absl::StrCat("surveys/", names::Match(wave.name(), "surveys/*/waves/*")->front()); }
@@ -204,7 +191,7 @@ absl::Status Application::Put(Item& item, const std::string& key, const std::str
 absl::Status Application::PutSurvey(Item& item, SurveyDocument& document) {
   v1::Survey survey = document.survey;
   survey.clear_etag();
-  return Put(item, SurveyKey(survey.name()), survey.name(), Canonical(survey));
+  return Put(item, SurveyKey(survey.name()), survey.name(), proto::CanonicalBytes(survey));
 }
 
 absl::Status Application::PutQuestionnaire(Item& item, WaveDocument& document) {
@@ -217,7 +204,7 @@ absl::Status Application::PutQuestionnaire(Item& item, WaveDocument& document) {
     if (!finding.error)
       warnings.push_back(absl::StrCat(finding.question.empty() ? finding.field : finding.question, ": ", finding.message));
   }
-  const absl::Status status = Put(item, QuestionnaireKey(name), name, Canonical(questionnaire), std::move(warnings));
+  const absl::Status status = Put(item, QuestionnaireKey(name), name, proto::CanonicalBytes(questionnaire), std::move(warnings));
   if (!item.resources.empty() && item.resources.back().outcome() == v1::APPLY_OUTCOME_CHANGED) {
     changed_questionnaires_[name] = survey::Fingerprint(questionnaire);
   }
@@ -264,7 +251,7 @@ absl::Status Application::PutWaveValue(const v1::Wave& wave, std::vector<v1::App
   }
   // Whoever changes the questions at the same time does not know that this wave has them.
   if (before.questionnaire() != wave.questionnaire()) transaction_.Contend(QuestionnaireKey(wave.questionnaire()));
-  absl::StatusOr<v1::ApplyOutcome> outcome = transaction_.Put(WaveKey(wave.name()), Canonical(wave));
+  absl::StatusOr<v1::ApplyOutcome> outcome = transaction_.Put(WaveKey(wave.name()), proto::CanonicalBytes(wave));
   if (!outcome.ok()) return outcome.status();
   if (*outcome != v1::APPLY_OUTCOME_UNCHANGED) changed_waves_.emplace(wave.name(), false);
   v1::AppliedResource& resource = resources.emplace_back();
@@ -320,7 +307,8 @@ absl::Status Application::PutPublished(Item& item, PublishedDocument& document) 
     bad_.Add(item.place, absl::StrCat(document.wave, " does not exist; apply it first or together with its report"));
     return absl::OkStatus();
   }
-  const absl::Status status = Put(item, PublishedReportKey(document.wave), document.wave + "/published-report", Canonical(document.report));
+  const absl::Status status =
+      Put(item, PublishedReportKey(document.wave), document.wave + "/published-report", proto::CanonicalBytes(document.report));
   if (!item.resources.empty() && item.resources.back().outcome() != v1::APPLY_OUTCOME_UNCHANGED) changed_waves_[document.wave] = true;
   return status;
 }

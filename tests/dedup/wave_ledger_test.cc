@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/paging/paging.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/cleaning_report.h"
 #include "services/dedup/documents.h"
@@ -458,9 +459,9 @@ class ReplayTest : public WaveLedgerTest {
     std::map<std::string, std::string> known;
     for (const v1::RecordEvent& event : Feed()) {
       for (const auto& code : event.removed_municipality_codes()) known.erase("record/" + code);
-      for (const auto& record : event.records()) known["record/" + record.municipality_code()] = documents::Serialize(record);
+      for (const auto& record : event.records()) known["record/" + record.municipality_code()] = proto::CanonicalBytes(record);
       for (const auto& decision : event.decisions()) {
-        known["decision/" + names::LastId(decision.response())] = documents::Serialize(decision);
+        known["decision/" + names::LastId(decision.response())] = proto::CanonicalBytes(decision);
       }
     }
     return known;
@@ -472,7 +473,7 @@ class ReplayTest : public WaveLedgerTest {
       v1::Decision decision;
       EXPECT_TRUE(decision.ParseFromString(document.value));
       decision.clear_resolution();
-      stored[document.key] = documents::Serialize(decision);
+      stored[document.key] = proto::CanonicalBytes(decision);
     }
     for (const auto& document : Documents(documents::kRecords)) stored[document.key] = document.value;
     return stored;

@@ -5,6 +5,7 @@
 #include "google/protobuf/stubs/logging.h"
 #include "gtest/gtest.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/dedup/documents.h"
 #include "services/dedup/wave_ledger.h"
 #include "services/dedup/wave_view.h"
@@ -20,7 +21,7 @@ TEST(DedupFuzz, EveryResponseGetsADecision) {
   for (const char* place : {"GM0001", "~GM0002", "GM0001+GM0003", "GM0001?GM0002", "-GM0009", "", "test"}) {
     for (const bool submitted : {true, false}) {
       const Filled filled{.id = "1", .municipality = place, .submitted = submitted, .person = "p", .multiple = {"a", "b"}};
-      corpus.push_back(documents::Serialize(MakeResponse(filled)));
+      corpus.push_back(proto::CanonicalBytes(MakeResponse(filled)));
     }
   }
   auto store = storage::OpenStore("sqlite::memory:");

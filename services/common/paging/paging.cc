@@ -6,8 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "services/common/proto/canonical_bytes.h"
 
 namespace peiling::paging {
 namespace {
@@ -27,13 +26,7 @@ std::string Digest(const Message& request) {
   list->CopyFrom(request);
   list->GetReflection()->ClearField(list.get(), &PageSizeField(request));
   list->GetReflection()->ClearField(list.get(), &PageTokenField(request));
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    list->SerializeToCodedStream(&coded);
-  }
+  const std::string bytes = proto::CanonicalBytes(*list);
   uint64_t hash = 0xcbf29ce484222325;
   for (const unsigned char byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
   std::string digest(kDigestBytes, '\0');

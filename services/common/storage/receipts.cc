@@ -2,8 +2,7 @@
 
 #include <openssl/sha.h>
 
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::storage {
@@ -14,12 +13,7 @@ std::string RequestDigest(const google::protobuf::Message& request) {
   // The type belongs to the content: an id used for two methods is a mistake even when both requests are empty.
   std::string content = request.GetDescriptor()->full_name();
   content.push_back('\0');
-  {
-    google::protobuf::io::StringOutputStream stream(&content);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    request.SerializePartialToCodedStream(&coded);
-  }
+  content += proto::CanonicalBytes(request);
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
   SHA256(reinterpret_cast<const unsigned char*>(content.data()), content.size(), reinterpret_cast<unsigned char*>(digest.data()));
   return digest;

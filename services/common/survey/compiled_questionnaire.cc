@@ -7,28 +7,13 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/escaping.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 #include "services/common/survey/check_questionnaire.h"
 
 namespace peiling::survey {
-namespace {
-
-std::string SerializeDeterministically(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
-
-}  // namespace
-
 std::string Fingerprint(const v1::Questionnaire& questionnaire) {
-  const std::string bytes = SerializeDeterministically(questionnaire);
+  const std::string bytes = proto::CanonicalBytes(questionnaire);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int length = 0;
   EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr);
