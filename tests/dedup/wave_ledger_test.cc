@@ -383,6 +383,7 @@ std::vector<intake::v1::Response> RandomHistory(std::mt19937_64& random, int len
       "GM0001?GM0002", "-GM0099", "",        "test",   "GM0005", "GM0006?GM0007"};
   const auto pick = [&](size_t n) { return static_cast<int>(random() % n); };
   std::vector<intake::v1::Response> history;
+  history.reserve(length);
   for (int i = 0; i < length; ++i) {
     history.push_back(MakeResponse({.id = std::to_string(1 + pick(length / 2)),
                                     .municipality = places[pick(places.size())],
@@ -526,6 +527,7 @@ TEST_F(ReplayTest, OrderOfIndependentEventsDoesNotMatter) {
     std::map<std::string, intake::v1::Response> latest;
     for (const auto& response : RandomHistory(random, 60)) latest[response.name()] = response;
     std::vector<intake::v1::Response> history;
+    history.reserve(latest.size());
     for (const auto& [name, response] : latest) history.push_back(response);
     const auto sorted = Play(history, {}, 5, random);
     std::shuffle(history.begin(), history.end(), random);
