@@ -36,7 +36,9 @@ constexpr char kWave[] = "surveys/s/waves/w";
 
 void Append(storage::Store& store, int count) {
   for (int i = 0; i < count; ++i) {
-    auto result = store.Commit({kWave, {}, {}, [](uint64_t first) { return std::vector<std::string>{"e" + std::to_string(first)}; }});
+    auto last = store.LastSequence(kWave);
+    ASSERT_TRUE(last.ok()) << last.status();
+    auto result = store.Commit({kWave, {}, {}, {"e" + std::to_string(*last + 1)}});
     ASSERT_TRUE(result.ok()) << result.status();
   }
 }
@@ -73,7 +75,7 @@ class ServeTest : public ::testing::Test {
     return lines_.size();
   }
 
-  std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:");
+  std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "test");
   std::mutex mutex_;
   std::vector<std::string> lines_;
   std::atomic<bool> cancelled_ = false;
@@ -269,7 +271,7 @@ class FollowTest : public ::testing::Test {
     return absl::OkStatus();
   }
 
-  std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:");
+  std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "test");
   WatchedService service_{*store_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<IntakeService::Stub> stub_;

@@ -3,7 +3,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,10 +49,5 @@ class MemoryPlace : public Place {
   std::string address() const override { return "sqlite::memory:"; }
   bool lasting() const override { return false; }
 };
-
-// For Batch::events: the same events whatever their sequence.
-inline std::function<std::vector<std::string>(uint64_t)> Events(std::vector<std::string> events) {
-  return [events = std::move(events)](uint64_t) { return events; };
-}
 
 }  // namespace peiling::storage

@@ -28,22 +28,41 @@ namespace peiling::storage {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr char kWave[] = "surveys/s/waves/w";
 
 std::unique_ptr<Store> MustOpen(const std::filesystem::path& file) {
-  auto store = OpenStore("sqlite:" + file.string());
+  auto store = OpenStore("sqlite:" + file.string(), "test");
   EXPECT_TRUE(store.ok()) << store.status();
   return store.ok() ? std::move(*store) : nullptr;
 }
 
-std::string ReasonOfOpening(const std::filesystem::path& file) { return status::Reason(OpenStore("sqlite:" + file.string()).status()); }
+std::string ReasonOfOpening(const std::filesystem::path& file) {
+  return status::Reason(OpenStore("sqlite:" + file.string(), "test").status());
+}
+
+// Keeps the store from writing until it goes away.
+class WriteLock {
+ public:
+  explicit WriteLock(const std::filesystem::path& file) {
+    EXPECT_EQ(sqlite3_open(file.c_str(), &db_), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  }
+  ~WriteLock() { sqlite3_close(db_); }
+  WriteLock(const WriteLock&) = delete;
+  WriteLock& operator=(const WriteLock&) = delete;
+
+ private:
+  sqlite3* db_ = nullptr;
+};
 
 // A document and an event that names it.
 Batch Pair(const std::string& key, const std::string& value) {
-  return {kWave, {{"a/" + key, value, 0}, {"b/" + key, value, 0}}, {}, Events({key, key})};
+  return {kWave, {{"a/" + key, value, 0}, {"b/" + key, value, 0}}, {}, {key, key}};
 }
 
 // Everything of `keys` is there, whole; whatever else is there is whole too; the feed has no gap. Returns how many pairs there are.
@@ -86,7 +105,7 @@ class SqliteStoreTest : public ::testing::Test {
 
 // Commits from several threads until killed, and writes every acknowledged key, 16 bytes, to `pipe`.
 [[noreturn]] void CommitUntilKilled(const std::filesystem::path& file, int round, int pipe) {
-  auto store = OpenStore("sqlite:" + file.string());
+  auto store = OpenStore("sqlite:" + file.string(), "test");
   if (!store.ok()) _exit(1);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 8; ++thread) {
@@ -141,7 +160,7 @@ TEST_F(SqliteStoreTest, AFileBelongsToOneStore) {
   EXPECT_EQ(ReasonOfOpening(file_), "STORAGE_IN_USE");
   const pid_t child = fork();
   if (child == 0) {
-    auto second = OpenStore("sqlite:" + file_.string());
+    auto second = OpenStore("sqlite:" + file_.string(), "test");
     _exit(second.status().code() == absl::StatusCode::kUnavailable && status::Reason(second.status()) == "STORAGE_IN_USE" ? 0 : 1);
   }
   int status = 0;
@@ -167,9 +186,9 @@ TEST_F(SqliteStoreTest, FoldersAreCreatedAndFilesAreTheOwnersAlone) {
 TEST_F(SqliteStoreTest, APlaceThatCannotHoldAFileIsAClearError) {
   std::ofstream(folder_.path() / "file") << "no folder";
   for (const auto& file : {folder_.path(), folder_.path() / "file" / "store.db"}) {
-    auto store = OpenStore("sqlite:" + file.string());
+    auto store = OpenStore("sqlite:" + file.string(), "test");
     EXPECT_EQ(status::Reason(store.status()), "STORAGE_UNAVAILABLE") << file;
-    EXPECT_THAT(std::string(store.status().message()), ::testing::HasSubstr(file.string()));
+    EXPECT_THAT(std::string(store.status().message()), HasSubstr(file.string()));
   }
 }
 
@@ -177,20 +196,7 @@ TEST_F(SqliteStoreTest, APlaceThatCannotHoldAFileIsAClearError) {
 
 TEST_F(SqliteStoreTest, ManyCommitsAreOneTransactionAndTooManyAreRefused) {
   auto store = MustOpen(file_);
-  std::atomic<bool> go = false;
-  // Holds the writer until all others wait.
-  std::thread first([&] {
-    EXPECT_TRUE(store
-                    ->Commit({kWave,
-                              {},
-                              {},
-                              [&](uint64_t) {
-                                while (!go) std::this_thread::sleep_for(milliseconds(1));
-                                return std::vector<std::string>{"first", "first"};
-                              }})
-                    .ok());
-  });
-  std::this_thread::sleep_for(milliseconds(20));
+  auto lock = std::make_unique<WriteLock>(file_);
   std::atomic<int> ok = 0, busy = 0, other = 0, called = 0;
   std::vector<std::thread> callers;
   for (int i = 0; i < 600; ++i) {
@@ -202,13 +208,12 @@ TEST_F(SqliteStoreTest, ManyCommitsAreOneTransactionAndTooManyAreRefused) {
   }
   while (called < 600 || busy == 0) std::this_thread::sleep_for(milliseconds(1));
   std::this_thread::sleep_for(milliseconds(20));
-  go = true;
-  first.join();
+  lock.reset();
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(other, 0);
   EXPECT_GT(busy, 0);
   EXPECT_GE(ok, 512);
-  EXPECT_EQ(*store->LastSequence(kWave), 2u + 2u * ok);
+  EXPECT_EQ(*store->LastSequence(kWave), 2u * ok);
 }
 
 TEST_F(SqliteStoreTest, TheLogDoesNotGrowWithoutEnd) {
@@ -306,19 +311,7 @@ TEST(SqliteStoreOnSmallDisk, WhatHasRoomIsCommittedBesideWhatHasNot) {
   if (!disk.mounted()) GTEST_SKIP() << "may not mount a file system";
   auto store = MustOpen(disk.file());
   ASSERT_NE(store, nullptr);
-  std::atomic<bool> go = false;
-  std::thread first([&] {
-    EXPECT_TRUE(store
-                    ->Commit({"other",
-                              {},
-                              {},
-                              [&](uint64_t) {
-                                while (!go) std::this_thread::sleep_for(milliseconds(1));
-                                return std::vector<std::string>{"first"};
-                              }})
-                    .ok());
-  });
-  std::this_thread::sleep_for(milliseconds(20));
+  auto lock = std::make_unique<WriteLock>(disk.file());
   std::vector<std::thread> callers;
   std::set<std::string> acknowledged;
   for (int i = 0; i < 8; ++i) {
@@ -331,8 +324,7 @@ TEST(SqliteStoreOnSmallDisk, WhatHasRoomIsCommittedBesideWhatHasNot) {
     });
   }
   std::this_thread::sleep_for(milliseconds(50));
-  go = true;
-  first.join();
+  lock.reset();
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(ExpectWhole(*store, acknowledged), 7u);
 }
@@ -355,7 +347,7 @@ class DamagedStore : public SqliteStoreTest {
   void SetUp() override {
     Batch batch{kWave};
     for (int i = 0; i < 400; ++i) batch.writes.push_back({"a/" + std::to_string(i), std::string(i * 10, 'x'), 0});
-    batch.events = [](uint64_t first) { return std::vector<std::string>(200, std::string(500 + first, 'x')); };
+    batch.events.assign(200, std::string(501, 'x'));
     ASSERT_TRUE(MustOpen(file_)->Commit(std::move(batch)).ok());
   }
 
@@ -377,12 +369,12 @@ class DamagedStore : public SqliteStoreTest {
     const auto note = [&](const absl::Status& status) {
       if (!status.ok()) reasons.insert(status::Reason(status));
     };
-    auto store = OpenStore("sqlite:" + file_.string());
+    auto store = OpenStore("sqlite:" + file_.string(), "test");
     note(store.status());
     if (!store.ok()) return reasons;
     note((*store)->List(kWave, "", "", 10'000).status());
     note((*store)->ReadFeed(kWave, 0, 10'000).status());
-    note((*store)->Commit({kWave, {{"new", "value"}, {"a/7", "value"}}, {}, Events({"event"})}).status());
+    note((*store)->Commit({kWave, {{"new", "value"}, {"a/7", "value"}}, {}, {"event"}}).status());
     return reasons;
   }
 
@@ -394,7 +386,7 @@ TEST_F(DamagedStore, IsWholeBeforeItIsDamaged) { EXPECT_THAT(Reasons(), IsEmpty(
 TEST_F(DamagedStore, AFileOfNoiseIsRefused) {
   std::ofstream(file_, std::ios::binary | std::ios::trunc) << Noise(100'000);
   EXPECT_EQ(ReasonOfOpening(file_), "STORAGE_CORRUPT");
-  EXPECT_EQ(OpenStore("sqlite:" + file_.string()).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(OpenStore("sqlite:" + file_.string(), "test").status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(DamagedStore, ATextFileIsRefused) {
@@ -446,21 +438,31 @@ class OtherDatabase : public SqliteStoreTest {
 
 TEST_F(OtherDatabase, OfAnotherProgramIsRefusedAndLeftAlone) {
   Execute("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
-  auto store = OpenStore("sqlite:" + file_.string());
+  auto store = OpenStore("sqlite:" + file_.string(), "test");
   EXPECT_EQ(status::Reason(store.status()), "STORAGE_CORRUPT");
-  EXPECT_THAT(std::string(store.status().message()), ::testing::HasSubstr("not a store of Peiling"));
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("not a store of Peiling"));
   Execute("UPDATE theirs SET a = 2");
 }
 
-TEST_F(OtherDatabase, OfANewerVersionIsRefusedAndLeftAlone) {
+TEST_F(OtherDatabase, OfAnotherVersionIsRefusedAndLeftAlone) {
   ASSERT_TRUE(MustOpen(file_)->Commit(Pair("k", "v")).ok());
-  Execute("PRAGMA user_version = 99");
-  auto store = OpenStore("sqlite:" + file_.string());
-  EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(status::Reason(store.status()), "STORAGE_VERSION");
-  EXPECT_THAT(std::string(store.status().message()), ::testing::HasSubstr("99"));
-  Execute("PRAGMA user_version = 1");
+  for (const std::string version : {"1", "99"}) {
+    Execute("PRAGMA user_version = " + version);
+    auto store = OpenStore("sqlite:" + file_.string(), "test");
+    EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(status::Reason(store.status()), "STORAGE_VERSION");
+    EXPECT_THAT(std::string(store.status().message()), AllOf(HasSubstr("version " + version), HasSubstr("quickstart --fresh")));
+  }
+  Execute("PRAGMA user_version = 2");
   EXPECT_EQ(ExpectWhole(*MustOpen(file_), {"k"}), 1u);
+}
+
+TEST_F(OtherDatabase, OfAnotherOwnerIsRefused) {
+  ASSERT_TRUE(MustOpen(file_)->Commit(Pair("k", "v")).ok());
+  auto store = OpenStore("sqlite:" + file_.string(), "dedup");
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status::Reason(store.status()), "STORAGE_OWNER");
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("is the store of test, not of dedup"));
 }
 
 TEST_F(OtherDatabase, AnEmptyFileBecomesAStore) {

@@ -20,7 +20,7 @@ std::string RequestDigest(const google::protobuf::Message& request) {
 }
 
 absl::StatusOr<bool> FindReceipt(Store& store, const std::string& partition, const std::string& request_id, const std::string& digest,
-                                 google::protobuf::Message& answer) {
+                                 google::protobuf::Message& answer, uint64_t* sequence) {
   auto document = store.Get(partition, ReceiptKey(request_id));
   if (!document.ok()) return document.status();
   if (!document->has_value()) return false;
@@ -31,6 +31,8 @@ absl::StatusOr<bool> FindReceipt(Store& store, const std::string& partition, con
   if (!answer.ParsePartialFromArray(receipt.data() + digest.size(), static_cast<int>(receipt.size() - digest.size()))) {
     return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "the receipt of a request cannot be read");
   }
+  if (absl::Status durable = store.Confirm(partition); !durable.ok()) return durable;
+  if (sequence != nullptr) *sequence = (*document)->sequence;
   return true;
 }
 

@@ -18,9 +18,10 @@ std::string ReceiptKey(const std::string& request_id);
 std::string RequestDigest(const google::protobuf::Message& request);
 
 // Fills `answer` and returns true when this request was answered before; false when it is new.
-// ALREADY_EXISTS/REQUEST_ID_REUSED when the id was used with other content.
+// What it found is durable: the answer may be given. ALREADY_EXISTS/REQUEST_ID_REUSED when the id was used with other content.
+// `sequence`, when given, becomes that of the event the receipt was written with (Document::sequence).
 absl::StatusOr<bool> FindReceipt(Store& store, const std::string& partition, const std::string& request_id, const std::string& digest,
-                                 google::protobuf::Message& answer);
+                                 google::protobuf::Message& answer, uint64_t* sequence = nullptr);
 
 // The write that leaves the receipt; put it in the batch of the effect. It must not exist yet: of two equal requests at once, one
 // gets ABORTED and finds the receipt when it tries again. Where repeats are rare, FindReceipt may wait for that ABORTED.

@@ -80,6 +80,8 @@ std::string_view Statement::Bytes(int column) const {
 
 int64_t Statement::Number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
 
+bool Statement::IsNull(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+
 absl::StatusOr<Connection> Connect(const std::string& file, int flags) {
   sqlite3* db = nullptr;
   const int code = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);

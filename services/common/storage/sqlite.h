@@ -34,6 +34,7 @@ class Statement {
 
   std::string_view Bytes(int column) const;
   int64_t Number(int column) const;
+  bool IsNull(int column) const;
 
  private:
   struct Finalize {

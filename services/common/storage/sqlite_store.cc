@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <unordered_set>
 #include <utility>
 
 #include "services/common/status/errors.h"
+#include "services/common/storage/batch.h"
 
 namespace peiling::storage {
 namespace {
@@ -19,16 +19,21 @@ namespace {
 // "PEIL": tells our files from others.
 constexpr int64_t kApplicationId = 0x5045494C;
 // Rises when the tables change; a file with a higher one is of a newer program.
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 // A deleted document keeps its row with value NULL, so that its versions are not used again. The id of an event is its partition's id
 // and its sequence, so that a feed is one run of the table.
 constexpr char kSchema[] = R"(
+  CREATE TABLE owner (name BLOB NOT NULL);
   CREATE TABLE partitions (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
-  CREATE TABLE documents (id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, value BLOB);
+  CREATE TABLE documents (
+    id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, key BLOB NOT NULL, version INTEGER NOT NULL, sequence INTEGER NOT NULL, value BLOB);
   CREATE UNIQUE INDEX documents_by_key ON documents (partition, key);
   CREATE TABLE feed (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
 )";
+
+// Also a small write that changes nothing.
+std::string SetVersion() { return "PRAGMA user_version = " + std::to_string(kSchemaVersion); }
 
 constexpr int kSequenceBits = 40;
 constexpr uint64_t kMaxSequence = (uint64_t{1} << kSequenceBits) - 1;
@@ -37,40 +42,24 @@ constexpr size_t kReaders = 4;
 constexpr size_t kMaxQueued = 512;
 constexpr size_t kMaxGroup = 256;
 constexpr size_t kMaxGroupBytes = 16 << 20;
-constexpr size_t kMaxBatchBytes = 256 << 20;
 // The most the writer waits for a group to fill, whatever the disk.
 constexpr std::chrono::microseconds kMaxLinger(2000);
 // The log is copied into the file when it has this many pages (16 MiB): often enough that a copy is short, seldom enough that pages
 // changed by many commits are copied once.
 constexpr int kCheckpointPages = 4096;
 constexpr size_t kMaxReadBytes = 4 << 20;
+// How often a store that could not write tries whether it can again.
+constexpr std::chrono::seconds kProbeInterval(1);
 
 int64_t EventId(int64_t partition, uint64_t sequence) { return (partition << kSequenceBits) | static_cast<int64_t>(sequence); }
 
-size_t BytesOf(const Batch& batch) {
-  size_t bytes = 0;
-  for (const Write& write : batch.writes) bytes += write.key.size() + (write.value ? write.value->size() : 0);
-  return bytes;
-}
+// The least key that sorts after this one; empty stays empty: the first of all.
+std::string Following(const std::string& key) { return key.empty() ? key : key + '\0'; }
 
-absl::Status CheckBatch(const Batch& batch, size_t bytes) {
-  if (bytes > kMaxBatchBytes) {
-    return status::Error(absl::StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
-                         "a batch of " + std::to_string(bytes) + " bytes is too large");
-  }
-  if (batch.writes.size() < 2) return absl::OkStatus();
-  std::unordered_set<std::string_view> keys;
-  for (const Write& write : batch.writes) {
-    if (!keys.insert(write.key).second) {
-      return status::Error(absl::StatusCode::kInvalidArgument, "DUPLICATE_KEY", "a batch writes one key twice");
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ConcurrentChange(const Batch& batch) {
-  return status::Error(absl::StatusCode::kAborted, "CONCURRENT_CHANGE", "something else was changed at the same time; try again",
-                       {{"partition", batch.partition}});
+// Version, sequence and value stand in three columns from `column` on.
+Document ReadDocument(std::string key, const Statement& row, int column) {
+  return {std::move(key), std::string(row.Bytes(column + 2)), static_cast<uint64_t>(row.Number(column)),
+          static_cast<uint64_t>(row.Number(column + 1))};
 }
 
 bool IsFull(const absl::Status& status) { return status.code() == absl::StatusCode::kResourceExhausted; }
@@ -112,12 +101,12 @@ FileLock::~FileLock() {
 
 // ---- Opening and closing
 
-absl::StatusOr<std::unique_ptr<Store>> SqliteStore::OpenFile(const std::string& path) {
+absl::StatusOr<std::unique_ptr<Store>> SqliteStore::OpenFile(const std::string& path, const std::string& owner) {
   if (absl::Status created = CreateFile(path); !created.ok()) return created;
   auto lock = FileLock::Take(path);
   if (!lock.ok()) return lock.status();
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(*lock), path, 0));
-  if (absl::Status prepared = store->Prepare(); !prepared.ok()) return prepared;
+  if (absl::Status prepared = store->Prepare(owner); !prepared.ok()) return prepared;
   return store;
 }
 
@@ -126,7 +115,7 @@ absl::StatusOr<std::unique_ptr<Store>> SqliteStore::OpenMemory() {
   // A name that begins with "/" is shared by the connections of this process.
   const std::string file = "file:/peiling-" + std::to_string(count++) + "?vfs=memdb";
   std::unique_ptr<SqliteStore> store(new SqliteStore(FileLock(), file, SQLITE_OPEN_URI));
-  if (absl::Status prepared = store->Prepare(); !prepared.ok()) return prepared;
+  if (absl::Status prepared = store->Prepare(""); !prepared.ok()) return prepared;
   return store;
 }
 
@@ -142,11 +131,11 @@ SqliteStore::~SqliteStore() {
   if (thread_.joinable()) thread_.join();
 }
 
-absl::Status SqliteStore::Prepare() {
+absl::Status SqliteStore::Prepare(const std::string& owner) {
   auto db = Connect(file_, flags_ | SQLITE_OPEN_CREATE);
   if (!db.ok()) return db.status();
   writer_.db = std::move(*db);
-  absl::Status status = PrepareSchema();
+  absl::Status status = PrepareSchema(owner);
   if (status.ok()) status = PrepareWriter();
   if (status.ok()) status = PrepareReaders();
   if (status.ok()) status = LoadPartitions();
@@ -154,28 +143,39 @@ absl::Status SqliteStore::Prepare() {
   return status;
 }
 
-absl::Status SqliteStore::PrepareSchema() {
+absl::Status SqliteStore::PrepareSchema(const std::string& owner) {
   sqlite3* db = writer_.db.get();
-  auto version = QueryText(db, "SELECT CAST(user_version AS BLOB) FROM pragma_user_version");
-  if (!version.ok()) return version.status();
-  auto application = QueryText(db, "SELECT CAST(application_id AS BLOB) FROM pragma_application_id");
-  if (!application.ok()) return application.status();
   auto tables = QueryText(db, "SELECT CAST(count(*) AS BLOB) FROM sqlite_schema");
   if (!tables.ok()) return tables.status();
   const bool empty = *tables == "0";
-  if (!empty && *application != std::to_string(kApplicationId)) {
+  if (absl::Status checked = empty ? absl::OkStatus() : CheckFile(owner); !checked.ok()) return checked;
+  absl::Status status = Execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON");
+  if (!status.ok() || !empty) return status;
+  status = Execute(
+      db, std::string("BEGIN IMMEDIATE;") + kSchema + "PRAGMA application_id = " + std::to_string(kApplicationId) + "; " + SetVersion());
+  if (!status.ok()) return status;
+  if (status = Statement(db, "INSERT INTO owner (name) VALUES (?1)", status).Bind(1, owner).Run(); !status.ok()) return status;
+  return Execute(db, "COMMIT");
+}
+
+absl::Status SqliteStore::CheckFile(const std::string& owner) {
+  sqlite3* db = writer_.db.get();
+  auto application = QueryText(db, "SELECT CAST(application_id AS BLOB) FROM pragma_application_id");
+  if (!application.ok()) return application.status();
+  if (*application != std::to_string(kApplicationId)) {
     return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", file_ + " is not a store of Peiling");
   }
-  if (!empty && *version != std::to_string(kSchemaVersion)) {
+  auto version = QueryText(db, "SELECT CAST(user_version AS BLOB) FROM pragma_user_version");
+  if (!version.ok()) return version.status();
+  if (*version != std::to_string(kSchemaVersion)) {
     return status::Error(absl::StatusCode::kFailedPrecondition, "STORAGE_VERSION",
-                         file_ + " has schema version " + *version + ", this program knows " + std::to_string(kSchemaVersion));
+                         file_ + " has schema version " + *version + ", this program knows " + std::to_string(kSchemaVersion) +
+                             ": run the program that wrote it, or begin anew without the file (deploy/quickstart --fresh)");
   }
-  absl::Status status = Execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON");
-  if (status.ok() && empty) {
-    status = Execute(db, std::string("BEGIN IMMEDIATE;") + kSchema + "PRAGMA application_id = " + std::to_string(kApplicationId) +
-                             "; PRAGMA user_version = " + std::to_string(kSchemaVersion) + "; COMMIT");
-  }
-  return status;
+  auto name = QueryText(db, "SELECT name FROM owner");
+  if (!name.ok()) return name.status();
+  if (*name == owner) return absl::OkStatus();
+  return status::Error(absl::StatusCode::kFailedPrecondition, "STORAGE_OWNER", file_ + " is the store of " + *name + ", not of " + owner);
 }
 
 absl::Status SqliteStore::PrepareWriter() {
@@ -193,9 +193,11 @@ absl::Status SqliteStore::PrepareWriter() {
   writer_.find = Statement(
       db, "SELECT id, version, typeof(value) <> 'null' FROM documents INDEXED BY documents_by_key WHERE partition = ?1 AND key = ?2",
       status);
-  writer_.insert = Statement(db, "INSERT INTO documents (partition, key, version, value) VALUES (?1, ?2, 1, ?3)", status);
-  writer_.update = Statement(db, "UPDATE documents SET version = ?2, value = ?3 WHERE id = ?1", status);
+  writer_.insert = Statement(db, "INSERT INTO documents (partition, key, version, sequence, value) VALUES (?1, ?2, ?3, ?4, ?5)", status);
+  writer_.update = Statement(db, "UPDATE documents SET version = ?3, sequence = ?4, value = ?5 WHERE id = ?1", status);
   writer_.append = Statement(db, "INSERT INTO feed (id, value) VALUES (?1, ?2)", status);
+  writer_.document = Statement(db, "SELECT version, sequence, value FROM documents WHERE id = ?1", status);
+  writer_.event = Statement(db, "SELECT value FROM feed WHERE id = ?1", status);
   writer_.create_partition = Statement(db, "INSERT INTO partitions (id, name) VALUES (?1, ?2)", status);
   return status;
 }
@@ -210,11 +212,13 @@ absl::Status SqliteStore::PrepareReaders() {
     absl::Status status = Execute(db, "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384");
     reader->begin = Statement(db, "BEGIN", status);
     reader->end = Statement(db, "COMMIT", status);
-    reader->get = Statement(db, "SELECT version, value FROM documents WHERE partition = ?1 AND key = ?2 AND value IS NOT NULL", status);
-    reader->list = Statement(
-        db, "SELECT key, version, value FROM documents WHERE partition = ?1 AND key >= ?2 AND value IS NOT NULL ORDER BY key", status);
+    reader->get =
+        Statement(db, "SELECT version, sequence, value FROM documents WHERE partition = ?1 AND key = ?2 AND value IS NOT NULL", status);
+    reader->list =
+        Statement(db, "SELECT key, version, sequence, value FROM documents WHERE partition = ?1 AND key >= ?2 ORDER BY key", status);
+    reader->count =
+        Statement(db, "SELECT count(value) FROM documents WHERE (partition, key) >= (?1, ?2) AND (partition, key) < (?3, ?4)", status);
     reader->feed = Statement(db, "SELECT id, value FROM feed WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3", status);
-    reader->has_documents = Statement(db, "SELECT 1 FROM documents WHERE partition = ?1 AND typeof(value) <> 'null' LIMIT 1", status);
     if (!status.ok()) return status;
     readers_.push_back(std::move(reader));
   }
@@ -244,9 +248,18 @@ absl::Status SqliteStore::LoadPartitions() {
 // ---- Writing
 
 absl::StatusOr<CommitResult> SqliteStore::Commit(Batch batch) {
+  if (absl::Status checked = CheckBatch(batch); !checked.ok()) return checked;
   const size_t bytes = BytesOf(batch);
-  if (absl::Status checked = CheckBatch(batch, bytes); !checked.ok()) return checked;
-  Pending pending{std::move(batch), CommitResult()};
+  return Enqueue({std::move(batch), std::nullopt, CommitResult()}, bytes);
+}
+
+absl::Status SqliteStore::Restore(const std::string& partition, const std::vector<SavedDocument>& documents,
+                                  const std::vector<FeedEvent>& events) {
+  if (absl::Status checked = CheckRestore(documents, events); !checked.ok()) return checked;
+  return Enqueue({{partition}, Saved{documents, events}, CommitResult()}, BytesOf(documents, events)).status();
+}
+
+absl::StatusOr<CommitResult> SqliteStore::Enqueue(Pending pending, size_t bytes) {
   std::shared_ptr<Group> group;
   bool wake = false;
   {
@@ -283,7 +296,14 @@ void SqliteStore::RunWriter() {
 
 std::shared_ptr<SqliteStore::Group> SqliteStore::NextGroup(std::chrono::microseconds linger) {
   std::unique_lock lock(queue_mutex_);
-  queue_changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  const auto ready = [this] { return stopping_ || !queue_.empty(); };
+  // Who does not see the store healthy may not send anything that would show that it is. What is damaged does not heal.
+  while (!health_.ok() && !absl::IsDataLoss(health_) && !queue_changed_.wait_for(lock, kProbeInterval, ready)) {
+    lock.unlock();
+    SetHealth(Execute(writer_.db.get(), SetVersion()));
+    lock.lock();
+  }
+  queue_changed_.wait(lock, ready);
   if (queue_.empty()) return nullptr;
   // Who was answered together comes back together: without a moment's wait the first one back would go alone and the others wait for it.
   if (wanted_ > 1) queue_changed_.wait_for(lock, linger, [this] { return stopping_ || queued_ >= wanted_; });
@@ -302,6 +322,7 @@ void SqliteStore::Checkpoint() {
 
 void SqliteStore::CommitGroup(const std::vector<Pending*>& members) {
   absl::Status status = CommitTransaction(members);
+  SetHealth(status);
   if (status.ok()) return;
   // When there is no room for all there may be room for some.
   if (members.size() > 1 && IsFull(status)) {
@@ -328,16 +349,22 @@ absl::Status SqliteStore::CommitTransaction(const std::vector<Pending*>& members
 }
 
 absl::Status SqliteStore::Apply(Pending& member) {
-  const Batch& batch = member.batch;
-  const auto changed = changed_.find(batch.partition);
-  Partition partition = changed != changed_.end() ? changed->second : Find(batch.partition).value_or(Partition{});
+  const std::string& name = member.batch.partition;
+  const auto changed = changed_.find(name);
+  Partition partition = changed != changed_.end() ? changed->second : Find(name).value_or(Partition{});
+  absl::Status status = member.saved ? ApplySaved(member, partition) : ApplyBatch(member, partition);
+  if (status.ok() && partition.id != 0) changed_[name] = partition;
+  return status;
+}
 
+absl::Status SqliteStore::ApplyBatch(Pending& member, Partition& partition) {
+  const Batch& batch = member.batch;
   // All conditions are looked at before anything is changed.
   for (const auto& [key, version] : batch.expectations) {
     auto found = FindDocument(partition, key);
     if (!found.ok()) return found.status();
     if ((found->exists ? found->version : 0) != version) {
-      member.result = ConcurrentChange(batch);
+      member.result = ConcurrentChange(batch.partition);
       return absl::OkStatus();
     }
   }
@@ -347,32 +374,94 @@ absl::Status SqliteStore::Apply(Pending& member) {
     auto found = FindDocument(partition, write.key);
     if (!found.ok()) return found.status();
     if (write.expected_version && (found->exists ? found->version : 0) != *write.expected_version) {
-      member.result = ConcurrentChange(batch);
+      member.result = ConcurrentChange(batch.partition);
       return absl::OkStatus();
     }
     targets.push_back(*found);
   }
 
   CommitResult result;
-  std::vector<std::string> events;
-  if (batch.events) events = batch.events(partition.last_sequence + 1);
-  if (partition.id == 0 && (!batch.writes.empty() || !events.empty())) {
-    partition.id = ++last_partition_id_;
-    absl::Status created = writer_.create_partition.Bind(1, partition.id).Bind(2, batch.partition).Run();
-    if (!created.ok()) return created;
+  const uint64_t first = partition.last_sequence + 1;
+  if (!batch.events.empty()) result.first_sequence = first;
+  for (const std::string& event : batch.events) {
+    if (absl::Status appended = Append(batch.partition, partition, event); !appended.ok()) return appended;
   }
   for (size_t i = 0; i < targets.size(); ++i) {
-    if (absl::Status put = Put(partition, batch.writes[i], targets[i]); !put.ok()) return put;
-  }
-  if (!events.empty()) result.first_sequence = partition.last_sequence + 1;
-  for (const std::string& event : events) {
-    absl::Status appended = writer_.append.Bind(1, EventId(partition.id, ++partition.last_sequence)).Bind(2, event).Run();
-    if (!appended.ok()) return appended;
+    const Write& write = batch.writes[i];
+    const Found& target = targets[i];
+    if (target.row == 0 && !write.value) continue;
+    // A delete keeps the version, so that the next put goes on from it.
+    const uint64_t version = write.value ? target.version + 1 : target.version;
+    const uint64_t sequence = write.value && write.event ? first + *write.event : 0;
+    absl::Status put = Put(batch.partition, partition, write.key, target.row, {write.value, version, sequence});
+    if (!put.ok()) return put;
   }
   result.last_sequence = partition.last_sequence;
-  if (partition.id != 0) changed_[batch.partition] = partition;
   member.result = result;
   return absl::OkStatus();
+}
+
+absl::Status SqliteStore::ApplySaved(Pending& member, Partition& partition) {
+  const std::string& name = member.batch.partition;
+  std::vector<const SavedDocument*> missing;
+  for (const SavedDocument& document : member.saved->documents) {
+    auto found = FindDocument(partition, document.key);
+    if (!found.ok()) return found.status();
+    if (found->row == 0) {
+      missing.push_back(&document);
+      continue;
+    }
+    auto stands = Stands(*found, document);
+    if (!stands.ok()) return stands.status();
+    if (!*stands) {
+      member.result = DocumentConflict(name, document.key);
+      return absl::OkStatus();
+    }
+  }
+  uint64_t last = partition.last_sequence;
+  for (const FeedEvent& event : member.saved->events) {
+    if (event.sequence == last + 1) {
+      ++last;
+      continue;
+    }
+    auto stands = Stands(partition, event);
+    if (!stands.ok()) return stands.status();
+    if (!*stands) {
+      member.result = EventConflict(name, event.sequence);
+      return absl::OkStatus();
+    }
+  }
+  for (const FeedEvent& event : member.saved->events) {
+    if (event.sequence <= partition.last_sequence) continue;
+    if (absl::Status appended = Append(name, partition, event.value); !appended.ok()) return appended;
+  }
+  for (const SavedDocument* document : missing) {
+    absl::Status put = Put(name, partition, document->key, 0, {document->value, document->version, document->sequence});
+    if (!put.ok()) return put;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> SqliteStore::Stands(const Found& found, const SavedDocument& document) {
+  Statement& row = writer_.document;
+  ResetAtEnd reset(row);
+  if (auto step = row.Bind(1, found.row).Step(); !step.ok()) return step.status();
+  return static_cast<uint64_t>(row.Number(0)) == document.version && static_cast<uint64_t>(row.Number(1)) == document.sequence &&
+         row.IsNull(2) != document.value.has_value() && (!document.value || row.Bytes(2) == *document.value);
+}
+
+absl::StatusOr<bool> SqliteStore::Stands(const Partition& partition, const FeedEvent& event) {
+  if (event.sequence == 0 || event.sequence > partition.last_sequence) return false;
+  ResetAtEnd reset(writer_.event);
+  auto row = writer_.event.Bind(1, EventId(partition.id, event.sequence)).Step();
+  if (!row.ok()) return row.status();
+  return *row && writer_.event.Bytes(0) == event.value;
+}
+
+absl::Status SqliteStore::Ensure(const std::string& name, Partition& partition) {
+  if (partition.id != 0) return absl::OkStatus();
+  partition.id = ++last_partition_id_;
+  return writer_.create_partition.Bind(1, partition.id).Bind(2, name).Run();
 }
 
 absl::StatusOr<SqliteStore::Found> SqliteStore::FindDocument(const Partition& partition, const std::string& key) {
@@ -389,20 +478,26 @@ absl::StatusOr<SqliteStore::Found> SqliteStore::FindDocument(const Partition& pa
   return found;
 }
 
-absl::Status SqliteStore::Put(const Partition& partition, const Write& write, const Found& found) {
-  if (found.row == 0) {
-    if (!write.value) return absl::OkStatus();
-    return writer_.insert.Bind(1, partition.id).Bind(2, write.key).Bind(3, *write.value).Run();
-  }
-  Statement& update = writer_.update.Bind(1, found.row);
-  // A delete keeps the version, so that the next put goes on from it.
-  update.Bind(2, static_cast<int64_t>(write.value ? found.version + 1 : found.version));
-  if (write.value) {
-    update.Bind(3, *write.value);
+absl::Status SqliteStore::Put(const std::string& name, Partition& partition, const std::string& key, int64_t row, const Content& content) {
+  if (absl::Status ensured = Ensure(name, partition); !ensured.ok()) return ensured;
+  Statement& put = row == 0 ? writer_.insert : writer_.update;
+  if (row == 0) {
+    put.Bind(1, partition.id).Bind(2, key);
   } else {
-    update.BindNull(3);
+    put.Bind(1, row);
   }
-  return update.Run();
+  put.Bind(3, static_cast<int64_t>(content.version)).Bind(4, static_cast<int64_t>(content.sequence));
+  if (content.value) {
+    put.Bind(5, *content.value);
+  } else {
+    put.BindNull(5);
+  }
+  return put.Run();
+}
+
+absl::Status SqliteStore::Append(const std::string& name, Partition& partition, const std::string& event) {
+  if (absl::Status ensured = Ensure(name, partition); !ensured.ok()) return ensured;
+  return writer_.append.Bind(1, EventId(partition.id, ++partition.last_sequence)).Bind(2, event).Run();
 }
 
 void SqliteStore::Publish() {
@@ -413,6 +508,16 @@ void SqliteStore::Publish() {
     known = partition;
     if (grown) feed_changed_[std::hash<std::string>()(name) % feed_changed_.size()].notify_all();
   }
+}
+
+void SqliteStore::SetHealth(absl::Status health) {
+  std::lock_guard guard(health_mutex_);
+  health_ = std::move(health);
+}
+
+absl::Status SqliteStore::Health() {
+  std::lock_guard guard(health_mutex_);
+  return health_;
 }
 
 // ---- Reading
@@ -456,7 +561,7 @@ absl::StatusOr<std::optional<Document>> SqliteStore::Get(const std::string& part
   auto row = reader->get.Bind(1, known->id).Bind(2, key).Step();
   if (!row.ok()) return row.status();
   if (!*row) return std::nullopt;
-  return Document{key, std::string(reader->get.Bytes(1)), static_cast<uint64_t>(reader->get.Number(0))};
+  return ReadDocument(key, reader->get, 0);
 }
 
 absl::StatusOr<std::vector<std::optional<Document>>> SqliteStore::GetMany(const std::string& partition,
@@ -470,9 +575,7 @@ absl::StatusOr<std::vector<std::optional<Document>>> SqliteStore::GetMany(const 
     ResetAtEnd reset(reader->get);
     auto row = reader->get.Bind(1, known->id).Bind(2, keys[i]).Step();
     status = row.status();
-    if (row.ok() && *row) {
-      documents[i] = Document{keys[i], std::string(reader->get.Bytes(1)), static_cast<uint64_t>(reader->get.Number(0))};
-    }
+    if (row.ok() && *row) documents[i] = ReadDocument(keys[i], reader->get, 0);
   }
   const absl::Status ended = reader->end.Run();
   if (!status.ok()) return status;
@@ -485,40 +588,62 @@ absl::StatusOr<std::vector<Document>> SqliteStore::List(const std::string& parti
   std::vector<Document> documents;
   const auto known = Find(partition);
   if (!known) return documents;
-  // The least key that sorts after `after` is `after` and a zero byte.
-  const std::string from = after.empty() ? prefix : std::max(prefix, after + '\0');
   ReaderLease reader(*this);
   ResetAtEnd reset(reader->list);
-  reader->list.Bind(1, known->id).Bind(2, from);
+  reader->list.Bind(1, known->id);
+  const std::string from = std::max(prefix, Following(after));
+  reader->list.Bind(2, from);
   while (documents.size() < limit) {
     auto row = reader->list.Step();
     if (!row.ok()) return row.status();
     if (!*row || reader->list.Bytes(0).substr(0, prefix.size()) != prefix) break;
-    documents.push_back(
-        {std::string(reader->list.Bytes(0)), std::string(reader->list.Bytes(2)), static_cast<uint64_t>(reader->list.Number(1))});
+    if (!reader->list.IsNull(3)) documents.push_back(ReadDocument(std::string(reader->list.Bytes(0)), reader->list, 1));
   }
   return documents;
 }
 
+absl::StatusOr<std::vector<SavedDocument>> SqliteStore::Save(const std::string& partition, const std::string& after, size_t limit) {
+  std::vector<SavedDocument> documents;
+  const auto known = Find(partition);
+  if (!known) return documents;
+  ReaderLease reader(*this);
+  ResetAtEnd reset(reader->list);
+  const std::string from = Following(after);
+  reader->list.Bind(1, known->id).Bind(2, from);
+  for (size_t bytes = 0; documents.size() < limit && bytes < kMaxReadBytes;) {
+    auto row = reader->list.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    Document document = ReadDocument(std::string(reader->list.Bytes(0)), reader->list, 1);
+    bytes += document.key.size() + document.value.size();
+    documents.push_back({std::move(document.key), std::nullopt, document.version, document.sequence});
+    if (!reader->list.IsNull(3)) documents.back().value = std::move(document.value);
+  }
+  return documents;
+}
+
+absl::StatusOr<uint64_t> SqliteStore::Count(const std::string& partition, const std::string& prefix) {
+  const auto known = Find(partition);
+  if (!known) return 0;
+  ReaderLease reader(*this);
+  ResetAtEnd reset(reader->count);
+  // Up to the first key beyond the prefix; there is none after 0xff, but a next partition.
+  std::string end = prefix;
+  while (!end.empty() && end.back() == '\xff') end.pop_back();
+  if (!end.empty()) ++end.back();
+  reader->count.Bind(1, known->id).Bind(2, prefix).Bind(3, end.empty() ? known->id + 1 : known->id).Bind(4, end);
+  auto row = reader->count.Step();
+  if (!row.ok()) return row.status();
+  return static_cast<uint64_t>(reader->count.Number(0));
+}
+
 absl::StatusOr<std::vector<std::string>> SqliteStore::Partitions(const std::string& prefix) {
-  std::vector<std::pair<std::string, Partition>> candidates;
+  std::vector<std::string> names;
   {
     std::lock_guard guard(partitions_mutex_);
     for (const auto& [name, partition] : partitions_) {
-      if (name.compare(0, prefix.size(), prefix) == 0) candidates.emplace_back(name, partition);
+      if (name.compare(0, prefix.size(), prefix) == 0) names.push_back(name);
     }
-  }
-  std::vector<std::string> names;
-  ReaderLease reader(*this);
-  for (auto& [name, partition] : candidates) {
-    bool holds = partition.last_sequence > 0;
-    if (!holds) {
-      ResetAtEnd reset(reader->has_documents);
-      auto row = reader->has_documents.Bind(1, partition.id).Step();
-      if (!row.ok()) return row.status();
-      holds = *row;
-    }
-    if (holds) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
   return names;

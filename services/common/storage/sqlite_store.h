@@ -39,8 +39,8 @@ class FileLock {
 
 class SqliteStore final : public Store {
  public:
-  // A store in a file, created when missing.
-  static absl::StatusOr<std::unique_ptr<Store>> OpenFile(const std::string& path);
+  // A store in a file, created for `owner` when missing.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenFile(const std::string& path, const std::string& owner);
   // An empty store in memory.
   static absl::StatusOr<std::unique_ptr<Store>> OpenMemory();
 
@@ -51,10 +51,17 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<std::optional<Document>>> GetMany(const std::string& partition, const std::vector<std::string>& keys) override;
   absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
                                              size_t limit) override;
+  absl::StatusOr<uint64_t> Count(const std::string& partition, const std::string& prefix) override;
   absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) override;
   absl::StatusOr<std::vector<FeedEvent>> ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) override;
   absl::StatusOr<uint64_t> LastSequence(const std::string& partition) override;
   absl::StatusOr<bool> WaitFeed(const std::string& partition, uint64_t after_sequence, std::chrono::milliseconds timeout) override;
+  // Nothing to do: readers see only what is durable.
+  absl::Status Confirm(const std::string&) override { return absl::OkStatus(); }
+  absl::Status Health() override;
+  absl::StatusOr<std::vector<SavedDocument>> Save(const std::string& partition, const std::string& after, size_t limit) override;
+  absl::Status Restore(const std::string& partition, const std::vector<SavedDocument>& documents,
+                       const std::vector<FeedEvent>& events) override;
   void Interrupt() override;
 
  private:
@@ -64,9 +71,15 @@ class SqliteStore final : public Store {
   };
   using PartitionMap = std::unordered_map<std::string, Partition>;
 
-  // A caller of Commit, waiting.
+  // What a caller of Restore brought.
+  struct Saved {
+    const std::vector<SavedDocument>& documents;
+    const std::vector<FeedEvent>& events;
+  };
+  // A caller of Commit or of Restore, waiting.
   struct Pending {
     Batch batch;
+    std::optional<Saved> saved;  // In place of what the batch holds.
     absl::StatusOr<CommitResult> result;
   };
   // Those whose commits become one transaction. `done` is waited for by all of them, so that one wake-up reaches them.
@@ -81,20 +94,27 @@ class SqliteStore final : public Store {
     uint64_t version = 0;
     bool exists = false;
   };
+  // What is to stand under a key; no value: deleted.
+  struct Content {
+    const std::optional<std::string>& value;
+    uint64_t version = 0;
+    uint64_t sequence = 0;
+  };
   struct Writer {
     Connection db;
-    Statement begin, commit, rollback, find, insert, update, append, create_partition;
+    Statement begin, commit, rollback, find, insert, update, append, create_partition, document, event;
   };
   struct Reader {
     Connection db;
-    Statement begin, end, get, list, feed, has_documents;
+    Statement begin, end, get, list, count, save, feed;
   };
   // A reader taken from the pool, given back at the end of its scope.
   class ReaderLease;
 
   SqliteStore(FileLock lock, std::string file, int flags);
-  absl::Status Prepare();
-  absl::Status PrepareSchema();
+  absl::Status Prepare(const std::string& owner);
+  absl::Status PrepareSchema(const std::string& owner);
+  absl::Status CheckFile(const std::string& owner);
   absl::Status PrepareWriter();
   absl::Status PrepareReaders();
   absl::Status LoadPartitions();
@@ -102,6 +122,7 @@ class SqliteStore final : public Store {
   // Nothing when the partition holds nothing.
   std::optional<Partition> Find(const std::string& partition);
 
+  absl::StatusOr<CommitResult> Enqueue(Pending pending, size_t bytes);
   void RunWriter();
   // Waits for a group, and once there is one up to `linger` for it to become as large as the last.
   std::shared_ptr<Group> NextGroup(std::chrono::microseconds linger);
@@ -110,9 +131,19 @@ class SqliteStore final : public Store {
   absl::Status CommitTransaction(const std::vector<Pending*>& members);
   // A failed condition goes to the member's result; an error of the storage is returned.
   absl::Status Apply(Pending& member);
+  absl::Status ApplyBatch(Pending& member, Partition& partition);
+  absl::Status ApplySaved(Pending& member, Partition& partition);
   absl::StatusOr<Found> FindDocument(const Partition& partition, const std::string& key);
-  absl::Status Put(const Partition& partition, const Write& write, const Found& found);
+  // `row` is the document's, 0 when it has none.
+  absl::Status Put(const std::string& name, Partition& partition, const std::string& key, int64_t row, const Content& content);
+  absl::Status Append(const std::string& name, Partition& partition, const std::string& event);
+  // Gives a new partition its row.
+  absl::Status Ensure(const std::string& name, Partition& partition);
+  // Whether exactly this stands there.
+  absl::StatusOr<bool> Stands(const Found& found, const SavedDocument& document);
+  absl::StatusOr<bool> Stands(const Partition& partition, const FeedEvent& event);
   void Publish();
+  void SetHealth(absl::Status health);
 
   const FileLock lock_;
   const std::string file_;
@@ -130,6 +161,9 @@ class SqliteStore final : public Store {
   size_t queued_ = 0;
   size_t wanted_ = 0;  // Size of the last group.
   bool stopping_ = false;
+
+  std::mutex health_mutex_;
+  absl::Status health_;  // Changed by the writer thread alone.
 
   std::mutex partitions_mutex_;
   // Waiters of a feed share one with few others: who waits for a quiet feed is not woken for every commit.

@@ -3,6 +3,8 @@
 // A store is divided into partitions, named by their owner (e.g. "surveys/s/waves/w"). A commit touches one partition. Every
 // partition has its own feed with sequences 1, 2, 3 … without gaps. Keys and values are bytes; keys sort bytewise.
 //
+// Several processes may use one store when it is a server (Redis): commits of all of them are ordered by the partition.
+//
 // Errors of every method: UNAVAILABLE/STORAGE_UNAVAILABLE (may be retried), RESOURCE_EXHAUSTED/STORAGE_FULL, DATA_LOSS/STORAGE_CORRUPT.
 // Keys that grow with time are cheaper to write than random ones. Thread-safe; destroyed after the last call has returned. An OK answer of
 // Commit means durable: it survives kill -9 and power loss.
@@ -10,7 +12,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,8 @@ struct Document {
   std::string key;
   std::string value;
   uint64_t version = 0;
+  // Sequence of the event it was last written with (Write::event); 0: of none.
+  uint64_t sequence = 0;
 };
 
 // One change to a document.
@@ -35,6 +38,8 @@ struct Write {
   std::optional<std::string> value;
   // The version the document must have now; 0: it must not exist; nullopt: whatever it is.
   std::optional<uint64_t> expected_version;
+  // Position in Batch::events of the event whose sequence the document takes; nullopt: none.
+  std::optional<size_t> event = std::nullopt;
 };
 
 // What is committed together, or not at all.
@@ -44,9 +49,8 @@ struct Batch {
   std::vector<Write> writes;
   // A condition without a change: the document must have this version (0: must not exist).
   std::vector<std::pair<std::string, uint64_t>> expectations;
-  // Called with the sequence the first event will get, under the partition's lock; returns the events to append. May be empty.
-  // Must be fast, must not call the store, and may be called more than once (only the last call counts).
-  std::function<std::vector<std::string>(uint64_t first_sequence)> events;
+  // Events to append to the feed, in this order. Their sequences are the store's to give: they need not hold them.
+  std::vector<std::string> events;
 };
 
 // What a commit gave.
@@ -62,13 +66,22 @@ struct FeedEvent {
   std::string value;
 };
 
+// A document as a backup holds it.
+struct SavedDocument {
+  std::string key;
+  // nullopt: deleted; what is left is its version.
+  std::optional<std::string> value;
+  uint64_t version = 0;
+  uint64_t sequence = 0;
+};
+
 class Store {
  public:
   virtual ~Store() = default;
 
   // ABORTED/CONCURRENT_CHANGE when a condition does not hold: nothing is changed then. Commits of concurrent callers are grouped
   // into one durable write; each succeeds or fails by itself. RESOURCE_EXHAUSTED/STORAGE_BUSY when too many wait already,
-  // INVALID_ARGUMENT/DUPLICATE_KEY or BATCH_TOO_LARGE (256 MiB) for a mistake of the caller.
+  // INVALID_ARGUMENT/DUPLICATE_KEY, NO_SUCH_EVENT or BATCH_TOO_LARGE (256 MiB) for a mistake of the caller.
   virtual absl::StatusOr<CommitResult> Commit(Batch batch) = 0;
 
   // The document, or nullopt when there is none.
@@ -82,7 +95,10 @@ class Store {
   virtual absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
                                                      size_t limit) = 0;
 
-  // Partitions that hold anything and whose name begins with `prefix`, by name.
+  // How many documents there are whose key begins with `prefix`.
+  virtual absl::StatusOr<uint64_t> Count(const std::string& partition, const std::string& prefix) = 0;
+
+  // Partitions that were ever written to and whose name begins with `prefix`, by name.
   virtual absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) = 0;
 
   // Up to `limit` events after a sequence, in order. Fewer when they are large (4 MiB together); none only at the end of the feed.
@@ -95,13 +111,33 @@ class Store {
   // was called.
   virtual absl::StatusOr<bool> WaitFeed(const std::string& partition, uint64_t after_sequence, std::chrono::milliseconds timeout) = 0;
 
+  // OK when everything read from the partition before is durable. To be called before an answer that promises durability is given on the
+  // strength of something read (a receipt): a store whose commits become visible before they are safe makes them safe first. Feeds show
+  // nothing that is not durable.
+  virtual absl::Status Confirm(const std::string& partition) = 0;
+
+  // Whether the store can be read and written, as last seen: OK or what the next commit is expected to say. Does not block.
+  virtual absl::Status Health() = 0;
+
+  // For backups: up to `limit` documents whose key sorts after `after` (empty: from the first), deleted ones too, by key. Fewer when they
+  // are large (4 MiB together); none only at the end.
+  virtual absl::StatusOr<std::vector<SavedDocument>> Save(const std::string& partition, const std::string& after, size_t limit) = 0;
+  // Puts documents and events of a backup as they were, with versions and sequences. Documents may come in any order and number of calls,
+  // events in their order. FAILED_PRECONDITION/RESTORE_CONFLICT when a document stands there already with other content or an event
+  // does not follow the last: nothing is changed then. The same once more is no conflict, so that a restore that broke off is run again.
+  // INVALID_ARGUMENT for a mistake of the caller, as in Commit. Durable when OK.
+  virtual absl::Status Restore(const std::string& partition, const std::vector<SavedDocument>& documents,
+                               const std::vector<FeedEvent>& events) = 0;
+
   // Wakes everybody in WaitFeed, now and from now on. For shutting down.
   virtual void Interrupt() = 0;
 };
 
-// Opens a store by its address: "sqlite:PATH" (created when missing; "sqlite::memory:" for tests).
+// Opens a store by its address: "sqlite:PATH" (created when missing; "sqlite::memory:" for tests) or a Redis (redis_address.h).
+// `name` keeps the data of several owners apart in one Redis ("intake", "dedup"); a file has one owner.
 // A file belongs to one store of one process: UNAVAILABLE/STORAGE_IN_USE when another has it open. INVALID_ARGUMENT/STORAGE_ADDRESS for
-// another address, FAILED_PRECONDITION/STORAGE_VERSION for a file of a newer program; else the store's errors.
-absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& address);
+// another address, FAILED_PRECONDITION/STORAGE_VERSION for data of another version of the program and STORAGE_OWNER for a file of another
+// owner; else the store's errors.
+absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& address, const std::string& name);
 
 }  // namespace peiling::storage
