@@ -25,6 +25,8 @@ namespace peiling::server {
 namespace {
 
 constexpr auto kHealthInterval = std::chrono::milliseconds(500);
+// The health name for liveness probes: SERVING as long as the process answers, whatever its store and other services do.
+constexpr char kAlive[] = "alive";
 
 // For all servers of the process, and not thread-safe in gRPC.
 void EnablePluginsOnce() {
@@ -145,6 +147,7 @@ class ServerImpl final : public Server {
       return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED", absl::StrCat("cannot listen on ", options_.listen));
     }
     health_ = std::make_unique<HealthReporter>(*module_, *server_->GetHealthCheckService());
+    server_->GetHealthCheckService()->SetServingStatus(kAlive, true);
     if (const auto started = module_->Start(); !started.ok()) return started;
     health_->Start();
     log::Info("serving", {{"server", module_->name()}, {"listen", options_.listen}, {"port", absl::StrCat(port_)}});
