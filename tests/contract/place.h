@@ -1,6 +1,8 @@
 // Folders and places for stores in tests.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -27,14 +29,25 @@ class Folder {
   std::filesystem::path path_;
 };
 
-// Where a store is; opened as often as a test likes, but once at a time.
+// Where a store is; opened as often as a test likes, but once at a time unless it is shared.
 class Place {
  public:
   virtual ~Place() = default;
   virtual std::string address() const = 0;
+  // The store's name (OpenStore). No other place has the same address and name.
+  virtual std::string name() const { return "test"; }
+  // Whether it may be opened several times at once, as a server's may.
+  virtual bool shared() const { return false; }
   // Whether what was committed is there after closing and opening.
   virtual bool lasting() const { return true; }
 };
+
+// Opens the store of a place; null and a failed test when it cannot.
+inline std::unique_ptr<Store> MustOpen(const Place& place) {
+  auto store = OpenStore(place.address(), place.name());
+  EXPECT_TRUE(store.ok()) << store.status();
+  return store.ok() ? std::move(*store) : nullptr;
+}
 
 class FilePlace : public Place {
  public:

@@ -1,4 +1,5 @@
-// What every store promises, for every implementation.
+#include "tests/contract/store_contract.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,7 +16,6 @@
 #include "services/common/status/errors.h"
 #include "services/common/storage/receipts.h"
 #include "services/common/storage/store.h"
-#include "tests/contract/place.h"
 
 namespace peiling::storage {
 namespace {
@@ -32,64 +32,49 @@ using ::testing::SizeIs;
 constexpr char kWave[] = "surveys/s/waves/w";
 constexpr char kOtherWave[] = "surveys/s/waves/x";
 
-struct Kind {
-  std::string name;
-  std::function<std::unique_ptr<Place>()> make;
-};
+}  // namespace
 
-void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+void StoreContract::Open() {
+  store_.reset();
+  store_ = MustOpen(*place_);
+  ASSERT_NE(store_, nullptr);
+}
 
-class StoreContract : public ::testing::TestWithParam<Kind> {
- protected:
-  void SetUp() override { Open(); }
+absl::Status StoreContract::Put(const std::string& key, const std::string& value, std::optional<uint64_t> expected) {
+  return Commit({kWave, {{key, value, expected}}});
+}
 
-  void Open() {
-    store_.reset();
-    auto store = OpenStore(place_->address(), "test");
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = std::move(*store);
+absl::Status StoreContract::Delete(const std::string& key, std::optional<uint64_t> expected) {
+  return Commit({kWave, {{key, std::nullopt, expected}}});
+}
+
+std::pair<uint64_t, std::string> StoreContract::Get(const std::string& key, const std::string& partition) {
+  auto document = store_->Get(partition, key);
+  EXPECT_TRUE(document.ok()) << document.status();
+  if (!document.ok() || !document->has_value()) return {0, ""};
+  EXPECT_EQ((*document)->key, key);
+  return {(*document)->version, (*document)->value};
+}
+
+std::vector<std::pair<uint64_t, std::string>> StoreContract::Feed(uint64_t after, size_t limit, const std::string& partition) {
+  auto events = store_->ReadFeed(partition, after, limit);
+  EXPECT_TRUE(events.ok()) << events.status();
+  std::vector<std::pair<uint64_t, std::string>> result;
+  if (events.ok()) {
+    for (const FeedEvent& event : *events) result.emplace_back(event.sequence, event.value);
   }
+  return result;
+}
 
-  absl::Status Commit(Batch batch) { return store_->Commit(std::move(batch)).status(); }
-  absl::Status Put(const std::string& key, const std::string& value, std::optional<uint64_t> expected = std::nullopt) {
-    return Commit({kWave, {{key, value, expected}}});
+std::vector<std::string> StoreContract::Keys(const std::string& prefix, const std::string& after, size_t limit) {
+  auto documents = store_->List(kWave, prefix, after, limit);
+  EXPECT_TRUE(documents.ok()) << documents.status();
+  std::vector<std::string> keys;
+  if (documents.ok()) {
+    for (const Document& document : *documents) keys.push_back(document.key);
   }
-  absl::Status Delete(const std::string& key, std::optional<uint64_t> expected = std::nullopt) {
-    return Commit({kWave, {{key, std::nullopt, expected}}});
-  }
-
-  // Version and value; version 0 when there is none.
-  std::pair<uint64_t, std::string> Get(const std::string& key, const std::string& partition = kWave) {
-    auto document = store_->Get(partition, key);
-    EXPECT_TRUE(document.ok()) << document.status();
-    if (!document.ok() || !document->has_value()) return {0, ""};
-    EXPECT_EQ((*document)->key, key);
-    return {(*document)->version, (*document)->value};
-  }
-
-  std::vector<std::pair<uint64_t, std::string>> Feed(uint64_t after = 0, size_t limit = 100'000, const std::string& partition = kWave) {
-    auto events = store_->ReadFeed(partition, after, limit);
-    EXPECT_TRUE(events.ok()) << events.status();
-    std::vector<std::pair<uint64_t, std::string>> result;
-    if (events.ok()) {
-      for (const FeedEvent& event : *events) result.emplace_back(event.sequence, event.value);
-    }
-    return result;
-  }
-
-  std::vector<std::string> Keys(const std::string& prefix, const std::string& after = "", size_t limit = 1000) {
-    auto documents = store_->List(kWave, prefix, after, limit);
-    EXPECT_TRUE(documents.ok()) << documents.status();
-    std::vector<std::string> keys;
-    if (documents.ok()) {
-      for (const Document& document : *documents) keys.push_back(document.key);
-    }
-    return keys;
-  }
-
-  std::unique_ptr<Place> place_ = GetParam().make();
-  std::unique_ptr<Store> store_;
-};
+  return keys;
+}
 
 // ---- Commit
 
@@ -457,6 +442,8 @@ TEST_P(StoreContract, InterruptEndsAllWaitingNowAndLater) {
 
 // ---- Receipts
 
+namespace {
+
 FeedPosition Answer(uint64_t submissions) {
   FeedPosition answer;
   answer.set_submissions(submissions);
@@ -468,6 +455,8 @@ CaughtUp Request(uint64_t sequence) {
   request.set_sequence(sequence);
   return request;
 }
+
+}  // namespace
 
 TEST_P(StoreContract, ARepeatedRequestGetsTheFirstAnswer) {
   const std::string digest = RequestDigest(Request(1));
@@ -551,18 +540,4 @@ TEST_P(StoreContract, EverythingIsThereAfterOpeningAgain) {
   EXPECT_EQ(created->first_sequence, 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, StoreContract,
-                         ::testing::Values(Kind{"SqliteFile", [] { return std::make_unique<FilePlace>(); }},
-                                           Kind{"SqliteMemory", [] { return std::make_unique<MemoryPlace>(); }}),
-                         [](const auto& info) { return info.param.name; });
-
-TEST(OpenStore, RefusesWhatIsNoAddress) {
-  for (const char* address : {"", "sqlite", "sqlite:", "file.db", "mysql:file.db"}) {
-    auto store = OpenStore(address, "test");
-    EXPECT_EQ(store.status().code(), absl::StatusCode::kInvalidArgument) << address;
-    EXPECT_EQ(status::Reason(store.status()), "STORAGE_ADDRESS") << address;
-  }
-}
-
-}  // namespace
 }  // namespace peiling::storage
