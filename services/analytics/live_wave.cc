@@ -5,7 +5,24 @@
 #include <utility>
 #include <vector>
 
+#include "services/common/feed/position.h"
+#include "services/common/names/partitions.h"
+
 namespace peiling::analytics {
+
+namespace {
+
+// What is counted once an event is in. A partition there cannot be is passed over.
+survey::v1::FeedPosition PositionAfter(const dedup::v1::RecordEvent& event) {
+  survey::v1::FeedPosition position;
+  position.set_records(event.sequence());
+  if (event.partition() >= 0 && event.partition() < names::kMaxPartitions) {
+    feed::SetSubmissions(position, event.partition(), event.submission_sequence());
+  }
+  return position;
+}
+
+}  // namespace
 
 LiveWave::LiveWave(std::shared_ptr<const WaveDefinition> definition, absl::TimeZone zone)
     : definition_(std::move(definition)), index_(definition_->questionnaire, definition_->frame), fieldwork_(definition_->frame, zone) {}
@@ -31,8 +48,7 @@ bool LiveWave::Apply(const dedup::v1::RecordEvent& event) {
   for (const auto& code : event.removed_municipality_codes()) index_.Remove(code);
   for (const auto& record : prepared) index_.Put(record);
   for (const auto& decision : event.decisions()) fieldwork_.Put(decision);
-  position_.set_records(event.sequence());
-  position_.set_submissions(event.submission_sequence());
+  feed::Advance(position_, PositionAfter(event));
   fingerprint_ = fingerprint;
   ++version_;
   return true;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/feed/position.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::analytics {
@@ -22,9 +23,8 @@ absl::Status Building(const std::string& wave) {
                        {{"wave", wave}});
 }
 
-bool Counts(const survey::v1::FeedPosition& position, const survey::v1::FeedPosition& wanted) {
-  return position.submissions() >= wanted.submissions() && position.records() >= wanted.records();
-}
+// Nothing at all is wanted.
+bool AtTheStart(const survey::v1::FeedPosition& wanted) { return feed::Reached({}, wanted); }
 
 }  // namespace
 
@@ -89,29 +89,29 @@ absl::StatusOr<std::vector<std::shared_ptr<LiveWave>>> LiveWaves::OfSurvey(const
 }
 
 bool LiveWaves::IsCounted(const std::string& name, const survey::v1::FeedPosition& position) const {
-  if (position.submissions() == 0 && position.records() == 0) return true;
+  if (AtTheStart(position)) return true;
   const auto wave = Get(name);
-  return wave.ok() && Counts((*wave)->Read().position(), position);
+  return wave.ok() && feed::Reached((*wave)->Read().position(), position);
 }
 
 absl::StatusOr<std::shared_ptr<LiveWave>> LiveWaves::Await(const std::string& name, const survey::v1::FeedPosition& position,
                                                            const Caller& caller) const {
-  if (position.submissions() == 0 && position.records() == 0) return Get(name);
+  if (AtTheStart(position)) return Get(name);
   std::unique_lock<std::mutex> lock(mutex_);
   survey::v1::FeedPosition counted;
   const auto is_counted = [&] {
     const auto wave = GetLocked(name);
     if (!wave.ok()) return false;
     counted = (*wave)->Read().position();
-    return Counts(counted, position);
+    return feed::Reached(counted, position);
   };
   const Caller patient{std::min(caller.deadline, std::chrono::system_clock::now() + kLongestWait), caller.cancelled};
   const auto waited = WaitFor(lock, is_counted, patient);
   if (waited.ok()) return GetLocked(name);
   if (waited.code() != StatusCode::kDeadlineExceeded) return waited;
-  return status::Error(
-      StatusCode::kDeadlineExceeded, "POSITION_NOT_REACHED", absl::StrCat("what was waited for is not counted yet in ", name),
-      {{"wave", name}, {"submissions", std::to_string(counted.submissions())}, {"records", std::to_string(counted.records())}});
+  return status::Error(StatusCode::kDeadlineExceeded, "POSITION_NOT_REACHED",
+                       absl::StrCat("what was waited for is not counted yet in ", name),
+                       {{"wave", name}, {"submissions", feed::SubmissionsText(counted)}, {"records", std::to_string(counted.records())}});
 }
 
 absl::Status LiveWaves::AwaitChange(const std::string& name, const LiveWave& wave, uint64_t version, const Caller& caller) const {

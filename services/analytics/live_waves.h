@@ -42,11 +42,11 @@ class LiveWaves {
   absl::StatusOr<std::shared_ptr<LiveWave>> Get(const std::string& name) const;
   // Those of a survey ("surveys/s"), by name. NOT_FOUND/WAVE_NOT_FOUND when it has none.
   absl::StatusOr<std::vector<std::shared_ptr<LiveWave>>> OfSurvey(const std::string& survey) const;
-  // Whether nobody needs to wait for it: it counts up to `position`, or that is 0, 0.
+  // Whether nobody needs to wait for it: it counts up to `position`, or that is the start.
   bool IsCounted(const std::string& name, const survey::v1::FeedPosition& position) const;
-  // The wave once it counts at least up to `position`; at 0, 0 the same as Get. A wave that is not known or not built yet is waited for,
-  // too. DEADLINE_EXCEEDED/POSITION_NOT_REACHED (metadata: how far it is), CANCELLED, UNAVAILABLE/SHUTTING_DOWN. Nobody waits longer than a
-  // minute.
+  // The wave once it counts at least up to `position`; at the start the same as Get. A wave that is not known or not built yet is waited
+  // for, too. DEADLINE_EXCEEDED/POSITION_NOT_REACHED (metadata: how far it is), CANCELLED, UNAVAILABLE/SHUTTING_DOWN. Nobody waits longer
+  // than a minute.
   absl::StatusOr<std::shared_ptr<LiveWave>> Await(const std::string& name, const survey::v1::FeedPosition& position,
                                                   const Caller& caller) const;
   // Returns once the wave's version is another than `version`, or another index has taken its place.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/paging/paging.h"
 #include "services/common/status/errors.h"
@@ -26,6 +27,12 @@ void CheckNotEmpty(const std::string& field, const std::string& value, status::B
 
 void CheckWaveId(const std::string& field, const std::string& id, status::BadRequest& bad) {
   if (!names::IsId(id)) bad.Add(field, absl::StrCat("\"", id, "\", want the id of a wave such as \"2019\""));
+}
+
+void CheckWaitFor(const sv::FeedPosition& position, status::BadRequest& bad) {
+  if (position.further_submissions_size() >= names::kMaxPartitions) {
+    bad.Add("wait_for.further_submissions", absl::StrCat("want at most ", names::kMaxPartitions - 1));
+  }
 }
 
 void CheckOption(const std::string& field, const sv::OptionCount& option, status::BadRequest& bad) {
@@ -106,6 +113,7 @@ absl::Status Validate(const v1::TabulateRequest& request) {
   names::Require("parent", request.parent(), kWave, bad);
   CheckQuestions(request.questions(), bad);
   if (request.has_by()) CheckBreakdown(request.by(), bad);
+  CheckWaitFor(request.wait_for(), bad);
   if (request.filters_size() > kMaxFilters) {
     bad.Add("filters", absl::StrCat("more than ", kMaxFilters));
   } else {
@@ -120,6 +128,7 @@ absl::Status Validate(const v1::GetProgressRequest& request) {
   if (!request.as_of().empty() && !names::IsDate(request.as_of())) {
     bad.Add("as_of", absl::StrCat("\"", request.as_of(), "\", want a day that exists, YYYY-MM-DD"));
   }
+  CheckWaitFor(request.wait_for(), bad);
   return bad.ToStatus();
 }
 
@@ -147,6 +156,7 @@ absl::Status Validate(const v1::ListTrendsRequest& request) {
 absl::Status Validate(const v1::CompareWithPublishedRequest& request) {
   status::BadRequest bad;
   names::Require("parent", request.parent(), kWave, bad);
+  CheckWaitFor(request.wait_for(), bad);
   return bad.ToStatus();
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/analytics/frame.h"
+#include "services/common/feed/feed_metrics.h"
 #include "services/common/log/log.h"
 #include "services/common/status/errors.h"
 
@@ -162,6 +163,7 @@ class WaveFollowers::Follower {
         log::Info("index is caught up", {{"wave", wave_.name()}, {"sequence", std::to_string(event.caught_up().sequence())}});
       }
     }
+    feed::RecordPosition("analytics", feed::kRecords, wave_.name(), 0, live_->Read().position().records());
     waves_.Changed();
     return absl::OkStatus();
   }

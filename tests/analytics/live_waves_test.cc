@@ -5,6 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "services/analytics/tabulation.h"
+#include "services/common/feed/position.h"
 #include "services/common/status/errors.h"
 #include "tests/analytics/samples.h"
 
@@ -51,6 +52,26 @@ TEST(LiveWave, AnEventTwiceChangesNothing) {
   EXPECT_FALSE(view.index().Has(samples::Code(1)));
   EXPECT_EQ(view.position().records(), 2u);
   EXPECT_EQ(view.position().submissions(), 20u);
+}
+
+TEST(LiveWave, CountsEveryPartitionByItselfAndNeverGoesBack) {
+  const auto wave = NewWave();
+  const auto take_in = [&](uint64_t sequence, int partition, uint64_t submissions) {
+    dv::RecordEvent event;
+    event.set_sequence(sequence);
+    event.set_partition(partition);
+    event.set_submission_sequence(submissions);
+    wave->Apply(event);
+    return feed::SubmissionsText(wave->Read().position());
+  };
+  EXPECT_EQ(take_in(1, 2, 7), "0,0,7");
+  EXPECT_EQ(take_in(2, 0, 5), "5,0,7");
+  // A ruling takes nothing in, and another replica may repeat what is taken in.
+  EXPECT_EQ(take_in(3, 0, 0), "5,0,7");
+  EXPECT_EQ(take_in(4, 2, 6), "5,0,7");
+  EXPECT_EQ(take_in(5, -1, 9), "5,0,7");
+  EXPECT_EQ(take_in(6, 64, 9), "5,0,7");
+  EXPECT_EQ(wave->Read().position().records(), 6u);
 }
 
 TEST(LiveWave, IsReadWhileEventsComeIn) {
@@ -134,6 +155,22 @@ TEST_F(LiveWavesTest, AwaitReturnsOnceBothFeedsAreCounted) {
   ASSERT_TRUE(awaited.ok()) << awaited.status();
   EXPECT_EQ((*awaited)->Read().position().records(), 3u);
   feed.join();
+}
+
+TEST_F(LiveWavesTest, AwaitWaitsForEveryPartition) {
+  PlaceCaughtUp();
+  auto wanted = Position(10, 0);
+  feed::SetSubmissions(wanted, 1, 3);
+  wave_->Apply(Event(1, {RecordMaker(1)}));
+  EXPECT_FALSE(waves_.IsCounted(kWave, wanted));
+  const auto late = waves_.Await(kWave, wanted, Patient(milliseconds(20))).status();
+  EXPECT_EQ(status::Metadata(late).at("submissions"), "10");
+  auto event = Event(2, {RecordMaker(2)});
+  event.set_partition(1);
+  event.set_submission_sequence(3);
+  wave_->Apply(event);
+  EXPECT_TRUE(waves_.IsCounted(kWave, wanted));
+  EXPECT_TRUE(waves_.Await(kWave, wanted, Patient()).ok());
 }
 
 TEST_F(LiveWavesTest, AwaitWaitsForAWaveThatIsNotThereYet) {

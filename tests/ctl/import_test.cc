@@ -71,6 +71,13 @@ TEST_F(ImportTest, WaitsUntilTheTablesCountIt) {
   EXPECT_EQ(asked[0].wait_for().submissions(), 7u);
 }
 
+TEST_F(ImportTest, SaysWhereTheFeedsStandAsItIsHandedOver) {
+  suite_.Answers<intake::v1::ImportResponsesResponse>(kImport,
+                                                      "summary { rows: 2 position { submissions: 7 further_submissions: [0, 9] } }");
+  EXPECT_THAT(RunCtl(suite_.address(), {"import", file_, "-o", "csv"}).out, HasSubstr("\"7,0,9\""));
+  EXPECT_THAT(RunCtl(suite_.address(), {"import", file_, "-o", "json"}).out, HasSubstr("\"furtherSubmissions\""));
+}
+
 TEST_F(ImportTest, DoesNotWaitWhenToldNotToNorAfterADryRun) {
   EXPECT_EQ(RunCtl(suite_.address(), {"import", file_, "--no-wait"}).code, 0);
   EXPECT_EQ(RunCtl(suite_.address(), {"import", file_, "--dry-run"}).code, 0);

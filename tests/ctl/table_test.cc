@@ -54,6 +54,17 @@ TEST_F(TableTest, AsksWhatTheFlagsSay) {
   EXPECT_EQ(request.wait_for().records(), 9u);
 }
 
+TEST_F(TableTest, TheLeastToCountIsGivenByPartition) {
+  EXPECT_EQ(RunCtl(suite_.address(), {"table", "--min-submissions", "12,9,14", "Q5"}).code, 0);
+  EXPECT_EQ(RunCtl(suite_.address(), {"table", "--min-submissions", "12", "Q5"}).code, 0);
+  const auto requests = suite_.Requests<analytics::v1::TabulateRequest>(kTabulate);
+  EXPECT_EQ(requests.at(0).wait_for().submissions(), 12u);
+  EXPECT_THAT(requests.at(0).wait_for().further_submissions(), ElementsAre(9, 14));
+  EXPECT_THAT(requests.at(1).wait_for().further_submissions(), ElementsAre());
+  EXPECT_THAT(requests.at(1).questions(), ElementsAre("Q5"));
+  EXPECT_EQ(RunCtl(suite_.address(), {"table", "--min-submissions", "12,x", "Q5"}).code, 2);
+}
+
 TEST_F(TableTest, AFilterTakesOneValueSoThatQuestionsMayFollow) {
   RunCtl(suite_.address(), {"table", "--filter", "complete", "Q5"});
   const auto request = suite_.Requests<analytics::v1::TabulateRequest>(kTabulate).at(0);

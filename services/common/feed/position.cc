@@ -15,6 +15,12 @@ void SetSubmissions(survey::v1::FeedPosition& position, int partition, uint64_t 
   position.set_further_submissions(partition - 1, sequence);
 }
 
+std::string SubmissionsText(const survey::v1::FeedPosition& position) {
+  std::string text = std::to_string(position.submissions());
+  for (const uint64_t sequence : position.further_submissions()) text.append(",").append(std::to_string(sequence));
+  return text;
+}
+
 bool Reached(const survey::v1::FeedPosition& position, const survey::v1::FeedPosition& wanted) {
   for (int partition = 0; partition <= wanted.further_submissions_size(); ++partition) {
     if (Submissions(position, partition) < Submissions(wanted, partition)) return false;

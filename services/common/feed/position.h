@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "peiling/survey/v1/feed.pb.h"
 
@@ -10,6 +11,9 @@ namespace peiling::feed {
 // Sequence in the submission feed of a partition, from 0.
 uint64_t Submissions(const survey::v1::FeedPosition& position, int partition);
 void SetSubmissions(survey::v1::FeedPosition& position, int partition, uint64_t sequence);
+
+// The sequences in the order of the partitions: "12", "12,9,14".
+std::string SubmissionsText(const survey::v1::FeedPosition& position);
 
 // Whether `position` is at `wanted` or beyond, in every feed.
 bool Reached(const survey::v1::FeedPosition& position, const survey::v1::FeedPosition& wanted);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "services/common/csv/csv_reader.h"
+#include "services/common/feed/position.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/ctl/client/await.h"
@@ -180,7 +181,7 @@ std::string SummaryText(const intake::v1::ImportSummary& summary, const std::str
 Table SummaryTable(const intake::v1::ImportSummary& summary) {
   Table table({{"ROWS"}, {"ADDED"}, {"UPDATED"}, {"UNCHANGED"}, {"REFUSED"}, {"WITH ERRORS"}, {"WITH WARNINGS"}, {"SUBMISSIONS"}});
   table.Add({summary.rows(), summary.added(), summary.updated(), summary.unchanged(), summary.refused(), summary.with_errors(),
-             summary.with_warnings(), static_cast<int64_t>(summary.position().submissions())});
+             summary.with_warnings(), feed::SubmissionsText(summary.position())});
   return table;
 }
 

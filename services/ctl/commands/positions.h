@@ -1,6 +1,9 @@
 // --min-submissions, --min-records: figures that count at least so much.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "CLI/App.hpp"
 #include "peiling/survey/v1/feed.pb.h"
 
@@ -8,7 +11,8 @@ namespace peiling::ctl {
 
 // A FeedPosition as flags.
 struct MinimumPosition {
-  uint64_t submissions = 0;
+  // By partition.
+  std::vector<uint64_t> submissions;
   uint64_t records = 0;
 
   void AddFlags(CLI::App& command);

@@ -21,6 +21,12 @@ TEST(FeedPosition, HoldsASequenceForEveryPartition) {
   EXPECT_EQ(Submissions(position, 40), 0u);
 }
 
+TEST(FeedPosition, IsWrittenByPartition) {
+  EXPECT_EQ(SubmissionsText(At({})), "0");
+  EXPECT_EQ(SubmissionsText(At({7})), "7");
+  EXPECT_EQ(SubmissionsText(At({7, 0, 9})), "7,0,9");
+}
+
 TEST(FeedPosition, IsReachedInEveryFeedOrNotAtAll) {
   EXPECT_TRUE(Reached(At({7, 3}, 5), At({7, 3}, 5)));
   EXPECT_TRUE(Reached(At({7, 3}, 5), At({6}, 0)));
