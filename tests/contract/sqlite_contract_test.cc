@@ -16,6 +16,9 @@ const auto kKinds = ::testing::Values(Kind{"SqliteFile", [] { return std::make_u
 INSTANTIATE_TEST_SUITE_P(Stores, StoreContract, kKinds, NameOfKind);
 INSTANTIATE_TEST_SUITE_P(Stores, StoreHistory, kKinds, NameOfKind);
 
+// A file belongs to one store.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SharedStoreContract);
+
 TEST(OpenStore, RefusesWhatIsNoAddress) {
   for (const char* address : {"", "sqlite", "sqlite:", "file.db", "mysql:file.db"}) {
     auto store = OpenStore(address, "test");

@@ -297,7 +297,12 @@ TEST(SqliteStoreOnSmallDisk, WhenItIsFullCommitsFailAndGoOnOnceThereIsRoom) {
     EXPECT_EQ(status::Reason(full), "STORAGE_FULL");
     ExpectWhole(*store, acknowledged);
   }
+  EXPECT_EQ(status::Reason(store->Health()), "STORAGE_FULL");
   disk.Free();
+  // Nobody writes, and yet it is known that one can again.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!store->Health().ok() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_TRUE(store->Health().ok()) << store->Health();
   EXPECT_TRUE(store->Commit(Pair("after", std::string(256 << 10, 'x'))).ok());
   acknowledged.insert("after");
   store.reset();

@@ -34,6 +34,18 @@ constexpr char kOtherWave[] = "surveys/s/waves/x";
 
 }  // namespace
 
+std::vector<std::pair<std::string, uint64_t>> StoreContract::Sequences() {
+  auto documents = store_->List(kWave, "", "", 1000);
+  EXPECT_TRUE(documents.ok()) << documents.status();
+  std::vector<std::pair<std::string, uint64_t>> sequences;
+  for (const Document& document : *documents) {
+    sequences.emplace_back(document.key, document.sequence);
+    EXPECT_EQ((*store_->Get(kWave, document.key))->sequence, document.sequence);
+    EXPECT_EQ(store_->GetMany(kWave, {document.key})->front()->sequence, document.sequence);
+  }
+  return sequences;
+}
+
 void StoreContract::Open() {
   store_.reset();
   store_ = MustOpen(*place_);
@@ -94,6 +106,41 @@ TEST_P(StoreContract, CommitWithoutEventsTellsWhereTheFeedStands) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->first_sequence, 0u);
   EXPECT_EQ(result->last_sequence, 1u);
+}
+
+TEST_P(StoreContract, DocumentsTakeTheSequenceOfTheirEvent) {
+  ASSERT_TRUE(Commit({kWave, {}, {}, {"before"}}).ok());
+  const std::optional<size_t> none;
+  ASSERT_TRUE(Commit({kWave, {{"a", "1", none, 0}, {"b", "1", none, 1}, {"c", "1"}, {"d", "1", none, 0}}, {}, {"x", "y"}}).ok());
+  EXPECT_THAT(Sequences(), ElementsAre(Pair("a", 2), Pair("b", 3), Pair("c", 0), Pair("d", 2)));
+  // The last write counts, whether it has an event or not.
+  ASSERT_TRUE(Commit({kWave, {{"a", "2"}, {"b", std::nullopt, none, 0}, {"c", "2", none, 0}}, {}, {"z"}}).ok());
+  EXPECT_THAT(Sequences(), ElementsAre(Pair("a", 0), Pair("c", 4), Pair("d", 2)));
+  ASSERT_TRUE(Put("b", "again").ok());
+  EXPECT_THAT(Sequences(), ElementsAre(Pair("a", 0), Pair("b", 0), Pair("c", 4), Pair("d", 2)));
+}
+
+TEST_P(StoreContract, AWriteNamesAnEventOfItsOwnBatch) {
+  ASSERT_TRUE(Commit({kWave, {}, {}, {"of another batch"}}).ok());
+  const std::vector<std::vector<std::string>> batches = {{}, {"event"}};
+  for (size_t count = 0; count < batches.size(); ++count) {
+    const absl::Status status = Commit({kWave, {{"a", "1", std::nullopt, count}}, {}, batches[count]});
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(status::Reason(status), "NO_SUCH_EVENT");
+    EXPECT_THAT(Get("a"), Pair(0, ""));
+  }
+  EXPECT_EQ(*store_->LastSequence(kWave), 1u);
+}
+
+TEST_P(StoreContract, WhatWasReadCanBeConfirmedAndTheStoreIsWell) {
+  EXPECT_TRUE(store_->Confirm("nowhere").ok());
+  ASSERT_TRUE(Put("a", "1").ok());
+  EXPECT_THAT(Get("a"), Pair(1, "1"));
+  EXPECT_TRUE(store_->Confirm(kWave).ok());
+  EXPECT_TRUE(store_->Health().ok()) << store_->Health();
+  // What is the caller's fault does not make the store ill.
+  EXPECT_FALSE(Put("a", "2", 7).ok());
+  EXPECT_TRUE(store_->Health().ok()) << store_->Health();
 }
 
 TEST_P(StoreContract, BytesOfAnyKindSurvive) {
@@ -306,6 +353,21 @@ TEST_P(StoreContract, ListsByPrefixInBytewiseOrder) {
   EXPECT_THAT(Keys("b/", "", 0), IsEmpty());
 }
 
+TEST_P(StoreContract, CountsByPrefix) {
+  for (const char* key : {"a", "b", "b/1", "b/2", "b/\xff", "b0", "\xff", "\xff\xff"}) ASSERT_TRUE(Put(key, key).ok());
+  ASSERT_TRUE(Put("b/deleted", "x").ok());
+  ASSERT_TRUE(Delete("b/deleted").ok());
+  ASSERT_TRUE(Commit({kOtherWave, {{"b/1", "of another partition"}}}).ok());
+  const std::vector<std::pair<std::string, uint64_t>> counts = {{"", 8},       {"a", 1},    {"b", 5},        {"b/", 3}, {"b/1", 1},
+                                                                {"b/\xff", 1}, {"\xff", 2}, {"\xff\xff", 1}, {"c", 0},  {"b/deleted", 0}};
+  for (const auto& [prefix, count] : counts) EXPECT_EQ(*store_->Count(kWave, prefix), count) << prefix;
+  ASSERT_TRUE(Delete("b/1").ok());
+  ASSERT_TRUE(Delete("b/1").ok());
+  ASSERT_TRUE(Put("b/2", "again").ok());
+  ASSERT_TRUE(Put("b/deleted", "again").ok());
+  EXPECT_EQ(*store_->Count(kWave, "b/"), 3u);
+}
+
 TEST_P(StoreContract, PagesCoverEverythingOnce) {
   std::set<std::string> want;
   for (int i = 0; i < 97; ++i) {
@@ -338,6 +400,7 @@ TEST_P(StoreContract, WhatWasNeverWrittenIsEmpty) {
   EXPECT_THAT(Get("a", "nowhere"), Pair(0, ""));
   EXPECT_THAT(Feed(0, 10, "nowhere"), IsEmpty());
   EXPECT_EQ(*store_->LastSequence("nowhere"), 0u);
+  EXPECT_EQ(*store_->Count("nowhere", ""), 0u);
   EXPECT_THAT(*store_->List("nowhere", "", "", 10), IsEmpty());
   EXPECT_THAT(*store_->GetMany("nowhere", {"a", "b"}), SizeIs(2));
   EXPECT_TRUE(Commit({"nowhere", {{"a", std::nullopt}}}).ok());

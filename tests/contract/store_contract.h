@@ -3,6 +3,7 @@
 //
 //   INSTANTIATE_TEST_SUITE_P(Mine, StoreContract, ::testing::Values(Kind{"Mine", [] { return std::make_unique<MyPlace>(); }}), NameOfKind);
 //   INSTANTIATE_TEST_SUITE_P(Mine, StoreHistory, …);
+//   INSTANTIATE_TEST_SUITE_P(Mine, SharedStoreContract, …);  // or GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SharedStoreContract)
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,9 +45,24 @@ class StoreContract : public ::testing::TestWithParam<Kind> {
   std::vector<std::pair<uint64_t, std::string>> Feed(uint64_t after = 0, size_t limit = 100'000,
                                                      const std::string& partition = "surveys/s/waves/w");
   std::vector<std::string> Keys(const std::string& prefix, const std::string& after = "", size_t limit = 1000);
+  // Of all documents, however they are read.
+  std::vector<std::pair<std::string, uint64_t>> Sequences();
 
   std::unique_ptr<Place> place_ = GetParam().make();
   std::unique_ptr<Store> store_;
+};
+
+// Several openers at once; for places that are shared.
+class SharedStoreContract : public StoreContract {
+ protected:
+  void SetUp() override {
+    Open();
+    other_ = MustOpen(*place_);
+    ASSERT_NE(other_, nullptr);
+  }
+
+  // The same store as `store_`.
+  std::unique_ptr<Store> other_;
 };
 
 // Random histories beside a model.
