@@ -44,6 +44,13 @@ TEST_F(WatchTest, OnceShowsWhatThereIsAndStops) {
   EXPECT_EQ(suite_.Requests<intake::v1::WatchSubmissionsRequest>(IntakeMethod("WatchSubmissions")).at(0).after_sequence(), 5u);
 }
 
+TEST_F(WatchTest, SubmissionsAreThoseOfAPartition) {
+  EXPECT_EQ(RunCtl(suite_.address(), {"watch", "submissions", "--once", "--partition", "3"}).code, 0);
+  EXPECT_EQ(suite_.Requests<intake::v1::WatchSubmissionsRequest>(IntakeMethod("WatchSubmissions")).at(0).partition(), 3);
+  EXPECT_EQ(RunCtl(suite_.address(), {"watch", "submissions", "--partition", "64"}).code, 2);
+  EXPECT_EQ(RunCtl(suite_.address(), {"watch", "records", "--partition", "0"}).code, 2);
+}
+
 TEST_F(WatchTest, ProgressIsALineForEachChangeElsewhereThanOnATerminal) {
   const Outcome outcome = RunCtl(suite_.address(), {"watch", "progress", "--once"});
   EXPECT_EQ(outcome.code, 0);

@@ -1,9 +1,11 @@
 // watch progress | submissions | records: what happens, as it happens, until Ctrl-C.
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/ctl/client/interrupt.h"
 #include "services/ctl/commands/commands.h"
@@ -15,6 +17,7 @@ namespace {
 
 struct Options {
   uint64_t after = 0;
+  int partition = 0;
   bool once = false;
 };
 
@@ -97,6 +100,7 @@ absl::StatusOr<ExitCode> WatchFeed(Session& session, const Options& options,
   Request request;
   request.set_parent(*wave);
   request.set_after_sequence(options.after);
+  if constexpr (std::is_same_v<Request, intake::v1::WatchSubmissionsRequest>) request.set_partition(options.partition);
   return Follow(session, method, request, [&](const Response& response) {
     if (!response.has_caught_up()) {
       session.output().ShowLine(response, Printable(line(response)));
@@ -119,6 +123,11 @@ void AddWatch(CommandLine& line) {
     CLI::App& command = line.AddCommand(group, {.name = name, .description = description, .examples = examples},
                                         [run, options](Session& session) { return run(session, *options); });
     if (feed) command.add_option("--after", options->after, "Begin after this sequence; by default at the beginning");
+    if (name == "submissions") {
+      command.add_option("--partition", options->partition, "Of which of the wave's partitions, from 0; each has a feed of its own")
+          ->check(CLI::Range(0, names::kMaxPartitions - 1))
+          ->capture_default_str();
+    }
     command.add_flag("--once", options->once, "Show what there is and stop");
   };
   add("progress", "Follow the fieldwork",
