@@ -134,7 +134,7 @@ class Application {
   absl::Status RenewWavesOfChangedQuestionnaires();
   absl::Status RenewWave(const std::string& questionnaire, const std::string& fingerprint, const storage::Document& document);
   absl::Status CheckNotInUse(const v1::Wave& before, const v1::Wave& after);
-  absl::StatusOr<std::vector<v1::WaveEvent>> Events();
+  absl::StatusOr<std::vector<std::string>> Events();
   absl::Status Commit(const std::string& digest, const v1::ApplyDocumentsResponse& response);
 
   const v1::ApplyDocumentsRequest& request_;
@@ -262,17 +262,25 @@ absl::Status Application::PutWaveValue(const v1::Wave& wave, std::vector<v1::App
 
 absl::Status Application::CheckNotInUse(const v1::Wave& before, const v1::Wave& after) {
   const std::string& name = before.name();
-  const bool questions =
-      before.questionnaire_fingerprint() != after.questionnaire_fingerprint() || before.questionnaire() != after.questionnaire();
-  if (!questions && before.frame_date() == after.frame_date()) return absl::OkStatus();
+  std::string field, message;
+  if (before.questionnaire_fingerprint() != after.questionnaire_fingerprint() || before.questionnaire() != after.questionnaire()) {
+    field = "questionnaire";
+    message =
+        absl::StrCat(name, " has responses to ", before.questionnaire(), ", so its questions cannot change; give a new wave a new version");
+  } else if (before.frame_date() != after.frame_date()) {
+    field = "frame_date";
+    message = absl::StrCat(name, " has responses, so its frame_date stays ", before.frame_date());
+  } else if (before.partitions() != after.partitions()) {
+    field = "partitions";
+    message = absl::StrCat(name, " has responses, so its partitions stay ", before.partitions());
+  } else {
+    return absl::OkStatus();
+  }
   absl::StatusOr<const std::string*> in_use = transaction_.Get(InUseKey(name));
   if (!in_use.ok()) return in_use.status();
   if (*in_use == nullptr) return absl::OkStatus();
-  return status::Error(absl::StatusCode::kFailedPrecondition, "QUESTIONNAIRE_IN_USE",
-                       questions ? absl::StrCat(name, " has responses to ", before.questionnaire(),
-                                                ", so its questions cannot change; give a new wave a new version")
-                                 : absl::StrCat(name, " has responses, so its frame_date stays ", before.frame_date()),
-                       {{"wave", name}, {"questionnaire", before.questionnaire()}});
+  return status::Error(absl::StatusCode::kFailedPrecondition, "QUESTIONNAIRE_IN_USE", message,
+                       {{"wave", name}, {"questionnaire", before.questionnaire()}, {"field", field}});
 }
 
 absl::Status Application::RenewWave(const std::string& questionnaire, const std::string& fingerprint, const storage::Document& document) {
@@ -313,33 +321,28 @@ absl::Status Application::PutPublished(Item& item, PublishedDocument& document) 
   return status;
 }
 
-absl::StatusOr<std::vector<v1::WaveEvent>> Application::Events() {
-  std::vector<v1::WaveEvent> events;
+absl::StatusOr<std::vector<std::string>> Application::Events() {
+  std::vector<std::string> events;
   for (const auto& [name, report_changed] : changed_waves_) {
     absl::StatusOr<const std::string*> value = transaction_.Get(WaveKey(name));
     if (!value.ok()) return value.status();
-    v1::WaveEvent& event = events.emplace_back();
+    v1::WaveEvent event;
     event.mutable_wave()->ParseFromString(**value);
     event.mutable_wave()->set_etag(Etag(transaction_.VersionAfter(WaveKey(name))));
     event.set_published_report_changed(report_changed);
+    events.push_back(event.SerializeAsString());
   }
   return events;
 }
 
 absl::Status Application::Commit(const std::string& digest, const v1::ApplyDocumentsResponse& response) {
-  absl::StatusOr<std::vector<v1::WaveEvent>> events = Events();
+  absl::StatusOr<std::vector<std::string>> events = Events();
   if (!events.ok()) return events.status();
   storage::Batch batch = transaction_.ToBatch();
   if (!request_.request_id().empty()) batch.writes.push_back(storage::ReceiptWrite(request_.request_id(), digest, response));
-  if (batch.writes.empty()) return absl::OkStatus();
-  batch.events = [&events](uint64_t sequence) {
-    std::vector<std::string> values;
-    for (v1::WaveEvent& event : *events) {
-      event.set_sequence(sequence++);
-      values.push_back(event.SerializeAsString());
-    }
-    return values;
-  };
+  // What is there already, as the answer says, may have been written by somebody else just now.
+  if (batch.writes.empty()) return transaction_.store().Confirm(Catalog::kPartition);
+  batch.events = *std::move(events);
   return transaction_.store().Commit(std::move(batch)).status();
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/race.h"
 #include "services/intake/apply_documents.h"
 
 namespace peiling::intake {
@@ -53,7 +54,8 @@ absl::StatusOr<std::vector<storage::Document>> ListPage(storage::Store& store, c
 }
 
 bool SameQuestions(const WaveQuestions& left, const WaveQuestions& right) {
-  return left.frame_date == right.frame_date && left.questionnaire->fingerprint() == right.questionnaire->fingerprint();
+  return left.frame_date == right.frame_date && left.partitions == right.partitions &&
+         left.questionnaire->fingerprint() == right.questionnaire->fingerprint();
 }
 
 absl::Status QuestionsChanged(const std::string& wave) {
@@ -74,6 +76,7 @@ absl::StatusOr<v1::ApplyDocumentsResponse> Catalog::Apply(const v1::ApplyDocumen
   for (int attempt = 1;; ++attempt) {
     absl::StatusOr<v1::ApplyDocumentsResponse> response = ApplyDocuments(store_, request);
     if (!absl::IsAborted(response.status()) || attempt == kAttempts) return response;
+    storage::PauseAfterRace(attempt);
   }
 }
 
@@ -160,6 +163,7 @@ absl::StatusOr<std::shared_ptr<const WaveQuestions>> Catalog::LoadQuestions(cons
   if (!compiled.ok()) return compiled.status();
   return std::make_shared<const WaveQuestions>(WaveQuestions{.wave = name,
                                                              .frame_date = wave->frame_date(),
+                                                             .partitions = wave->partitions(),
                                                              .questionnaire = *std::move(compiled),
                                                              .questionnaire_name = wave->questionnaire(),
                                                              .wave_version = wave_document->version,
@@ -169,6 +173,18 @@ absl::StatusOr<std::shared_ptr<const WaveQuestions>> Catalog::LoadQuestions(cons
 absl::StatusOr<std::shared_ptr<const WaveQuestions>> Catalog::Questions(const std::string& wave) {
   if (std::shared_ptr<const WaveQuestions> found = FindInUse(wave)) return found;
   return LoadQuestions(wave);
+}
+
+absl::StatusOr<int> Catalog::Partitions(const std::string& wave) {
+  if (const auto found = FindInUse(wave)) return found->partitions;
+  absl::StatusOr<v1::Wave> read = GetWave(wave);
+  if (!read.ok()) return read.status();
+  return read->partitions();
+}
+
+int Catalog::KnownPartitions(const std::string& wave) {
+  const auto found = FindInUse(wave);
+  return found == nullptr ? 1 : found->partitions;
 }
 
 absl::Status Catalog::Use(const WaveQuestions& questions) {
@@ -184,7 +200,10 @@ absl::Status Catalog::Use(const WaveQuestions& questions) {
     batch.expectations = {{WaveKey(questions.wave), (*current)->wave_version},
                           {QuestionnaireKey((*current)->questionnaire_name), (*current)->questionnaire_version}};
     const absl::Status committed = store_.Commit(std::move(batch)).status();
-    if (absl::IsAborted(committed)) continue;
+    if (absl::IsAborted(committed)) {
+      storage::PauseAfterRace(attempt);
+      continue;
+    }
     if (!committed.ok()) return committed;
     const std::unique_lock lock(mutex_);
     in_use_[questions.wave] = *std::move(current);

@@ -1,7 +1,8 @@
 // The catalogue: surveys, waves, questionnaires and published reports. It has a partition of the store to itself, whose feed tells of
 // waves.
 //
-// The questions and the frame date of a wave are free to change until it takes in its first response; from then on they are fixed for ever.
+// The questions, the frame date and the partitions of a wave are free to change until it takes in its first response; from then on they
+// are fixed for ever.
 // That moment is itself a document of the catalogue (Use), so that a change of questions and a first response cannot pass each other by.
 #pragma once
 
@@ -24,6 +25,8 @@ struct WaveQuestions {
   // "surveys/s/waves/w".
   std::string wave;
   std::string frame_date;
+  // Over how many its responses are spread, at least 1.
+  int partitions = 1;
   std::shared_ptr<const survey::CompiledQuestionnaire> questionnaire;
   // What it was read from.
   std::string questionnaire_name;
@@ -58,6 +61,11 @@ class Catalog {
   // The questions of a wave, ready for work; from memory once the wave is in use. NOT_FOUND/WAVE_NOT_FOUND.
   absl::StatusOr<std::shared_ptr<const WaveQuestions>> Questions(const std::string& wave);
 
+  // Over how many partitions the responses of a wave are spread; from memory once the wave is in use. NOT_FOUND/WAVE_NOT_FOUND.
+  absl::StatusOr<int> Partitions(const std::string& wave);
+  // The same without asking the store: 1 when it would have to be asked.
+  int KnownPartitions(const std::string& wave);
+
   // To be called before responses to these questions are stored: fixes them for ever. Costs nothing from the second time on.
   // ABORTED/CONCURRENT_CHANGE when the wave has other questions by now.
   absl::Status Use(const WaveQuestions& questions);
@@ -68,7 +76,7 @@ class Catalog {
 
   storage::Store& store_;
   std::shared_mutex mutex_;
-  // By wave. Nothing in it can change any more.
+  // By wave, once it is durable that the wave is in use. Nothing in it can change any more, whoever writes to the store.
   absl::flat_hash_map<std::string, std::shared_ptr<const WaveQuestions>> in_use_;
 };
 

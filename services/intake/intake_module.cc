@@ -22,6 +22,8 @@ class IntakeModule final : public server::Module {
 
   std::string name() const override { return v1::IntakeService::service_full_name(); }
   void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
+  bool ready() const override { return store_->Health().ok(); }
+  std::string not_ready_reason() const override { return std::string(store_->Health().message()); }
   // Watches end; calls under way go on.
   void Stop() override { store_->Interrupt(); }
 
@@ -39,14 +41,16 @@ class IntakeModule final : public server::Module {
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
-  app.add_option("--store", options.store, "where surveys and responses are kept, e.g. sqlite:/var/lib/peiling/intake.db")
+  app.add_option(
+         "--store", options.store,
+         "where surveys and responses are kept: sqlite:PATH for one replica, or a Redis that replicas share, e.g. redis://host:6379")
       ->envname("PEILING_INTAKE_STORE")
       ->capture_default_str();
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> validation) {
   if (absl::Status status = CheckTimeZone(); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store);
+  absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "intake");
   if (!store.ok()) return store.status();
   return std::make_unique<IntakeModule>(*std::move(store), std::move(validation));
 }

@@ -5,6 +5,7 @@
 #include "google/protobuf/arena.h"
 #include "grpcpp/support/message_allocator.h"
 #include "services/common/feed/serve.h"
+#include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/intake/answers.h"
@@ -150,10 +151,13 @@ grpc::Status IntakeService::ImportResponses(ServerContext* context,
 
 grpc::Status IntakeService::GetResponse(ServerContext*, const v1::GetResponseRequest* request, v1::GetResponseResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  absl::StatusOr<StoredResponse> stored = responses_.Get(request->name());
+  const std::string wave = names::WaveOf(request->name());
+  const absl::StatusOr<int> partitions = catalog_.Partitions(wave);
+  if (!partitions.ok()) return status::ToGrpc(partitions.status());
+  absl::StatusOr<StoredResponse> stored = responses_.Get(request->name(), *partitions);
   if (!stored.ok()) return status::ToGrpc(stored.status());
   if (request->view() == v1::RESPONSE_VIEW_PERSONAL) {
-    auto questions = catalog_.Questions(names::WaveOf(request->name()));
+    auto questions = catalog_.Questions(wave);
     if (!questions.ok()) return status::ToGrpc(questions.status());
     PutBackPersonal(*(*questions)->questionnaire, std::move(stored->personal), *stored->response.mutable_answers());
   }
@@ -164,19 +168,22 @@ grpc::Status IntakeService::GetResponse(ServerContext*, const v1::GetResponseReq
 grpc::Status IntakeService::ListResponses(ServerContext*, const v1::ListResponsesRequest* request, v1::ListResponsesResponse* response) {
   paging::Page page;
   if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
-  if (auto wave = catalog_.GetWave(request->parent()); !wave.ok()) return status::ToGrpc(wave.status());
-  return Reply(responses_.List(*request, page), response);
+  const absl::StatusOr<int> partitions = catalog_.Partitions(request->parent());
+  if (!partitions.ok()) return status::ToGrpc(partitions.status());
+  return Reply(responses_.List(*request, *partitions, page), response);
 }
 
 grpc::Status IntakeService::WithdrawResponse(ServerContext*, const v1::WithdrawResponseRequest* request,
                                              v1::WithdrawResponseResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  return Reply(responses_.Withdraw(*request), response);
+  const absl::StatusOr<int> partitions = catalog_.Partitions(names::WaveOf(request->name()));
+  if (!partitions.ok()) return status::ToGrpc(partitions.status());
+  return Reply(responses_.Withdraw(*request, *partitions), response);
 }
 
 template <typename Message>
 grpc::Status IntakeService::Watch(ServerContext* context, const std::string& partition, uint64_t after_sequence,
-                                  ServerWriter<Message>* writer, const std::function<bool(const std::string&, Message&)>& fill) {
+                                  ServerWriter<Message>* writer, const std::function<bool(const storage::FeedEvent&, Message&)>& fill) {
   const Place place(watchers_, kMaxWatchers);
   if (!place.free()) {
     return status::ToGrpc(
@@ -186,7 +193,7 @@ grpc::Status IntakeService::Watch(ServerContext* context, const std::string& par
   bool readable = true;
   const feed::Sink sink{.event =
                             [&](const storage::FeedEvent& event) {
-                              readable = fill(event.value, message);
+                              readable = fill(event, message);
                               return readable && writer->Write(message);
                             },
                         .caught_up =
@@ -202,18 +209,28 @@ grpc::Status IntakeService::Watch(ServerContext* context, const std::string& par
 
 grpc::Status IntakeService::WatchWaves(ServerContext* context, const v1::WatchWavesRequest* request,
                                        ServerWriter<v1::WatchWavesResponse>* writer) {
-  return Watch<v1::WatchWavesResponse>(
-      context, Catalog::kPartition, request->after_sequence(), writer,
-      [](const std::string& bytes, v1::WatchWavesResponse& message) { return message.mutable_wave()->ParseFromString(bytes); });
+  return Watch<v1::WatchWavesResponse>(context, Catalog::kPartition, request->after_sequence(), writer,
+                                       [](const storage::FeedEvent& event, v1::WatchWavesResponse& message) {
+                                         const bool readable = message.mutable_wave()->ParseFromString(event.value);
+                                         message.mutable_wave()->set_sequence(event.sequence);
+                                         return readable;
+                                       });
 }
 
 grpc::Status IntakeService::WatchSubmissions(ServerContext* context, const v1::WatchSubmissionsRequest* request,
                                              ServerWriter<v1::WatchSubmissionsResponse>* writer) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  if (auto wave = catalog_.GetWave(request->parent()); !wave.ok()) return status::ToGrpc(wave.status());
-  return Watch<v1::WatchSubmissionsResponse>(
-      context, request->parent(), request->after_sequence(), writer,
-      [](const std::string& bytes, v1::WatchSubmissionsResponse& message) { return message.mutable_submission()->ParseFromString(bytes); });
+  const absl::StatusOr<int> partitions = catalog_.Partitions(request->parent());
+  if (!partitions.ok()) return status::ToGrpc(partitions.status());
+  if (absl::Status valid = ValidatePartition(*request, *partitions); !valid.ok()) return status::ToGrpc(valid);
+  return Watch<v1::WatchSubmissionsResponse>(context, names::PartitionName(request->parent(), request->partition()),
+                                             request->after_sequence(), writer,
+                                             [](const storage::FeedEvent& event, v1::WatchSubmissionsResponse& message) {
+                                               const bool readable = message.mutable_submission()->ParseFromString(event.value);
+                                               message.mutable_submission()->set_sequence(event.sequence);
+                                               message.mutable_submission()->mutable_response()->set_sequence(event.sequence);
+                                               return readable;
+                                             });
 }
 
 }  // namespace peiling::intake

@@ -51,10 +51,10 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
                                 grpc::ServerWriter<v1::WatchSubmissionsResponse>* writer) override;
 
  private:
-  // Serves a feed as a watch; `fill` reads an event's bytes into a message of the stream.
+  // Serves a feed as a watch; `fill` reads an event into a message of the stream.
   template <typename Message>
   grpc::Status Watch(grpc::ServerContext* context, const std::string& partition, uint64_t after_sequence,
-                     grpc::ServerWriter<Message>* writer, const std::function<bool(const std::string&, Message&)>& fill);
+                     grpc::ServerWriter<Message>* writer, const std::function<bool(const storage::FeedEvent&, Message&)>& fill);
 
   storage::Store& store_;
   Catalog& catalog_;

@@ -1,6 +1,7 @@
 #include "services/intake/response_importer.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,7 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/log/log.h"
+#include "services/common/names/partitions.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/race.h"
 #include "services/intake/answers.h"
 #include "services/intake/metrics.h"
 #include "services/intake/respondent_key.h"
@@ -61,15 +64,20 @@ class Import {
   absl::Status Validate(Group& group);
   // Names the rows and takes personal answers apart.
   void Complete(Group& group);
-  // Compares the group with what is stored, and stores what differs.
+  // Compares the group with what is stored, and stores what differs: partition by partition.
   absl::Status Store(Group& group);
-  absl::Status Compare(Group& group);
+  using Part = std::vector<Row*>;
+  absl::Status Store(int partition, const Part& part);
+  absl::Status Compare(int partition, const Part& part);
   absl::Status Report(Group& group);
   absl::Status Summarise();
   absl::Status Write(const v1::ImportResponsesResponse& report) const;
   void Count(const v1::ImportRow& row);
   // The next group from position `next` on, which it moves along.
-  static Group TakeGroup(std::vector<ExportRow>& rows, size_t& next);
+  Group TakeGroup(std::vector<ExportRow>& rows, size_t& next) const;
+  size_t GroupRows() const {
+    return std::min(ResponseImporter::kGroupRows * static_cast<size_t>(questions_->partitions), ResponseImporter::kMostGroupRows);
+  }
   absl::Status Gone() const { return status::Error(absl::StatusCode::kCancelled, "CANCELLED", "the client is gone"); }
 
   Catalog& catalog_;
@@ -131,10 +139,10 @@ absl::Status Import::ReadFile(ExportReader& reader) {
   return read;
 }
 
-Import::Group Import::TakeGroup(std::vector<ExportRow>& rows, size_t& next) {
+Import::Group Import::TakeGroup(std::vector<ExportRow>& rows, size_t& next) const {
   Group group;
   size_t bytes = 0;
-  for (; next < rows.size() && group.size() < ResponseImporter::kGroupRows; ++next) {
+  for (; next < rows.size() && group.size() < GroupRows(); ++next) {
     bytes += rows[next].response.ByteSizeLong();
     if (!group.empty() && bytes > kGroupBytes) break;
     group.push_back({.read = std::move(rows[next])});
@@ -144,7 +152,7 @@ Import::Group Import::TakeGroup(std::vector<ExportRow>& rows, size_t& next) {
 
 absl::Status Import::TakeIn(std::vector<ExportRow>& rows, bool all) {
   size_t next = 0;
-  while (rows.size() - next >= ResponseImporter::kGroupRows || (all && next < rows.size())) {
+  while (rows.size() - next >= GroupRows() || (all && next < rows.size())) {
     if (stream_.cancelled()) return Gone();
     if (absl::Status status = TakeInGroup(TakeGroup(rows, next)); !status.ok()) return status;
   }
@@ -193,14 +201,13 @@ void Import::Complete(Group& group) {
   }
 }
 
-absl::Status Import::Compare(Group& group) {
+absl::Status Import::Compare(int partition, const Part& part) {
   std::vector<std::string> ids;
-  for (const Row& row : group) ids.push_back(row.read.id);
-  auto stored = responses_.FindMany(header_.parent(), ids);
+  for (const Row* row : part) ids.push_back(row->read.id);
+  auto stored = responses_.FindMany(header_.parent(), partition, ids);
   if (!stored.ok()) return stored.status();
-  for (size_t i = 0; i < group.size(); ++i) {
-    Row& row = group[i];
-    if (row.read.id.empty()) continue;
+  for (size_t i = 0; i < part.size(); ++i) {
+    Row& row = *part[i];
     const std::optional<StoredResponse>& old = (*stored)[i];
     row.expected_version = old ? old->version : 0;
     row.message.clear();
@@ -218,20 +225,37 @@ absl::Status Import::Compare(Group& group) {
   return absl::OkStatus();
 }
 
-absl::Status Import::Store(Group& group) {
-  for (int attempt = 1;; ++attempt) {
-    if (absl::Status status = Compare(group); !status.ok()) return status;
-    std::vector<ResponseChange> changes;
-    for (Row& row : group) {
-      if (row.outcome != v1::IMPORT_OUTCOME_ADDED && row.outcome != v1::IMPORT_OUTCOME_UPDATED) continue;
-      changes.push_back({.response = &row.read.response, .personal = row.personal, .expected_version = row.expected_version});
-    }
-    if (changes.empty() || header_.dry_run()) return absl::OkStatus();
-    if (absl::Status status = catalog_.Use(*questions_); !status.ok()) return status;
-    const absl::Status status = responses_.Commit(header_.parent(), changes).status();
-    if (!absl::IsAborted(status) || attempt == kAttempts) return status;
-    // What was filled in for the commit is no part of the content; Compare leaves it out.
+absl::Status Import::Store(int partition, const Part& part) {
+  if (absl::Status status = Compare(partition, part); !status.ok() || header_.dry_run()) return status;
+  std::vector<ResponseChange> changes;
+  for (Row* row : part) {
+    if (row->outcome != v1::IMPORT_OUTCOME_ADDED && row->outcome != v1::IMPORT_OUTCOME_UPDATED) continue;
+    changes.push_back({.response = &row->read.response, .personal = row->personal, .expected_version = row->expected_version});
   }
+  // It is reported that the others are there as they should be.
+  if (changes.size() < part.size()) {
+    if (absl::Status status = responses_.Confirm(header_.parent(), partition); !status.ok()) return status;
+  }
+  if (changes.empty()) return absl::OkStatus();
+  if (absl::Status status = catalog_.Use(*questions_); !status.ok()) return status;
+  return responses_.Commit(header_.parent(), partition, changes);
+}
+
+absl::Status Import::Store(Group& group) {
+  std::map<int, Part> parts;
+  for (Row& row : group) {
+    if (!row.read.id.empty()) parts[names::PartitionOf(row.read.id, questions_->partitions)].push_back(&row);
+  }
+  for (const auto& [partition, part] : parts) {
+    absl::Status status = Store(partition, part);
+    for (int attempt = 1; absl::IsAborted(status) && attempt < kAttempts; ++attempt) {
+      storage::PauseAfterRace(attempt);
+      // What was filled in for the commit is no part of the content; Compare leaves it out.
+      status = Store(partition, part);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 void Import::Count(const v1::ImportRow& row) {
@@ -276,10 +300,10 @@ absl::Status Import::Report(Group& group) {
 }
 
 absl::Status Import::Summarise() {
-  absl::StatusOr<uint64_t> sequence = responses_.LastSequence(header_.parent());
-  if (!sequence.ok()) return sequence.status();
+  absl::StatusOr<survey::v1::FeedPosition> end = responses_.End(header_.parent(), questions_->partitions);
+  if (!end.ok()) return end.status();
   v1::ImportResponsesResponse report;
-  summary_.mutable_position()->set_submissions(*sequence);
+  *summary_.mutable_position() = *std::move(end);
   *report.mutable_summary() = summary_;
   return Write(report);
 }

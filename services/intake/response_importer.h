@@ -26,8 +26,9 @@ struct ImportStream {
 // Thread-safe; each call of Run is one import. Imports of one wave may run at the same time.
 class ResponseImporter {
  public:
-  // Rows in one group.
+  // Rows in one group, for each of the wave's partitions; and at most.
   static constexpr size_t kGroupRows = 64;
+  static constexpr size_t kMostGroupRows = 512;
 
   // All must outlive the importer.
   ResponseImporter(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator)

@@ -3,8 +3,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/feed/feed_metrics.h"
+#include "services/common/feed/position.h"
+#include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/catalog.h"
 #include "services/intake/metrics.h"
@@ -15,10 +19,10 @@ namespace {
 
 constexpr char kResponsePrefix[] = "response/";
 constexpr char kSecretKey[] = "secret";
-constexpr char kTallyKey[] = "tally";
 // Responses a List looks at for one page, so that a rare state does not hold the call.
 constexpr size_t kMaxScanned = 10'000;
-// Bytes of a page, which must fit in a message (4 MiB) together with one response more and its findings, and responses read at a time.
+// Bytes of a page, which must fit in a message (4 MiB) together with one response more and its findings, and responses looked for at a
+// time.
 constexpr size_t kPageBytes = 1 << 20;
 constexpr size_t kReadAtATime = 100;
 // How often a withdrawal that lost a race is tried again.
@@ -36,7 +40,6 @@ std::string EventOf(v1::Response& response) {
   google::protobuf::RepeatedPtrField<validation::v1::Issue> issues(response.GetArena());
   issues.Swap(response.mutable_issues());
   v1::SubmissionEvent event;
-  event.set_sequence(response.sequence());
   event.unsafe_arena_set_allocated_response(&response);
   std::string bytes = event.SerializeAsString();
   event.unsafe_arena_release_response();
@@ -44,10 +47,9 @@ std::string EventOf(v1::Response& response) {
   return bytes;
 }
 
-// What the event of a response does not hold, and where that is.
+// What the event of a response does not hold.
 v1::Response Remainder(const v1::Response& response) {
   v1::Response remainder;
-  remainder.set_sequence(response.sequence());
   remainder.set_etag(response.etag());
   *remainder.mutable_issues() = response.issues();
   return remainder;
@@ -62,104 +64,149 @@ void AddPersonal(const std::string& id, const ResponseChange& change, std::vecto
   }
 }
 
+// The documents of a wave's responses, by id over all its partitions.
+class ResponseDocuments {
+ public:
+  ResponseDocuments(storage::Store& store, const std::string& wave, int partitions, const std::string& after)
+      : store_(store), read_at_a_time_(kReadAtATime / partitions + 1) {
+    for (int i = 0; i < partitions; ++i) sources_.push_back({.partition = names::PartitionName(wave, i), .after = after});
+  }
+
+  // The next; nullopt at the end.
+  absl::StatusOr<std::optional<storage::Document>> Next() {
+    Source* first = nullptr;
+    for (Source& source : sources_) {
+      if (absl::Status status = Fill(source); !status.ok()) return status;
+      if (source.next == source.read.size()) continue;
+      if (first == nullptr || source.front().key < first->front().key) first = &source;
+    }
+    if (first == nullptr) return std::nullopt;
+    return std::move(first->read[first->next++]);
+  }
+
+ private:
+  // A partition, and what was read of it ahead.
+  struct Source {
+    std::string partition;
+    std::string after;
+    std::vector<storage::Document> read = {};
+    size_t next = 0;
+    bool ended = false;
+
+    const storage::Document& front() const { return read[next]; }
+  };
+
+  absl::Status Fill(Source& source) {
+    if (source.next < source.read.size() || source.ended) return absl::OkStatus();
+    auto read = store_.List(source.partition, kResponsePrefix, source.after, read_at_a_time_);
+    if (!read.ok()) return read.status();
+    source.read = *std::move(read);
+    source.next = 0;
+    source.ended = source.read.size() < read_at_a_time_;
+    if (!source.ended) source.after = source.read.back().key;
+    return absl::OkStatus();
+  }
+
+  storage::Store& store_;
+  const size_t read_at_a_time_;
+  std::vector<Source> sources_;
+};
+
 }  // namespace
 
-ResponseStore::Tally& ResponseStore::TallyOf(const std::string& wave) {
-  const std::lock_guard lock(mutex_);
-  std::unique_ptr<Tally>& tally = tallies_[wave];
-  if (tally == nullptr) tally = std::make_unique<Tally>();
-  return *tally;
-}
-
-absl::Status ResponseStore::Read(const std::string& wave, Tally& tally) {
-  auto document = store_.Get(wave, kTallyKey);
-  if (!document.ok()) return document.status();
-  tally.counts.Clear();
-  tally.version = document->has_value() ? (*document)->version : 0;
-  if (document->has_value() && !tally.counts.ParseFromString((*document)->value)) return Corrupt(kTallyKey);
-  tally.known = true;
-  return absl::OkStatus();
-}
-
-absl::StatusOr<uint64_t> ResponseStore::Commit(const std::string& wave, std::vector<ResponseChange>& changes) {
-  Tally& tally = TallyOf(wave);
-  const std::lock_guard lock(tally.mutex);
-  if (!tally.known) {
-    if (absl::Status status = Read(wave, tally); !status.ok()) return status;
-  }
-  v1::Wave counts = tally.counts;
-  const uint64_t first_sequence = counts.last_sequence() + 1;
-  storage::Batch batch{.partition = wave};
-  batch.writes.reserve(changes.size() * 3 + 1);
-  std::vector<std::string> events;
+absl::Status ResponseStore::Commit(const std::string& wave, int partition, std::vector<ResponseChange>& changes) {
+  storage::Batch batch{.partition = names::PartitionName(wave, partition)};
+  batch.writes.reserve(changes.size() * 3);
+  batch.events.reserve(changes.size());
   for (ResponseChange& change : changes) {
     v1::Response& response = *change.response;
-    counts.set_last_sequence(counts.last_sequence() + 1);
-    if (change.expected_version == 0) counts.set_response_count(counts.response_count() + 1);
-    response.set_sequence(counts.last_sequence());
+    response.clear_sequence();
     response.clear_etag();
-    events.push_back(EventOf(response));
+    const size_t event = batch.events.size();
+    batch.events.push_back(EventOf(response));
     response.set_etag(Etag(change.expected_version + 1));
     const v1::Response remainder = Remainder(response);
     const std::string id = names::LastId(response.name());
-    batch.writes.push_back({.key = ResponseKey(id), .value = remainder.SerializeAsString(), .expected_version = change.expected_version});
+    batch.writes.push_back(
+        {.key = ResponseKey(id), .value = remainder.SerializeAsString(), .expected_version = change.expected_version, .event = event});
     AddPersonal(id, change, batch.writes);
-    if (!change.request_id.empty()) batch.writes.push_back(storage::ReceiptWrite(change.request_id, change.digest, remainder));
+    if (!change.request_id.empty()) {
+      batch.writes.push_back(storage::ReceiptWrite(change.request_id, change.digest, remainder));
+      batch.writes.back().event = event;
+    }
   }
-  batch.writes.push_back({.key = kTallyKey, .value = counts.SerializeAsString(), .expected_version = tally.version});
-  batch.events = [&events](uint64_t) { return events; };
   const absl::StatusOr<storage::CommitResult> committed = store_.Commit(std::move(batch));
-  tally.known = committed.ok();
   if (!committed.ok()) return committed.status();
-  if (committed->first_sequence != first_sequence) {
-    return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "the submission feed does not match its tally", {{"wave", wave}});
-  }
-  tally.counts = std::move(counts);
-  ++tally.version;
-  return committed->last_sequence;
+  for (size_t i = 0; i < changes.size(); ++i) changes[i].response->set_sequence(committed->first_sequence + i);
+  feed::RecordEnd(feed::kSubmissions, wave, partition, committed->last_sequence);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Response> ResponseStore::Complete(const std::string& wave, const v1::Response& remainder) {
-  auto events = store_.ReadFeed(wave, remainder.sequence() - 1, 1);
+absl::StatusOr<std::optional<v1::Response>> ResponseStore::ReadEvent(const std::string& partition, uint64_t sequence) {
+  auto events = store_.ReadFeed(partition, sequence - 1, 1);
   if (!events.ok()) return events.status();
+  if (events->empty()) return std::nullopt;
   v1::SubmissionEvent event;
-  if (events->empty() || !event.ParseFromString(events->front().value)) {
-    return Corrupt(absl::StrCat("of event ", remainder.sequence()));
-  }
-  event.mutable_response()->MergeFrom(remainder);
+  if (!event.ParseFromString(events->front().value)) return Corrupt(absl::StrCat("of event ", sequence));
+  event.mutable_response()->set_sequence(sequence);
   return std::move(*event.mutable_response());
 }
 
-absl::StatusOr<v1::Response> ResponseStore::Read(const std::string& wave, const storage::Document& document) {
+absl::StatusOr<v1::Response> ResponseStore::Read(const std::string& partition, const storage::Document& document) {
   v1::Response remainder;
-  if (!remainder.ParseFromString(document.value)) return Corrupt(document.key);
-  return Complete(wave, remainder);
+  if (!remainder.ParseFromString(document.value) || document.sequence == 0) return Corrupt(document.key);
+  const auto belongs = [&document](const absl::StatusOr<std::optional<v1::Response>>& event) {
+    return event->has_value() && ResponseKey(names::LastId((*event)->name())) == document.key;
+  };
+  absl::StatusOr<std::optional<v1::Response>> event = ReadEvent(partition, document.sequence);
+  if (event.ok() && !belongs(event)) {
+    // Documents are seen before they are durable, events are not.
+    if (absl::Status status = store_.Confirm(partition); !status.ok()) return status;
+    event = ReadEvent(partition, document.sequence);
+  }
+  if (!event.ok()) return event.status();
+  if (!belongs(event)) {
+    // What was seen before it was durable can be gone by now, and its sequence be another's.
+    auto now = store_.Get(partition, document.key);
+    if (!now.ok()) return now.status();
+    if (now->has_value() && (*now)->sequence == document.sequence) return Corrupt(document.key);
+    return status::Error(absl::StatusCode::kAborted, "CONCURRENT_CHANGE", "the response changed while it was read; try again");
+  }
+  (*event)->MergeFrom(remainder);
+  return **std::move(event);
 }
 
-absl::StatusOr<std::optional<v1::Response>> ResponseStore::FindAnswer(const std::string& wave, const std::string& request_id,
+absl::StatusOr<std::optional<v1::Response>> ResponseStore::FindAnswer(const std::string& wave, int partition, const std::string& request_id,
                                                                       const std::string& digest) {
-  v1::Response receipt;
-  auto found = storage::FindReceipt(store_, wave, request_id, digest, receipt);
+  const std::string name = names::PartitionName(wave, partition);
+  v1::Response remainder;
+  uint64_t sequence = 0;
+  auto found = storage::FindReceipt(store_, name, request_id, digest, remainder, &sequence);
   if (!found.ok()) return found.status();
   if (!*found) return std::nullopt;
-  return Complete(wave, receipt);
+  absl::StatusOr<std::optional<v1::Response>> event = ReadEvent(name, sequence);
+  if (!event.ok()) return event.status();
+  if (!event->has_value()) return Corrupt(storage::ReceiptKey(request_id));
+  (*event)->MergeFrom(remainder);
+  return event;
 }
 
-absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMany(const std::string& wave,
+absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMany(const std::string& wave, int partition,
                                                                                    const std::vector<std::string>& ids) {
+  const std::string name = names::PartitionName(wave, partition);
   std::vector<std::string> keys;
   keys.reserve(ids.size() * 2);
   for (const std::string& id : ids) {
     keys.push_back(ResponseKey(id));
     keys.push_back(PersonalKey(id));
   }
-  auto documents = store_.GetMany(wave, keys);
+  auto documents = store_.GetMany(name, keys);
   if (!documents.ok()) return documents.status();
   std::vector<std::optional<StoredResponse>> responses(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     const std::optional<storage::Document>& document = (*documents)[2 * i];
     if (!document) continue;
-    absl::StatusOr<v1::Response> response = Read(wave, *document);
+    absl::StatusOr<v1::Response> response = Read(name, *document);
     if (!response.ok()) return response.status();
     StoredResponse& stored = responses[i].emplace(StoredResponse{.response = *std::move(response), .version = document->version});
     const std::optional<storage::Document>& personal = (*documents)[2 * i + 1];
@@ -168,8 +215,13 @@ absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMa
   return responses;
 }
 
-absl::StatusOr<StoredResponse> ResponseStore::Get(const std::string& name) {
-  auto found = FindMany(names::WaveOf(name), {names::LastId(name)});
+absl::Status ResponseStore::Confirm(const std::string& wave, int partition) {
+  return store_.Confirm(names::PartitionName(wave, partition));
+}
+
+absl::StatusOr<StoredResponse> ResponseStore::Get(const std::string& name, int partitions) {
+  const std::string id = names::LastId(name);
+  auto found = FindMany(names::WaveOf(name), names::PartitionOf(id, partitions), {id});
   if (!found.ok()) return found.status();
   if (!found->front()) {
     return status::Error(absl::StatusCode::kNotFound, "RESPONSE_NOT_FOUND", absl::StrCat("\"", name, "\" does not exist"),
@@ -178,40 +230,38 @@ absl::StatusOr<StoredResponse> ResponseStore::Get(const std::string& name) {
   return *std::move(found->front());
 }
 
-absl::StatusOr<v1::ListResponsesResponse> ResponseStore::List(const v1::ListResponsesRequest& request, const paging::Page& page) {
+absl::StatusOr<v1::ListResponsesResponse> ResponseStore::List(const v1::ListResponsesRequest& request, int partitions,
+                                                              const paging::Page& page) {
   v1::ListResponsesResponse response;
+  ResponseDocuments documents(store_, request.parent(), partitions, page.after);
   std::string after = page.after;
   size_t bytes = 0;
-  for (size_t scanned = 0;;) {
-    auto documents = store_.List(request.parent(), kResponsePrefix, after, kReadAtATime);
-    if (!documents.ok()) return documents.status();
-    for (const storage::Document& document : *documents) {
-      if (response.responses_size() == page.size || bytes >= kPageBytes) {
-        response.set_next_page_token(paging::NextPageToken(request, after));
-        return response;
-      }
-      after = document.key;
-      absl::StatusOr<v1::Response> read = Read(request.parent(), document);
-      if (!read.ok()) return read.status();
-      if (request.state() != v1::RESPONSE_STATE_UNSPECIFIED && read->state() != request.state()) continue;
-      bytes += read->ByteSizeLong();
-      *response.add_responses() = *std::move(read);
-    }
-    if (documents->size() < kReadAtATime) return response;
-    scanned += documents->size();
-    if (scanned >= kMaxScanned) {
+  for (size_t scanned = 0;; ++scanned) {
+    auto document = documents.Next();
+    if (!document.ok()) return document.status();
+    if (!document->has_value()) return response;
+    if (response.responses_size() == page.size || bytes >= kPageBytes || scanned == kMaxScanned) {
       response.set_next_page_token(paging::NextPageToken(request, after));
       return response;
     }
+    after = (*document)->key;
+    const int partition = names::PartitionOf(after.substr(sizeof(kResponsePrefix) - 1), partitions);
+    absl::StatusOr<v1::Response> read = Read(names::PartitionName(request.parent(), partition), **document);
+    if (!read.ok()) return read.status();
+    if (request.state() != v1::RESPONSE_STATE_UNSPECIFIED && read->state() != request.state()) continue;
+    bytes += read->ByteSizeLong();
+    *response.add_responses() = *std::move(read);
   }
 }
 
-absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawResponseRequest& request, const std::string& digest) {
+absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawResponseRequest& request, int partitions,
+                                                        const std::string& digest) {
   const std::string wave = names::WaveOf(request.name());
-  auto answer = FindAnswer(wave, request.request_id(), digest);
+  const int partition = names::PartitionOf(names::LastId(request.name()), partitions);
+  auto answer = FindAnswer(wave, partition, request.request_id(), digest);
   if (!answer.ok()) return answer.status();
   if (*answer) return **std::move(answer);
-  absl::StatusOr<StoredResponse> stored = Get(request.name());
+  absl::StatusOr<StoredResponse> stored = Get(request.name(), partitions);
   if (!stored.ok()) return stored.status();
   v1::Response& response = stored->response;
   if (!request.etag().empty() && request.etag() != response.etag()) {
@@ -219,6 +269,7 @@ absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawRespon
                          {{"name", request.name()}});
   }
   if (response.state() == v1::RESPONSE_STATE_WITHDRAWN) {
+    if (absl::Status status = Confirm(wave, partition); !status.ok()) return status;
     return status::Error(absl::StatusCode::kFailedPrecondition, "ALREADY_WITHDRAWN", "the response was withdrawn before",
                          {{"name", request.name()}});
   }
@@ -229,30 +280,50 @@ absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawRespon
                                           .expected_version = stored->version,
                                           .request_id = request.request_id(),
                                           .digest = digest}};
-  if (absl::Status status = Commit(wave, changes).status(); !status.ok()) return status;
+  if (absl::Status status = Commit(wave, partition, changes); !status.ok()) return status;
   CountResponse(Outcome::kWithdrawn);
   return std::move(response);
 }
 
-absl::StatusOr<v1::WithdrawResponseResponse> ResponseStore::Withdraw(const v1::WithdrawResponseRequest& request) {
+absl::StatusOr<v1::WithdrawResponseResponse> ResponseStore::Withdraw(const v1::WithdrawResponseRequest& request, int partitions) {
   v1::WithdrawResponseRequest content = request;
   content.clear_request_id();
   const std::string digest = storage::RequestDigest(content);
-  absl::StatusOr<v1::Response> response = TryWithdraw(request, digest);
+  absl::StatusOr<v1::Response> response = TryWithdraw(request, partitions, digest);
   for (int attempt = 1; attempt < kAttempts && status::Reason(response.status()) == "CONCURRENT_CHANGE"; ++attempt) {
-    response = TryWithdraw(request, digest);
+    storage::PauseAfterRace(attempt);
+    response = TryWithdraw(request, partitions, digest);
   }
   if (!response.ok()) return response.status();
   v1::WithdrawResponseResponse answer;
-  answer.mutable_position()->set_submissions(response->sequence());
+  feed::SetSubmissions(*answer.mutable_position(), names::PartitionOf(names::LastId(request.name()), partitions), response->sequence());
   *answer.mutable_response() = *std::move(response);
   return answer;
 }
 
+absl::StatusOr<survey::v1::FeedPosition> ResponseStore::End(const std::string& wave, int partitions) {
+  survey::v1::FeedPosition position;
+  for (int i = 0; i < partitions; ++i) {
+    absl::StatusOr<uint64_t> last = store_.LastSequence(names::PartitionName(wave, i));
+    if (!last.ok()) return last.status();
+    feed::SetSubmissions(position, i, *last);
+  }
+  return position;
+}
+
 absl::StatusOr<v1::Wave> ResponseStore::WithTally(v1::Wave wave) {
-  Tally tally;
-  if (absl::Status status = Read(wave.name(), tally); !status.ok()) return status;
-  wave.MergeFrom(tally.counts);
+  uint64_t responses = 0, events = 0;
+  for (int i = 0; i < wave.partitions(); ++i) {
+    const std::string partition = names::PartitionName(wave.name(), i);
+    absl::StatusOr<uint64_t> count = store_.Count(partition, kResponsePrefix);
+    if (!count.ok()) return count.status();
+    absl::StatusOr<uint64_t> last = store_.LastSequence(partition);
+    if (!last.ok()) return last.status();
+    responses += *count;
+    events += *last;
+  }
+  wave.set_response_count(static_cast<int64_t>(responses));
+  wave.set_last_sequence(events);
   return wave;
 }
 
@@ -262,18 +333,22 @@ absl::StatusOr<std::string> ResponseStore::Secret(const std::string& wave, bool 
     const auto found = secrets_.find(wave);
     if (found != secrets_.end()) return found->second;
   }
-  auto document = store_.Get(wave, kSecretKey);
+  const std::string partition = names::PartitionName(wave, 0);
+  auto document = store_.Get(partition, kSecretKey);
   if (!document.ok()) return document.status();
   std::string secret = document->has_value() ? (*document)->value : "";
   if (secret.empty() && !create) return "";
   if (secret.empty()) {
     secret = NewSecret();
-    storage::Batch batch{.partition = wave};
+    storage::Batch batch{.partition = partition};
     batch.writes.push_back({.key = kSecretKey, .value = secret, .expected_version = 0});
     const absl::Status status = store_.Commit(std::move(batch)).status();
     // Somebody else made one.
     if (absl::IsAborted(status)) return Secret(wave, create);
     if (!status.ok()) return status;
+  } else if (absl::Status status = store_.Confirm(partition); !status.ok()) {
+    // One that may still be lost makes keys that will equal no others.
+    return status;
   }
   const std::lock_guard lock(mutex_);
   return secrets_.emplace(wave, secret).first->second;

@@ -1,6 +1,7 @@
 #include "services/intake/submission_batcher.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -10,7 +11,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/arena.h"
+#include "services/common/feed/position.h"
+#include "services/common/names/partitions.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/answers.h"
 #include "services/intake/metrics.h"
@@ -27,10 +31,14 @@ constexpr int kAttempts = 20;
 // Longest a group waits for validation, when its callers would wait for ever.
 constexpr std::chrono::seconds kValidationTimeout{30};
 
-// Ids that sort by time: what is written together then lies together in the store.
-std::string NewId(absl::Time now) {
+// Ids that sort by time: what is written together then lies together in the store. Drawn until one belongs to the partition.
+std::string NewId(absl::Time now, int partition, int partitions) {
   thread_local absl::BitGen random;
-  return absl::StrFormat("r-%012x%010x", absl::ToUnixMillis(now), absl::Uniform<uint64_t>(random, 0, uint64_t{1} << 40));
+  const std::string time = absl::StrFormat("r-%012x", absl::ToUnixMillis(now));
+  while (true) {
+    std::string id = absl::StrFormat("%s%010x", time, absl::Uniform<uint64_t>(random, 0, uint64_t{1} << 40));
+    if (names::PartitionOf(id, partitions) == partition) return id;
+  }
 }
 
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
@@ -72,12 +80,14 @@ void SubmissionBatcher::Stop() {
 void SubmissionBatcher::Submit(const v1::SubmitResponseRequest& request, std::chrono::system_clock::time_point deadline,
                                v1::SubmitResponseResponse* response, Done done) {
   // The receipt lies with the wave, so the response is all the content there is.
+  const int partitions = catalog_.KnownPartitions(request.parent());
   std::unique_ptr<Submission> submission(new Submission{.request = request,
                                                         .deadline = deadline,
                                                         .answer = *response,
                                                         .done = std::move(done),
                                                         .bytes = request.ByteSizeLong(),
-                                                        .digest = storage::RequestDigest(request.response())});
+                                                        .digest = storage::RequestDigest(request.response()),
+                                                        .partition = names::PartitionOf(request.request_id(), partitions)});
   submission->response() = request.response();
   if (absl::Status status = Enqueue(submission); !status.ok()) Finish(*submission, status);
 }
@@ -103,7 +113,8 @@ SubmissionBatcher::Group SubmissionBatcher::NextGroup() {
   std::unordered_set<std::string_view> request_ids;
   std::deque<std::unique_ptr<Submission>> others;
   for (std::unique_ptr<Submission>& submission : waiting_) {
-    const bool fits = group.empty() || (submission->request.parent() == group.front()->request.parent() &&
+    const bool fits = group.empty() || (submission->partition == group.front()->partition &&
+                                        submission->request.parent() == group.front()->request.parent() &&
                                         group.size() < limits_.max_group && bytes + submission->bytes <= limits_.max_group_bytes);
     if (fits && request_ids.insert(submission->request.request_id()).second) {
       bytes += submission->bytes;
@@ -137,9 +148,18 @@ void SubmissionBatcher::TakeIn(Group group) {
   if (group.empty()) return;
   const absl::StatusOr<std::shared_ptr<const WaveQuestions>> questions = catalog_.Questions(group.front()->request.parent());
   if (!questions.ok()) return FinishAll(group, questions.status());
-  Validate(**questions, group);
-  if (!group.empty()) Complete(**questions, group);
-  if (!group.empty()) Store(**questions, group);
+  // Just one, but for those who came before it was known how many there are.
+  std::map<int, Group> partitions;
+  for (auto& submission : group) {
+    partitions[names::PartitionOf(submission->request.request_id(), (*questions)->partitions)].push_back(std::move(submission));
+  }
+  for (auto& [partition, part] : partitions) TakeIn(**questions, partition, std::move(part));
+}
+
+void SubmissionBatcher::TakeIn(const WaveQuestions& questions, int partition, Group group) {
+  Validate(questions, partition, group);
+  if (!group.empty()) Complete(questions, partition, group);
+  if (!group.empty()) Store(questions, partition, group);
 }
 
 void SubmissionBatcher::DropLate(Group& group) {
@@ -150,7 +170,7 @@ void SubmissionBatcher::DropLate(Group& group) {
   });
 }
 
-void SubmissionBatcher::Validate(const WaveQuestions& questions, Group& group) {
+void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, Group& group) {
   google::protobuf::Arena arena;
   auto& request = *google::protobuf::Arena::CreateMessage<ValidateResponsesRequest>(&arena);
   std::chrono::system_clock::time_point latest = group.front()->deadline;
@@ -172,7 +192,7 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, Group& group) {
   auto results = validator_.Validate(questions, make_context, request);
   if (!results.ok()) {
     // What was stored before needs no judgement to be answered again.
-    AnswerRepeats(questions.wave, group);
+    AnswerRepeats(questions.wave, partition, group);
     return FinishAll(group, results.status());
   }
   int next = 0;
@@ -188,7 +208,7 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, Group& group) {
   });
 }
 
-void SubmissionBatcher::Complete(const WaveQuestions& questions, Group& group) {
+void SubmissionBatcher::Complete(const WaveQuestions& questions, int partition, Group& group) {
   const bool stored = std::any_of(group.begin(), group.end(), [](const auto& submission) { return !submission->request.validate_only(); });
   absl::StatusOr<std::string> secret = responses_.Secret(questions.wave, stored);
   if (!secret.ok()) return FinishAll(group, secret.status());
@@ -204,12 +224,12 @@ void SubmissionBatcher::Complete(const WaveQuestions& questions, Group& group) {
       Finish(*submission, absl::OkStatus());
       return true;
     }
-    response.set_name(absl::StrCat(questions.wave, "/responses/", NewId(now)));
+    response.set_name(absl::StrCat(questions.wave, "/responses/", NewId(now, partition, questions.partitions)));
     return false;
   });
 }
 
-void SubmissionBatcher::Store(const WaveQuestions& questions, Group& group) {
+void SubmissionBatcher::Store(const WaveQuestions& questions, int partition, Group& group) {
   if (absl::Status status = catalog_.Use(questions); !status.ok()) return FinishAll(group, status);
   for (int attempt = 1; !group.empty(); ++attempt) {
     std::vector<ResponseChange> changes;
@@ -220,22 +240,26 @@ void SubmissionBatcher::Store(const WaveQuestions& questions, Group& group) {
                          .request_id = submission->request.request_id(),
                          .digest = submission->digest});
     }
-    const absl::Status status = responses_.Commit(questions.wave, changes).status();
+    const absl::Status status = responses_.Commit(questions.wave, partition, changes);
     if (absl::IsAborted(status) && attempt < kAttempts) {
-      AnswerRepeats(questions.wave, group);
+      AnswerRepeats(questions.wave, partition, group);
+      // Somebody else wrote the same request, and what it came to could not be seen yet.
+      if (group.size() == changes.size()) storage::PauseAfterRace(attempt);
       continue;
     }
-    for (const auto& submission : group) submission->answer.mutable_position()->set_submissions(submission->response().sequence());
+    for (const auto& submission : group) {
+      feed::SetSubmissions(*submission->answer.mutable_position(), partition, submission->response().sequence());
+    }
     FinishAll(group, status);
   }
 }
 
-void SubmissionBatcher::AnswerRepeats(const std::string& wave, Group& group) {
+void SubmissionBatcher::AnswerRepeats(const std::string& wave, int partition, Group& group) {
   std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
-    auto found = responses_.FindAnswer(wave, submission->request.request_id(), submission->digest);
+    auto found = responses_.FindAnswer(wave, partition, submission->request.request_id(), submission->digest);
     if (found.ok() && !*found) return false;
     if (found.ok()) {
-      submission->answer.mutable_position()->set_submissions((*found)->sequence());
+      feed::SetSubmissions(*submission->answer.mutable_position(), partition, (*found)->sequence());
       submission->response() = std::move(**found);
     }
     Finish(*submission, found.status());

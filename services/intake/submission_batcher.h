@@ -1,5 +1,5 @@
 // Takes in finished responses. Those that come at the same time share one call to validation and one durable commit, which is what makes
-// many small writes fast; who comes while a group is under way waits for the next, without holding a thread.
+// many small writes fast; who comes while all workers have a group under way waits for the next, without holding a thread.
 #pragma once
 
 #include <chrono>
@@ -30,8 +30,8 @@ struct BatchLimits {
   size_t max_group = 128;
   // Their bytes together, so that a group fits in a message to validation. A larger submission goes alone.
   size_t max_group_bytes = 2 << 20;
-  // Groups under way: while one is written, the next is validated. At least 1.
-  int workers = 2;
+  // Groups under way: while some are written, others are validated. At least 1.
+  int workers = 4;
 };
 
 // Thread-safe.
@@ -64,6 +64,8 @@ class SubmissionBatcher {
     const Done done;
     const size_t bytes;
     const std::string digest;
+    // Of its wave, as far as that is known without asking the store.
+    const int partition;
     survey::v1::Answers personal = {};
 
     v1::Response& response() { return *answer.mutable_response(); }
@@ -72,16 +74,17 @@ class SubmissionBatcher {
 
   absl::Status Enqueue(std::unique_ptr<Submission>& submission);
   void Work();
-  // Waits for the next group: submissions of one wave, no request twice. Empty: the end.
+  // Waits for the next group: submissions to one partition of a wave, no request twice. Empty: the end.
   Group NextGroup();
   void TakeIn(Group group);
+  void TakeIn(const WaveQuestions& questions, int partition, Group group);
   // Each of these leaves in `group` those that go on; the others are finished.
   void DropLate(Group& group);
-  void Validate(const WaveQuestions& questions, Group& group);
-  void Complete(const WaveQuestions& questions, Group& group);
-  void Store(const WaveQuestions& questions, Group& group);
+  void Validate(const WaveQuestions& questions, int partition, Group& group);
+  void Complete(const WaveQuestions& questions, int partition, Group& group);
+  void Store(const WaveQuestions& questions, int partition, Group& group);
   // Takes those out of the group that were answered before.
-  void AnswerRepeats(const std::string& wave, Group& group);
+  void AnswerRepeats(const std::string& wave, int partition, Group& group);
   static void Finish(Submission& submission, const absl::Status& status);
   static void FinishAll(Group& group, const absl::Status& status);
 

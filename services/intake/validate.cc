@@ -156,6 +156,14 @@ absl::Status Validate(const v1::WithdrawResponseRequest& request) {
 
 absl::Status Validate(const v1::WatchSubmissionsRequest& request) { return CheckName("parent", request.parent(), kWave); }
 
+absl::Status ValidatePartition(const v1::WatchSubmissionsRequest& request, int partitions) {
+  BadRequest bad;
+  if (request.partition() < 0 || request.partition() >= partitions) {
+    bad.Add("partition", absl::StrCat(request.partition(), ", want 0 to ", partitions - 1));
+  }
+  return bad.ToStatus();
+}
+
 absl::Status ValidateImportHeader(const v1::ImportResponsesRequest& request) {
   BadRequest bad;
   if (!request.has_header()) {

@@ -20,6 +20,8 @@ absl::Status Validate(const v1::GetResponseRequest& request);
 absl::Status Validate(const v1::ListResponsesRequest& request, paging::Page& page);
 absl::Status Validate(const v1::WithdrawResponseRequest& request);
 absl::Status Validate(const v1::WatchSubmissionsRequest& request);
+// The same once it is known how many partitions the wave has.
+absl::Status ValidatePartition(const v1::WatchSubmissionsRequest& request, int partitions);
 
 // The first message of an import, and the later ones.
 absl::Status ValidateImportHeader(const v1::ImportResponsesRequest& request);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/common/names/partitions.h"
 #include "services/common/survey/compiled_questionnaire.h"
 #include "services/common/survey/read_published.h"
 #include "services/common/survey/read_questionnaire.h"
@@ -32,6 +33,13 @@ void CheckOrder(YamlMap& map, std::string_view earlier, std::string_view later) 
   }
 }
 
+int ReadPartitions(YamlMap& map) {
+  const int64_t partitions = map.Integer("partitions").value_or(1);
+  if (partitions >= 1 && partitions <= names::kMaxPartitions) return static_cast<int>(partitions);
+  map.document().Fail(map.Find("partitions")->place, partitions, ", want 1 to ", names::kMaxPartitions);
+  return 1;
+}
+
 WaveDocument ReadWave(YamlMap& map) {
   WaveDocument document;
   intake::v1::Wave& wave = document.wave;
@@ -45,6 +53,7 @@ WaveDocument ReadWave(YamlMap& map) {
   wave.set_first_deadline(map.Date("first_deadline"));
   wave.set_closed(map.Date("closed"));
   wave.set_synthetic_notice(map.Text("synthetic_notice"));
+  wave.set_partitions(ReadPartitions(map));
   CheckOrder(map, "opened", "first_deadline");
   CheckOrder(map, "opened", "closed");
   CheckOrder(map, "first_deadline", "closed");
