@@ -52,4 +52,13 @@ void Count(const v1::Case& survey_case, int sign, v1::CleaningReport& report) {
   if (survey_case.state() == v1::CASE_STATE_WAITING) report.set_waiting_cases(report.waiting_cases() + sign);
 }
 
+void Add(const v1::CleaningReport& share, v1::CleaningReport& report) {
+  const auto& descriptor = *v1::CleaningReport::descriptor();
+  const auto& fields = *v1::CleaningReport::GetReflection();
+  for (int i = 0; i < descriptor.field_count(); ++i) {
+    const auto* field = descriptor.field(i);
+    fields.SetInt64(&report, field, fields.GetInt64(report, field) + fields.GetInt64(share, field));
+  }
+}
+
 }  // namespace peiling::dedup

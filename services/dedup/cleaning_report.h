@@ -10,4 +10,7 @@ void Count(const v1::Decision& decision, int sign, v1::CleaningReport& report);
 void Count(const v1::Record& record, int sign, v1::CleaningReport& report);
 void Count(const v1::Case& survey_case, int sign, v1::CleaningReport& report);
 
+// Adds one share of a report to another.
+void Add(const v1::CleaningReport& share, v1::CleaningReport& report);
+
 }  // namespace peiling::dedup

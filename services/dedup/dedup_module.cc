@@ -37,9 +37,6 @@ class DedupModule final : public server::Module {
     store_->Interrupt();
   }
 
-  // To be called before anything is served.
-  absl::Status Load() { return waves_.Load(); }
-
  private:
   const std::unique_ptr<storage::Store> store_;
   Waves waves_;
@@ -62,12 +59,10 @@ void AddFlags(CLI::App& app, Options& options) {
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> intake,
                                                            std::shared_ptr<grpc::Channel> registry) {
-  auto store = storage::OpenStore(options.store);
+  auto store = storage::OpenStore(options.store, "dedup");
   if (!store.ok()) return store.status();
-  auto module = std::make_unique<DedupModule>(options, *std::move(store), intake::v1::IntakeService::NewStub(std::move(intake)),
-                                              registry::v1::RegistryService::NewStub(std::move(registry)));
-  if (absl::Status loaded = module->Load(); !loaded.ok()) return loaded;
-  return module;
+  return std::make_unique<DedupModule>(options, *std::move(store), intake::v1::IntakeService::NewStub(std::move(intake)),
+                                       registry::v1::RegistryService::NewStub(std::move(registry)));
 }
 
 }  // namespace peiling::dedup

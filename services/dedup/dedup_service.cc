@@ -26,20 +26,20 @@ grpc::Status Reply(absl::StatusOr<Response> result, Response* response) {
 
 }  // namespace
 
-absl::StatusOr<WaveView> DedupService::View(const std::string& wave) const {
+absl::StatusOr<WaveView> DedupService::View(const std::string& wave) {
   if (auto ledger = waves_.Find(wave); !ledger.ok()) return ledger.status();
   return WaveView(store_, wave);
 }
 
 template <typename Request, typename Response, typename Read>
-grpc::Status DedupService::Get(const Request& request, Response* response, Read read) const {
+grpc::Status DedupService::Get(const Request& request, Response* response, Read read) {
   if (absl::Status checked = validate::Check(request); !checked.ok()) return status::ToGrpc(checked);
   auto view = View(names::WaveOf(request.name()));
   return view.ok() ? Reply(((*view).*read)(request), response) : status::ToGrpc(view.status());
 }
 
 template <typename Request, typename Response, typename Read>
-grpc::Status DedupService::List(const Request& request, Response* response, Read read) const {
+grpc::Status DedupService::List(const Request& request, Response* response, Read read) {
   auto page = validate::CheckList(request);
   if (!page.ok()) return status::ToGrpc(page.status());
   auto view = View(request.parent());
@@ -132,6 +132,7 @@ absl::Status DedupService::Watch(const grpc::ServerContext& context, const v1::W
   const feed::Sink sink{.event =
                             [&](const storage::FeedEvent& event) {
                               readable = message.mutable_change()->ParseFromString(event.value);
+                              message.mutable_change()->set_sequence(event.sequence);
                               return readable && writer.Write(message);
                             },
                         .caught_up =

@@ -42,12 +42,12 @@ class DedupService final : public v1::DedupService::Service {
 
  private:
   // WAVE_NOT_FOUND when there is none.
-  absl::StatusOr<WaveView> View(const std::string& wave) const;
+  absl::StatusOr<WaveView> View(const std::string& wave);
   // Reads something after its request was checked.
   template <typename Request, typename Response, typename Read>
-  grpc::Status Get(const Request& request, Response* response, Read read) const;
+  grpc::Status Get(const Request& request, Response* response, Read read);
   template <typename Request, typename Response, typename Read>
-  grpc::Status List(const Request& request, Response* response, Read read) const;
+  grpc::Status List(const Request& request, Response* response, Read read);
   absl::StatusOr<v1::GetCleaningReportResponse> WaitAndReport(const grpc::ServerContext& context,
                                                               const v1::GetCleaningReportRequest& request);
   absl::Status Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request);

@@ -17,6 +17,9 @@ class Rulings {
   Rulings(const Rulings&) = delete;
   Rulings& operator=(const Rulings&) = delete;
 
+  // All, in the order they were made.
+  const std::vector<v1::Ruling>& all() const { return rulings_; }
+
   // Each gives the standing ruling, or null when there is none.
   // For which municipalities the response is (assign or split).
   const v1::Ruling* Assignment(const std::string& response) const;

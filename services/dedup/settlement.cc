@@ -59,11 +59,7 @@ absl::Status Settlement::Gather(std::set<std::string> response_ids) {
 
 absl::Status Settlement::GatherResponses(const std::set<std::string>& response_ids, std::set<std::string>& case_ids) {
   std::vector<std::string> keys;
-  for (const std::string& id : response_ids) {
-    for (const char* prefix : {documents::kResponses, documents::kResolutions, documents::kMemberships, documents::kDecisions}) {
-      keys.push_back(Key(prefix, id));
-    }
-  }
+  for (const std::string& id : response_ids) documents::AddKeysOfResponse(id, keys);
   if (absl::Status loaded = work_.Load(keys); !loaded.ok()) return loaded;
   for (const std::string& id : response_ids) {
     auto response = work_.Get<intake::v1::Response>(Key(documents::kResponses, id));

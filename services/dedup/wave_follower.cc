@@ -1,5 +1,6 @@
 #include "services/dedup/wave_follower.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@ intake::v1::Wave Essence(const intake::v1::Wave& wave) {
   essence.set_questionnaire(wave.questionnaire());
   essence.set_questionnaire_fingerprint(wave.questionnaire_fingerprint());
   essence.set_frame_date(wave.frame_date());
+  essence.set_partitions(std::max(1, wave.partitions()));
   return essence;
 }
 
@@ -58,7 +60,7 @@ absl::Status WaveFollower::Follow(grpc::ClientContext& context, const std::funct
   const Resolve resolve = [this](const auto& texts, const auto& as_of) { return upstream_.Resolve(texts, as_of); };
   auto ledger = waves_.Prepare(*source, resolve);
   if (!ledger.ok()) return ledger.status();
-  auto after = (*ledger)->SubmissionSequence();
+  auto after = (*ledger)->SubmissionSequence(0);
   if (!after.ok()) return after.status();
 
   using Message = intake::v1::WatchSubmissionsResponse;
@@ -75,7 +77,7 @@ absl::Status WaveFollower::Follow(grpc::ClientContext& context, const std::funct
       if (message.has_submission()) events.push_back(std::move(*message.mutable_submission()));
       caught_up |= message.has_caught_up();
     }
-    if (absl::Status applied = (*ledger)->Apply(events, resolve); !applied.ok()) return applied;
+    if (absl::Status applied = (*ledger)->Apply(0, events, resolve); !applied.ok()) return applied;
     if (caught_up) progress_.CaughtUp();
     return absl::OkStatus();
   };

@@ -1,28 +1,40 @@
 #include "services/dedup/wave_ledger.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/rpc/status.pb.h"
+#include "peiling/survey/v1/feed.pb.h"
 #include "services/common/names/resource_names.h"
-#include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/receipts.h"
 #include "services/dedup/case_policy.h"
+#include "services/dedup/dedup_metrics.h"
 #include "services/dedup/documents.h"
-#include "services/dedup/settlement.h"
 
 namespace peiling::dedup {
 namespace {
 
 using absl::StatusCode;
+using intake::v1::SubmissionEvent;
 
 // Responses resolved and decided again in one commit.
 constexpr size_t kChunk = 256;
-// A record event stays below gRPC's usual limit of 4 MiB for a message.
-constexpr size_t kMaxEventBytes = 2 << 20;
-// A step that loses to another process is tried again this many times.
+// A step that loses to another process is tried this many times in all: again at once, then after a pause that doubles up to kMostPause.
 constexpr int kAttempts = 10;
+constexpr std::chrono::milliseconds kMostPause(50);
+// What a wave is decided with, in the order of WaveSetup::versions.
+const std::vector<std::string>& SetupKeys() {
+  static const auto* keys =
+      new std::vector<std::string>{documents::kWave, documents::kQuestionnaire, documents::kFrame, documents::kPolicy};
+  return *keys;
+}
 
 using absl::IsAborted;
 template <typename T>
@@ -30,11 +42,12 @@ bool IsAborted(const absl::StatusOr<T>& result) {
   return absl::IsAborted(result.status());
 }
 
-template <typename Try>
-auto Retry(Try attempt) {
-  auto result = attempt();
-  for (int i = 1; i < kAttempts && IsAborted(result); ++i) result = attempt();
-  return result;
+// Before attempt number `attempt` (2, 3 …), jittered so that those who met do not meet again.
+void Pause(int attempt) {
+  if (attempt <= 2) return;
+  thread_local std::minstd_rand random(std::random_device{}());
+  const auto most = std::min(kMostPause, std::chrono::milliseconds(1) * (1 << (attempt - 3)));
+  std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<int64_t>(0, most.count() * 1000)(random)));
 }
 
 template <typename Message>
@@ -49,29 +62,14 @@ absl::Status NotInFrame(const std::string& code, const WaveSetup& setup) {
                        {{"municipality_code", code}, {"frame_date", setup.frame_date}});
 }
 
-absl::Status NotReady(const std::string& wave) {
-  return status::Error(StatusCode::kFailedPrecondition, "WAVE_NOT_READY", absl::StrCat(wave, " is not set up yet"), {{"wave", wave}});
+absl::Status OtherPolicy(const std::string& wave, const std::string& policy) {
+  return status::Error(StatusCode::kFailedPrecondition, "OTHER_POLICY",
+                       absl::StrCat(wave, " is decided with policy ", policy, "; this program has ", kPolicyVersion), {{"wave", wave}});
 }
 
-// What one step changed as events that fit in a message; nearly always one. The step counts as taken in with the last of them.
-std::vector<v1::RecordEvent> Parts(v1::RecordEvent& changes, uint64_t taken_in_before, uint64_t taken_in) {
-  std::vector<v1::RecordEvent> parts(1);
-  size_t bytes = 0;
-  const auto part_for = [&](const google::protobuf::Message& item) -> v1::RecordEvent& {
-    const size_t size = item.ByteSizeLong();
-    if (bytes > 0 && bytes + size > kMaxEventBytes) {
-      parts.back().set_submission_sequence(taken_in_before);
-      parts.emplace_back();
-      bytes = 0;
-    }
-    bytes += size;
-    return parts.back();
-  };
-  *parts.back().mutable_removed_municipality_codes() = std::move(*changes.mutable_removed_municipality_codes());
-  for (v1::Record& record : *changes.mutable_records()) *part_for(record).add_records() = std::move(record);
-  for (v1::Decision& decision : *changes.mutable_decisions()) *part_for(decision).add_decisions() = std::move(decision);
-  parts.back().set_submission_sequence(taken_in);
-  return parts;
+absl::Status SequenceGap(const std::string& wave, uint64_t taken_in, uint64_t came) {
+  return status::Error(StatusCode::kFailedPrecondition, "SEQUENCE_GAP",
+                       absl::StrCat("submission ", taken_in + 1, " is missing; ", came, " came"), {{"wave", wave}});
 }
 
 // What a ruling names, as one list.
@@ -79,246 +77,22 @@ std::vector<std::string> CodesOf(const v1::Ruling& ruling) {
   return ruling.has_keep() ? std::vector<std::string>{ruling.keep().municipality_code()} : AssignedCodes(ruling);
 }
 
-}  // namespace
-
-// What one commit reads, changes and tells.
-struct WaveLedger::Step {
-  static absl::StatusOr<Step> Begin(storage::Store& store, const std::string& wave) {
-    Step step{.work = Workspace(store, wave)};
-    if (absl::Status loaded = step.work.Load({documents::kPosition, documents::kReport}); !loaded.ok()) return loaded;
-    auto position = step.work.Get<survey::v1::FeedPosition>(documents::kPosition);
-    if (!position.ok()) return position.status();
-    auto report = step.work.Get<v1::CleaningReport>(documents::kReport);
-    if (!report.ok()) return report.status();
-    auto keys = step.work.LoadAll(documents::kRulings);
-    if (!keys.ok()) return keys.status();
-    for (const std::string& key : *keys) {
-      auto ruling = step.work.Get<v1::Ruling>(key);
-      if (!ruling.ok()) return ruling.status();
-      step.rulings.push_back(*std::move(ruling));
-    }
-    step.position = *position;
-    step.taken_in_before = position->submissions();
-    step.report = *std::move(report);
-    return step;
-  }
-
-  absl::Status Take(const intake::v1::Response& response, const registry::v1::Resolution& resolution) {
-    const std::string response_key = documents::KeyOf(documents::kResponses, response.name());
-    const std::string resolution_key = documents::KeyOf(documents::kResolutions, response.name());
-    if (absl::Status loaded = work.Load({response_key, resolution_key}); !loaded.ok()) return loaded;
-    work.Put(response_key, response);
-    work.Put(resolution_key, resolution);
-    touched.insert(names::LastId(response.name()));
-    return absl::OkStatus();
-  }
-
-  absl::Status Settle(const WaveSetup& setup) {
-    const Rulings in_force(rulings);
-    v1::RecordEvent changes;
-    if (absl::Status settled = Settlement(work, in_force, setup).Settle(touched, changes, report); !settled.ok()) return settled;
-    report.set_municipalities(static_cast<int64_t>(setup.titles.size()));
-    events = Parts(changes, taken_in_before, position.submissions());
-    position.set_records(position.records() + events.size());
-    work.Put(documents::kReport, report);
-    work.Put(documents::kPosition, position);
-    return absl::OkStatus();
-  }
-
-  absl::Status Commit(storage::Store& store, const std::string& wave, std::vector<storage::Write> more = {}) {
-    storage::Batch batch{.partition = wave, .writes = work.Writes()};
-    std::move(more.begin(), more.end(), std::back_inserter(batch.writes));
-    batch.events = [this](uint64_t sequence) {
-      std::vector<std::string> values;
-      for (v1::RecordEvent& event : events) {
-        event.set_sequence(sequence++);
-        values.push_back(proto::CanonicalBytes(event));
-      }
-      return values;
-    };
-    return store.Commit(std::move(batch)).status();
-  }
-
-  Workspace work;
-  std::vector<v1::Ruling> rulings;
-  survey::v1::FeedPosition position;
-  v1::CleaningReport report;
-  // Ids of responses to decide again.
-  std::set<std::string> touched;
-  uint64_t taken_in_before = 0;
-  std::vector<v1::RecordEvent> events;
-};
-
-WaveLedger::WaveLedger(storage::Store& store, std::string wave, Clock clock)
-    : store_(store), wave_(std::move(wave)), clock_(std::move(clock)) {}
-
-std::shared_ptr<const WaveSetup> WaveLedger::setup() {
-  std::lock_guard lock(mutex_);
-  return setup_;
+// The versions as one value; see documents::kDecided.
+std::string VersionsText(const WaveSetup::Versions& versions) {
+  return absl::StrJoin(versions, " ", [](std::string* text, const auto& version) { absl::StrAppend(text, version.second); });
 }
 
-absl::StatusOr<bool> WaveLedger::Load() {
-  auto wave = documents::Read<intake::v1::Wave>(store_, wave_, documents::kWave);
-  if (!wave.ok() || !wave->has_value()) return wave.ok() ? absl::StatusOr<bool>(false) : wave.status();
-  auto questionnaire = documents::Read<intake::v1::GetQuestionnaireResponse>(store_, wave_, documents::kQuestionnaire);
-  if (!questionnaire.ok()) return questionnaire.status();
-  auto frame = documents::Read<registry::v1::ListMunicipalitiesResponse>(store_, wave_, documents::kFrame);
-  if (!frame.ok()) return frame.status();
-  WaveSource source{.wave = **wave};
-  if (questionnaire->has_value()) source.questionnaire = **questionnaire;
-  if (frame->has_value()) source.frame = **frame;
-  auto made = WaveSetup::Make(source);
-  if (!made.ok()) return made.status();
-  std::lock_guard lock(mutex_);
-  setup_ = *std::move(made);
-  return true;
-}
-
-absl::Status WaveLedger::Prepare(const WaveSource& source, const Resolve& resolve) {
-  auto made = WaveSetup::Make(source);
-  if (!made.ok()) return made.status();
-  std::lock_guard lock(mutex_);
-  setup_ = *std::move(made);
-  return Retry([&]() -> absl::Status {
-    Workspace work(store_, wave_);
-    absl::Status loaded = work.Load({documents::kWave, documents::kQuestionnaire, documents::kFrame, documents::kPolicy});
-    if (!loaded.ok()) return loaded;
-    work.Put(documents::kWave, source.wave);
-    work.Put(documents::kQuestionnaire, source.questionnaire);
-    work.Put(documents::kFrame, source.frame);
-    work.Put(documents::kPolicy, kPolicyVersion);
-    if (work.Writes().empty()) return absl::OkStatus();
-    // The setup is written last: should this end half way, the next Prepare begins again.
-    if (absl::Status decided = DecideAgain(resolve); !decided.ok()) return decided;
-    if (loaded = work.Load({documents::kReport}); !loaded.ok()) return loaded;
-    auto report = work.Get<v1::CleaningReport>(documents::kReport);
-    if (!report.ok()) return report.status();
-    report->set_municipalities(static_cast<int64_t>(setup_->titles.size()));
-    work.Put(documents::kReport, *report);
-    return store_.Commit({.partition = wave_, .writes = work.Writes()}).status();
-  });
-}
-
-absl::Status WaveLedger::DecideAgain(const Resolve& resolve) {
-  std::string after;
-  while (true) {
-    auto page = store_.List(wave_, documents::kResponses, after, kChunk);
-    if (!page.ok()) return page.status();
-    if (page->empty()) return absl::OkStatus();
-    after = page->back().key;
-    std::vector<intake::v1::Response> responses(page->size());
-    std::vector<std::string> texts;
-    for (size_t i = 0; i < page->size(); ++i) {
-      absl::Status parsed = documents::Parse((*page)[i].key, (*page)[i].value, responses[i]);
-      if (!parsed.ok()) return parsed;
-      texts.push_back(setup_->MunicipalityText(responses[i]));
-    }
-    auto resolutions = resolve(texts, setup_->frame_date);
-    if (!resolutions.ok()) return resolutions.status();
-    if (absl::Status decided = DecideAgain(responses, *resolutions); !decided.ok()) return decided;
-  }
-}
-
-absl::Status WaveLedger::DecideAgain(const std::vector<intake::v1::Response>& responses,
-                                     const std::vector<registry::v1::Resolution>& resolutions) {
-  auto step = Step::Begin(store_, wave_);
-  if (!step.ok()) return step.status();
-  for (size_t i = 0; i < responses.size(); ++i) {
-    if (absl::Status taken = step->Take(responses[i], resolutions[i]); !taken.ok()) return taken;
-  }
-  if (absl::Status settled = step->Settle(*setup_); !settled.ok()) return settled;
-  return step->Commit(store_, wave_);
-}
-
-absl::StatusOr<uint64_t> WaveLedger::SubmissionSequence() {
-  auto position = documents::Read<survey::v1::FeedPosition>(store_, wave_, documents::kPosition);
-  if (!position.ok()) return position.status();
-  return position->has_value() ? (*position)->submissions() : 0;
-}
-
-absl::Status WaveLedger::Apply(absl::Span<const intake::v1::SubmissionEvent> events, const Resolve& resolve) {
-  if (events.empty()) return absl::OkStatus();
-  const std::shared_ptr<const WaveSetup> current = setup();
-  if (current == nullptr) return NotReady(wave_);
-  std::vector<std::string> texts;
-  for (const auto& event : events) texts.push_back(current->MunicipalityText(event.response()));
-  auto resolutions = resolve(texts, current->frame_date);
-  if (!resolutions.ok()) return resolutions.status();
-  std::lock_guard lock(mutex_);
-  if (setup_ != current) return status::Error(StatusCode::kAborted, "CONCURRENT_CHANGE", absl::StrCat(wave_, " was set up anew meanwhile"));
-  return Retry([&] { return TryApply(events, *resolutions); });
-}
-
-absl::Status WaveLedger::TryApply(absl::Span<const intake::v1::SubmissionEvent> events,
-                                  const std::vector<registry::v1::Resolution>& resolutions) {
-  auto step = Step::Begin(store_, wave_);
-  if (!step.ok()) return step.status();
-  for (size_t i = 0; i < events.size(); ++i) {
-    const uint64_t taken_in = step->position.submissions();
-    if (events[i].sequence() <= taken_in) continue;
-    if (events[i].sequence() != taken_in + 1) {
-      return status::Error(StatusCode::kFailedPrecondition, "SEQUENCE_GAP",
-                           absl::StrCat("submission ", taken_in + 1, " is missing; ", events[i].sequence(), " came"), {{"wave", wave_}});
-    }
-    if (absl::Status taken = step->Take(events[i].response(), resolutions[i]); !taken.ok()) return taken;
-    step->position.set_submissions(events[i].sequence());
-  }
-  if (step->touched.empty()) return absl::OkStatus();
-  if (absl::Status settled = step->Settle(*setup_); !settled.ok()) return settled;
-  return step->Commit(store_, wave_);
-}
-
-template <typename Response>
-absl::StatusOr<Response> WaveLedger::FinishRuling(Step& step, const v1::Ruling& ruling, const std::string& request_id,
-                                                  const std::string& digest, Response response) {
-  step.touched.insert(names::LastId(ruling.response()));
-  if (absl::Status settled = step.Settle(*setup_); !settled.ok()) return settled;
-  *response.mutable_ruling() = ruling;
-  *response.mutable_position() = step.position;
-  absl::Status committed = step.Commit(store_, wave_, {storage::ReceiptWrite(request_id, digest, response)});
-  if (!committed.ok()) return committed;
-  return response;
-}
-
-absl::StatusOr<v1::CreateRulingResponse> WaveLedger::CreateRuling(const v1::CreateRulingRequest& request) {
-  std::lock_guard lock(mutex_);
-  if (setup_ == nullptr) return NotReady(wave_);
-  return Retry([&] { return TryCreateRuling(request); });
-}
-
-absl::StatusOr<v1::CreateRulingResponse> WaveLedger::TryCreateRuling(const v1::CreateRulingRequest& request) {
-  v1::CreateRulingResponse response;
-  const std::string digest = DigestOf(request);
-  auto answered = storage::FindReceipt(store_, wave_, request.request_id(), digest, response);
-  if (!answered.ok()) return answered.status();
-  if (*answered) return response;
-
-  auto step = Step::Begin(store_, wave_);
-  if (!step.ok()) return step.status();
-  if (absl::Status checked = CheckRuling(request.ruling(), *step); !checked.ok()) return checked;
-  const auto number = static_cast<int64_t>(step->rulings.size()) + 1;
-  v1::Ruling& ruling = step->rulings.emplace_back(request.ruling());
-  ruling.set_name(absl::StrCat(wave_, "/rulings/", number));
-  *ruling.mutable_ruled_at() = clock_();
-  const std::string key = documents::RulingKey(number);
-  if (absl::Status loaded = step->work.Load({key}); !loaded.ok()) return loaded;
-  step->work.Put(key, ruling);
-  return FinishRuling(*step, ruling, request.request_id(), digest, std::move(response));
-}
-
-absl::Status WaveLedger::CheckRuling(const v1::Ruling& ruling, Step& step) const {
-  const std::string response_key = documents::KeyOf(documents::kResponses, ruling.response());
+// A ruling that cannot be made; OK when it can.
+absl::Status CheckRuling(const v1::Ruling& ruling, const WaveSetup& setup, const Step& step) {
   const std::string decision_key = documents::KeyOf(documents::kDecisions, ruling.response());
-  if (absl::Status loaded = step.work.Load({response_key, decision_key}); !loaded.ok()) return loaded;
-  if (!step.work.After(response_key).has_value()) {
+  if (!step.work.After(documents::KeyOf(documents::kResponses, ruling.response())).has_value()) {
     return status::Error(StatusCode::kNotFound, "RESPONSE_NOT_FOUND", absl::StrCat("no response ", ruling.response()),
                          {{"response", ruling.response()}});
   }
   for (const std::string& code : CodesOf(ruling)) {
-    if (!setup_->InFrame(code)) return NotInFrame(code, *setup_);
+    if (!setup.InFrame(code)) return NotInFrame(code, setup);
   }
-  const Rulings standing(step.rulings);
-  if (const v1::Ruling* other = standing.Conflict(ruling)) {
+  if (const v1::Ruling* other = step.rulings->Conflict(ruling)) {
     return status::Error(StatusCode::kAlreadyExists, "RULING_CONFLICT", absl::StrCat(other->name(), " says otherwise; retract it first"),
                          {{"ruling", other->name()}});
   }
@@ -332,28 +106,330 @@ absl::Status WaveLedger::CheckRuling(const v1::Ruling& ruling, Step& step) const
                        {{"response", ruling.response()}, {"municipality_code", ruling.keep().municipality_code()}});
 }
 
-absl::StatusOr<v1::RetractRulingResponse> WaveLedger::RetractRuling(const v1::RetractRulingRequest& request) {
-  std::lock_guard lock(mutex_);
-  if (setup_ == nullptr) return NotReady(wave_);
-  return Retry([&] { return TryRetractRuling(request); });
+// Keys of everything kept of the events' responses.
+std::vector<std::string> KeysOf(absl::Span<const SubmissionEvent> events) {
+  std::vector<std::string> keys;
+  for (const auto& event : events) documents::AddKeysOfResponse(names::LastId(event.response().name()), keys);
+  return keys;
 }
 
-absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const v1::RetractRulingRequest& request) {
+}  // namespace
+
+WaveLedger::WaveLedger(storage::Store& store, std::string wave, Clock clock)
+    : store_(store), wave_(std::move(wave)), clock_(std::move(clock)) {}
+
+WaveLedger::Setup WaveLedger::setup() {
+  std::lock_guard lock(mutex_);
+  return setup_;
+}
+
+void WaveLedger::Adopt(Setup setup) {
+  std::lock_guard lock(mutex_);
+  setup_ = std::move(setup);
+}
+
+absl::Status WaveLedger::CheckReady(const Setup& setup) const {
+  if (setup == nullptr) {
+    return status::Error(StatusCode::kFailedPrecondition, "WAVE_NOT_READY", absl::StrCat(wave_, " is not set up yet"), {{"wave", wave_}});
+  }
+  return setup->policy == kPolicyVersion ? absl::OkStatus() : OtherPolicy(wave_, setup->policy);
+}
+
+template <typename Attempt>
+auto WaveLedger::Retry(Attempt attempt, const Setup& wanted) -> decltype(attempt(std::declval<const WaveSetup&>())) {
+  for (int number = 1;; ++number) {
+    Pause(number);
+    auto result = [&]() -> decltype(attempt(std::declval<const WaveSetup&>())) {
+      std::lock_guard lock(steps_);
+      const Setup current = setup();
+      if (absl::Status ready = CheckReady(current); !ready.ok()) return ready;
+      if (wanted != nullptr && wanted != current) {
+        return status::Error(StatusCode::kFailedPrecondition, "SET_UP_ANEW", absl::StrCat(wave_, " was set up anew meanwhile"));
+      }
+      return attempt(*current);
+    }();
+    if (!IsAborted(result)) return result;
+    CountLostRace();
+    if (number == kAttempts) return result;
+    // It may be the setup that is another.
+    if (auto loaded = Load(); !loaded.ok()) return loaded.status();
+  }
+}
+
+absl::StatusOr<bool> WaveLedger::Load() {
+  auto stored = store_.GetMany(wave_, SetupKeys());
+  if (!stored.ok()) return stored.status();
+  WaveSetup::Versions versions;
+  for (size_t i = 0; i < stored->size(); ++i) {
+    if (!(*stored)[i].has_value()) return false;
+    versions.emplace_back(SetupKeys()[i], (*stored)[i]->version);
+  }
+  if (const Setup known = setup(); known != nullptr && known->versions == versions) return true;
+  WaveSource source;
+  const std::vector<google::protobuf::Message*> parts = {&source.wave, &source.questionnaire, &source.frame};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (absl::Status parsed = documents::Parse(SetupKeys()[i], (*stored)[i]->value, *parts[i]); !parsed.ok()) return parsed;
+  }
+  auto made = WaveSetup::Make(source, (*stored)[parts.size()]->value, std::move(versions));
+  if (!made.ok()) return made.status();
+  Adopt(*std::move(made));
+  return true;
+}
+
+absl::Status WaveLedger::Prepare(const WaveSource& source, const Resolve& resolve) {
+  std::lock_guard lock(preparing_);
+  absl::Status written = WriteSetup(source);
+  for (int number = 2; number <= kAttempts && absl::IsAborted(written); ++number) {
+    Pause(number);
+    written = WriteSetup(source);
+  }
+  if (!written.ok()) return written;
+  const Setup current = setup();
+  auto decided = store_.Get(wave_, documents::kDecided);
+  if (!decided.ok()) return decided.status();
+  if (decided->has_value() && (*decided)->value == VersionsText(current->versions)) return absl::OkStatus();
+  // That it is done is written last: should this end half way, the next Prepare begins again.
+  if (absl::Status again = DecideAgain(current, resolve); !again.ok()) return again;
+  return Retry([&](const WaveSetup& setup) { return FinishSetup(setup); }, current);
+}
+
+absl::Status WaveLedger::WriteSetup(const WaveSource& source) {
+  Workspace work(store_, wave_);
+  if (absl::Status loaded = work.Load(SetupKeys()); !loaded.ok()) return loaded;
+  const std::string& policy = work.Before(documents::kPolicy).value_or("");
+  if (std::atoi(policy.c_str()) > std::atoi(kPolicyVersion)) return OtherPolicy(wave_, policy);
+  work.Put(documents::kWave, source.wave);
+  work.Put(documents::kQuestionnaire, source.questionnaire);
+  work.Put(documents::kFrame, source.frame);
+  work.Put(documents::kPolicy, kPolicyVersion);
+  if (work.Changed()) {
+    // Questions that do not compile are not kept.
+    if (auto made = WaveSetup::Make(source); !made.ok()) return made.status();
+    storage::Batch batch{.partition = wave_};
+    work.AddTo(batch);
+    if (auto committed = store_.Commit(std::move(batch)); !committed.ok()) return committed.status();
+  }
+  auto loaded = Load();
+  if (!loaded.ok()) return loaded.status();
+  return *loaded ? absl::OkStatus() : CheckReady(nullptr);
+}
+
+absl::Status WaveLedger::DecideAgain(const Setup& setup, const Resolve& resolve) {
+  std::string after;
+  while (true) {
+    auto page = store_.List(wave_, documents::kResponses, after, kChunk);
+    if (!page.ok()) return page.status();
+    if (page->empty()) return absl::OkStatus();
+    after = page->back().key;
+    std::vector<SubmissionEvent> responses(page->size());
+    for (size_t i = 0; i < page->size(); ++i) {
+      absl::Status parsed = documents::Parse((*page)[i].key, (*page)[i].value, *responses[i].mutable_response());
+      if (!parsed.ok()) return parsed;
+    }
+    auto resolutions = ResolveAll(*setup, responses, resolve);
+    if (!resolutions.ok()) return resolutions.status();
+    absl::Status decided = Retry([&](const WaveSetup& current) { return TryDecideAgain(current, *page, *resolutions); }, setup);
+    if (!decided.ok()) return decided;
+  }
+}
+
+absl::Status WaveLedger::TryDecideAgain(const WaveSetup& setup, const std::vector<storage::Document>& responses,
+                                        const std::vector<registry::v1::Resolution>& resolutions) {
+  std::vector<std::string> keys;
+  for (const auto& response : responses) documents::AddKeysOfResponse(std::string(names::LastId(response.key)), keys);
+  auto step = Step::Begin(store_, wave_, 0, std::move(keys), known_rulings_);
+  if (!step.ok()) return step.status();
+  for (size_t i = 0; i < responses.size(); ++i) {
+    // One that has changed meanwhile was decided with the new setup already.
+    if (step->work.Before(responses[i].key) == responses[i].value) step->Resolve(names::LastId(responses[i].key), resolutions[i]);
+  }
+  if (absl::Status settled = step->Settle(setup); !settled.ok()) return settled;
+  return step->Commit(setup).status();
+}
+
+absl::Status WaveLedger::FinishSetup(const WaveSetup& setup) {
+  const std::string report_key = documents::PartitionKey(documents::kReports, 0);
+  Workspace work(store_, wave_);
+  if (absl::Status loaded = work.Load({documents::kDecided, report_key}); !loaded.ok()) return loaded;
+  auto report = work.Get<v1::CleaningReport>(report_key);
+  if (!report.ok()) return report.status();
+  report->set_municipalities(static_cast<int64_t>(setup.titles.size()));
+  work.Put(report_key, *report);
+  work.Put(documents::kDecided, VersionsText(setup.versions));
+  storage::Batch batch{.partition = wave_, .expectations = setup.versions};
+  work.AddTo(batch);
+  return store_.Commit(std::move(batch)).status();
+}
+
+absl::StatusOr<std::vector<registry::v1::Resolution>> WaveLedger::ResolveAll(const WaveSetup& setup,
+                                                                             absl::Span<const SubmissionEvent> events,
+                                                                             const Resolve& resolve) const {
+  std::vector<std::string> texts;
+  for (const auto& event : events) texts.push_back(setup.MunicipalityText(event.response()));
+  return resolve(texts, setup.frame_date);
+}
+
+absl::StatusOr<uint64_t> WaveLedger::SubmissionSequence(int partition) {
+  auto position = documents::Read<survey::v1::FeedPosition>(store_, wave_, documents::PartitionKey(documents::kPositions, partition));
+  if (!position.ok()) return position.status();
+  return position->has_value() ? (*position)->submissions() : 0;
+}
+
+absl::Status WaveLedger::Apply(int partition, absl::Span<const SubmissionEvent> events, const Resolve& resolve) {
+  if (events.empty()) return absl::OkStatus();
+  const Setup current = setup();
+  if (absl::Status ready = CheckReady(current); !ready.ok()) return ready;
+  auto resolutions = ResolveAll(*current, events, resolve);
+  if (!resolutions.ok()) return resolutions.status();
+  return Retry([&](const WaveSetup& setup) { return TryApply(setup, partition, events, *resolutions); }, current);
+}
+
+absl::Status WaveLedger::TryApply(const WaveSetup& setup, int partition, absl::Span<const SubmissionEvent> events,
+                                  const std::vector<registry::v1::Resolution>& resolutions) {
+  auto step = Step::Begin(store_, wave_, partition, KeysOf(events), known_rulings_);
+  if (!step.ok()) return step.status();
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (events[i].sequence() <= step->taken_in) continue;
+    if (events[i].sequence() != step->taken_in + 1) return SequenceGap(wave_, step->taken_in, events[i].sequence());
+    step->Take(events[i], resolutions[i]);
+    step->taken_in = events[i].sequence();
+  }
+  if (step->touched.empty()) return absl::OkStatus();
+  if (absl::Status settled = step->Settle(setup); !settled.ok()) return settled;
+  return step->Commit(setup).status();
+}
+
+absl::Status WaveLedger::SetAside(int partition, const SubmissionEvent& event, const absl::Status& why) {
+  auto standing = store_.Count(wave_, documents::SetAsidePrefix(partition));
+  if (!standing.ok()) return standing.status();
+  if (*standing >= kMostSetAside) {
+    return status::Error(StatusCode::kResourceExhausted, "TOO_MANY_SET_ASIDE",
+                         absl::StrCat(*standing, " submissions of ", wave_,
+                                      " are set aside already; another could not be taken in: ", std::string(why.message())),
+                         {{"wave", wave_}, {"partition", std::to_string(partition)}});
+  }
+  return Retry([&](const WaveSetup& setup) { return TrySetAside(setup, partition, event, why); });
+}
+
+absl::Status WaveLedger::TrySetAside(const WaveSetup& setup, int partition, const SubmissionEvent& event, const absl::Status& why) {
+  const std::string key = documents::SetAsideKey(partition, event.sequence());
+  auto step = Step::Begin(store_, wave_, partition, {key}, known_rulings_);
+  if (!step.ok()) return step.status();
+  if (event.sequence() <= step->taken_in) return absl::OkStatus();
+  if (event.sequence() != step->taken_in + 1) return SequenceGap(wave_, step->taken_in, event.sequence());
+  google::rpc::Status kept;
+  kept.set_code(static_cast<int>(why.code()));
+  kept.set_message(std::string(why.message()));
+  kept.add_details()->PackFrom(event);
+  step->work.Put(key, kept);
+  step->taken_in = event.sequence();
+  if (absl::Status settled = step->Settle(setup); !settled.ok()) return settled;
+  return step->Commit(setup).status();
+}
+
+absl::StatusOr<std::vector<uint64_t>> WaveLedger::ListSetAside(int partition) {
+  auto listed = store_.List(wave_, documents::SetAsidePrefix(partition), "", kMostSetAside);
+  if (!listed.ok()) return listed.status();
+  std::vector<uint64_t> sequences;
+  for (const storage::Document& document : *listed) sequences.push_back(std::strtoull(names::LastId(document.key).c_str(), nullptr, 10));
+  return sequences;
+}
+
+absl::Status WaveLedger::TakeInLate(int partition, const SubmissionEvent& event, const Resolve& resolve) {
+  const Setup current = setup();
+  if (absl::Status ready = CheckReady(current); !ready.ok()) return ready;
+  auto resolutions = ResolveAll(*current, {event}, resolve);
+  if (!resolutions.ok()) return resolutions.status();
+  return Retry([&](const WaveSetup& setup) { return TryTakeInLate(setup, partition, event, resolutions->front()); }, current);
+}
+
+absl::Status WaveLedger::TryTakeInLate(const WaveSetup& setup, int partition, const SubmissionEvent& event,
+                                       const registry::v1::Resolution& resolution) {
+  const std::string set_aside_key = documents::SetAsideKey(partition, event.sequence());
+  std::vector<std::string> keys = KeysOf({event});
+  keys.push_back(set_aside_key);
+  auto step = Step::Begin(store_, wave_, partition, std::move(keys), known_rulings_);
+  if (!step.ok()) return step.status();
+  if (!step->work.Before(set_aside_key).has_value()) return absl::OkStatus();
+  auto stands = step->work.Get<intake::v1::Response>(documents::KeyOf(documents::kResponses, event.response().name()));
+  if (!stands.ok()) return stands.status();
+  if (stands->sequence() < event.sequence()) step->Take(event, resolution);
+  step->work.Erase(set_aside_key);
+  if (absl::Status settled = step->Settle(setup); !settled.ok()) return settled;
+  return step->Commit(setup).status();
+}
+
+template <typename Response>
+absl::StatusOr<Response> WaveLedger::FinishRuling(const WaveSetup& setup, Step& step, size_t number, const v1::Ruling& ruling,
+                                                  const std::string& request_id, const std::string& digest, Response response) {
+  std::vector<v1::Ruling> rulings = step.rulings->all();
+  rulings.resize(std::max(rulings.size(), number));
+  rulings[number - 1] = ruling;
+  step.rulings = std::make_shared<const Rulings>(std::move(rulings));
+  const std::string key = documents::RulingKey(static_cast<int64_t>(number));
+  if (absl::Status loaded = step.work.Load({key}); !loaded.ok()) return loaded;
+  step.work.Put(key, ruling);
+  step.work.Put(documents::kLastRuling, ruling);
+  step.touched.insert(names::LastId(ruling.response()));
+  if (absl::Status settled = step.Settle(setup); !settled.ok()) return settled;
+  *response.mutable_ruling() = ruling;
+  auto sequence = step.Commit(setup, {storage::ReceiptWrite(request_id, digest, response)});
+  if (!sequence.ok()) return sequence.status();
+  response.mutable_position()->set_records(*sequence);
+  return response;
+}
+
+absl::StatusOr<v1::CreateRulingResponse> WaveLedger::CreateRuling(const v1::CreateRulingRequest& request) {
+  return Retry([&](const WaveSetup& setup) { return TryCreateRuling(setup, request); });
+}
+
+absl::StatusOr<v1::CreateRulingResponse> WaveLedger::TryCreateRuling(const WaveSetup& setup, const v1::CreateRulingRequest& request) {
+  v1::CreateRulingResponse response;
+  const std::string digest = DigestOf(request);
+  uint64_t sequence = 0;
+  auto answered = storage::FindReceipt(store_, wave_, request.request_id(), digest, response, &sequence);
+  if (!answered.ok()) return answered.status();
+  if (*answered) {
+    response.mutable_position()->set_records(sequence);
+    return response;
+  }
+
+  std::vector<std::string> keys;
+  documents::AddKeysOfResponse(names::LastId(request.ruling().response()), keys);
+  auto step = Step::Begin(store_, wave_, 0, std::move(keys), known_rulings_);
+  if (!step.ok()) return step.status();
+  if (absl::Status checked = CheckRuling(request.ruling(), setup, *step); !checked.ok()) return checked;
+  const size_t number = step->rulings->all().size() + 1;
+  v1::Ruling ruling = request.ruling();
+  ruling.set_name(absl::StrCat(wave_, "/rulings/", number));
+  *ruling.mutable_ruled_at() = clock_();
+  return FinishRuling(setup, *step, number, ruling, request.request_id(), digest, std::move(response));
+}
+
+absl::StatusOr<v1::RetractRulingResponse> WaveLedger::RetractRuling(const v1::RetractRulingRequest& request) {
+  return Retry([&](const WaveSetup& setup) { return TryRetractRuling(setup, request); });
+}
+
+absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const WaveSetup& setup, const v1::RetractRulingRequest& request) {
   v1::RetractRulingResponse response;
   const std::string digest = DigestOf(request);
-  auto answered = storage::FindReceipt(store_, wave_, request.request_id(), digest, response);
+  uint64_t sequence = 0;
+  auto answered = storage::FindReceipt(store_, wave_, request.request_id(), digest, response, &sequence);
   if (!answered.ok()) return answered.status();
-  if (*answered) return response;
+  if (*answered) {
+    response.mutable_position()->set_records(sequence);
+    return response;
+  }
 
-  auto step = Step::Begin(store_, wave_);
+  auto step = Step::Begin(store_, wave_, 0, {}, known_rulings_);
   if (!step.ok()) return step.status();
-  const auto found =
-      std::find_if(step->rulings.begin(), step->rulings.end(), [&](const auto& ruling) { return ruling.name() == request.name(); });
-  if (found == step->rulings.end()) {
+  const std::vector<v1::Ruling>& rulings = step->rulings->all();
+  const auto found = std::find_if(rulings.begin(), rulings.end(), [&](const auto& ruling) { return ruling.name() == request.name(); });
+  if (found == rulings.end()) {
     return status::Error(StatusCode::kNotFound, "RULING_NOT_FOUND", absl::StrCat("no ruling ", request.name()),
                          {{"ruling", request.name()}});
   }
-  v1::Ruling& ruling = *found;
+  v1::Ruling ruling = *found;
   if (ruling.has_retracted_at()) {
     return status::Error(StatusCode::kFailedPrecondition, "ALREADY_RETRACTED", absl::StrCat(request.name(), " was taken back already"),
                          {{"ruling", request.name()}});
@@ -361,8 +437,7 @@ absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const v1:
   *ruling.mutable_retracted_at() = clock_();
   ruling.set_retracted_by(request.retracted_by());
   ruling.set_retraction_reason(request.reason());
-  step->work.Put(documents::RulingKey(found - step->rulings.begin() + 1), ruling);
-  return FinishRuling(*step, ruling, request.request_id(), digest, std::move(response));
+  return FinishRuling(setup, *step, found - rulings.begin() + 1, ruling, request.request_id(), digest, std::move(response));
 }
 
 }  // namespace peiling::dedup

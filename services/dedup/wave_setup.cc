@@ -1,18 +1,22 @@
 #include "services/dedup/wave_setup.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace peiling::dedup {
 
-absl::StatusOr<std::shared_ptr<const WaveSetup>> WaveSetup::Make(const WaveSource& source) {
+absl::StatusOr<std::shared_ptr<const WaveSetup>> WaveSetup::Make(const WaveSource& source, std::string policy, Versions versions) {
   auto compiled = survey::CompiledQuestionnaire::Compile(source.questionnaire.questionnaire());
   if (!compiled.ok()) return compiled.status();
   auto setup = std::make_shared<WaveSetup>();
   setup->wave = source.wave.name();
   setup->frame_date = source.wave.frame_date();
+  setup->partitions = std::max(1, source.wave.partitions());
   setup->questionnaire = *std::move(compiled);
+  setup->policy = std::move(policy);
+  setup->versions = std::move(versions);
   for (const auto& municipality : source.frame.municipalities()) setup->titles.emplace(municipality.code(), municipality.title());
   return setup;
 }

@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "peiling/intake/v1/intake.pb.h"
+#include "services/common/feed/position.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/dedup/cleaning_report.h"
 #include "services/dedup/documents.h"
 
 namespace peiling::dedup {
@@ -56,6 +59,27 @@ absl::StatusOr<std::string> ReadPage(storage::Store& store, const std::string& w
 template <typename Message>
 absl::StatusOr<bool> AcceptAll(Message&) {
   return true;
+}
+
+// Leaves the message empty when there is no document.
+absl::Status ParseFound(const std::optional<storage::Document>& document, google::protobuf::Message& message) {
+  return document.has_value() ? documents::Parse(document->key, document->value, message) : absl::OkStatus();
+}
+
+// The report and the position of a wave, from the documents of its partitions: position and share of each in turn, after one other.
+absl::StatusOr<v1::GetCleaningReportResponse> SumOfShares(const std::vector<std::optional<storage::Document>>& found) {
+  v1::GetCleaningReportResponse response;
+  for (size_t i = 1; i + 1 < found.size(); i += 2) {
+    survey::v1::FeedPosition position;
+    if (absl::Status parsed = ParseFound(found[i], position); !parsed.ok()) return parsed;
+    feed::SetSubmissions(*response.mutable_position(), static_cast<int>(i / 2), position.submissions());
+    const uint64_t records = found[i].has_value() ? found[i]->sequence : 0;
+    response.mutable_position()->set_records(std::max(response.position().records(), records));
+    v1::CleaningReport share;
+    if (absl::Status parsed = ParseFound(found[i + 1], share); !parsed.ok()) return parsed;
+    Add(share, *response.mutable_report());
+  }
+  return response;
 }
 
 }  // namespace
@@ -135,29 +159,35 @@ absl::StatusOr<v1::ListRecordsResponse> WaveView::ListRecords(const v1::ListReco
 }
 
 absl::StatusOr<v1::GetCleaningReportResponse> WaveView::GetCleaningReport() const {
-  auto found = store_.GetMany(wave_, {documents::kReport, documents::kPosition});
-  if (!found.ok()) return found.status();
-  v1::GetCleaningReportResponse response;
-  const std::vector<google::protobuf::Message*> parts = {response.mutable_report(), response.mutable_position()};
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (!(*found)[i].has_value()) continue;  // Nothing has come in yet.
-    if (absl::Status parsed = documents::Parse((*found)[i]->key, (*found)[i]->value, *parts[i]); !parsed.ok()) return parsed;
+  // How many partitions there are stands in the wave; nearly always one.
+  int partitions = 1;
+  while (true) {
+    std::vector<std::string> keys = {documents::kWave};
+    for (int partition = 0; partition < partitions; ++partition) {
+      keys.push_back(documents::PartitionKey(documents::kPositions, partition));
+      keys.push_back(documents::PartitionKey(documents::kReports, partition));
+    }
+    auto found = store_.GetMany(wave_, keys);
+    if (!found.ok()) return found.status();
+    intake::v1::Wave wave;
+    if (absl::Status parsed = ParseFound(found->front(), wave); !parsed.ok()) return parsed;
+    if (wave.partitions() <= partitions) return SumOfShares(*found);
+    partitions = wave.partitions();
   }
-  return response;
 }
 
 absl::Status WaveView::WaitFor(const survey::v1::FeedPosition& position, std::chrono::system_clock::time_point deadline,
                                const std::function<absl::Status()>& go_on) const {
   while (true) {
-    auto now = documents::Read<survey::v1::FeedPosition>(store_, wave_, documents::kPosition);
-    if (!now.ok()) return now.status();
-    const survey::v1::FeedPosition stands = now->value_or(survey::v1::FeedPosition());
-    if (stands.submissions() >= position.submissions() && stands.records() >= position.records()) return absl::OkStatus();
+    auto report = GetCleaningReport();
+    if (!report.ok()) return report.status();
+    const survey::v1::FeedPosition& stands = report->position();
+    if (feed::Reached(stands, position)) return absl::OkStatus();
     if (absl::Status status = go_on(); !status.ok()) return status;
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::system_clock::now());
     if (left.count() <= 0) {
       return status::Error(StatusCode::kDeadlineExceeded, "POSITION_NOT_REACHED", absl::StrCat(wave_, " does not stand there yet"),
-                           {{"submissions", std::to_string(stands.submissions())}, {"records", std::to_string(stands.records())}});
+                           {{"submissions", feed::SubmissionsText(stands)}, {"records", std::to_string(stands.records())}});
     }
     // Every step appends to the feed, so this wakes with the next one.
     auto waited = store_.WaitFeed(wave_, stands.records(), std::min(left, kAskGoOn));

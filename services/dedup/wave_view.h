@@ -26,7 +26,7 @@ class WaveView {
   absl::StatusOr<v1::ListRulingsResponse> ListRulings(const v1::ListRulingsRequest& request, const paging::Page& page) const;
   absl::StatusOr<v1::GetRecordResponse> GetRecord(const v1::GetRecordRequest& request) const;
   absl::StatusOr<v1::ListRecordsResponse> ListRecords(const v1::ListRecordsRequest& request, const paging::Page& page) const;
-  // The report with its position, as of one moment.
+  // The report with its position, as of one moment: the sum over the wave's partitions.
   absl::StatusOr<v1::GetCleaningReportResponse> GetCleaningReport() const;
 
   // Waits until the wave stands at `position` or beyond. DEADLINE_EXCEEDED/POSITION_NOT_REACHED at `deadline`; before that whatever error

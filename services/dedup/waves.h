@@ -19,17 +19,15 @@ class Waves {
   // The store must outlive it.
   Waves(storage::Store& store, Clock clock) : store_(store), clock_(std::move(clock)) {}
 
-  // Finds the waves that are in the store. Until then there are none. The store's errors.
-  absl::Status Load();
-  // NOT_FOUND/WAVE_NOT_FOUND for one that is not set up.
-  absl::StatusOr<std::shared_ptr<WaveLedger>> Find(const std::string& wave) const;
+  // Whoever set it up. NOT_FOUND/WAVE_NOT_FOUND for one that is not; the store's errors.
+  absl::StatusOr<std::shared_ptr<WaveLedger>> Find(const std::string& wave);
   // Sets a wave up, new or known.
   absl::StatusOr<std::shared_ptr<WaveLedger>> Prepare(const WaveSource& source, const Resolve& resolve);
 
  private:
   storage::Store& store_;
   const Clock clock_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::map<std::string, std::shared_ptr<WaveLedger>> ledgers_;
 };
 

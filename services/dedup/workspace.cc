@@ -1,17 +1,12 @@
 #include "services/dedup/workspace.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
 #include "services/common/log/log.h"
 
 namespace peiling::dedup {
-namespace {
-
-constexpr size_t kListPage = 1000;
-
-}  // namespace
-
 absl::Status Workspace::Load(const std::vector<std::string>& keys) {
   std::vector<std::string> missing;
   for (const std::string& key : keys) {
@@ -24,25 +19,25 @@ absl::Status Workspace::Load(const std::vector<std::string>& keys) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> Workspace::LoadAll(const std::string& prefix) {
-  std::vector<std::string> keys;
-  while (true) {
-    auto page = store_.List(partition_, prefix, keys.empty() ? "" : keys.back(), kListPage);
-    if (!page.ok()) return page.status();
-    for (storage::Document& document : *page) {
-      keys.push_back(document.key);
-      Add(keys.back(), std::move(document));
-    }
-    if (page->size() < kListPage) return keys;
-  }
+void Workspace::PutWithEvent(const std::string& key, const google::protobuf::Message& message) {
+  Put(key, message);
+  At(key).with_event = true;
 }
 
-std::vector<storage::Write> Workspace::Writes() const {
-  std::vector<storage::Write> writes;
+bool Workspace::Changed() const {
+  return std::any_of(entries_.begin(), entries_.end(), [](const auto& entry) { return entry.second.written(); });
+}
+
+void Workspace::AddTo(storage::Batch& batch) const {
   for (const auto& [key, entry] : entries_) {
-    if (entry.before != entry.after) writes.push_back({.key = key, .value = entry.after, .expected_version = entry.version});
+    if (!entry.written()) {
+      batch.expectations.emplace_back(key, entry.version);
+      continue;
+    }
+    storage::Write& write = batch.writes.emplace_back();
+    write = {.key = key, .value = entry.after, .expected_version = entry.version};
+    if (entry.with_event) write.event = batch.events.size() - 1;
   }
-  return writes;
 }
 
 Workspace::Entry& Workspace::At(const std::string& key) { return const_cast<Entry&>(std::as_const(*this).At(key)); }

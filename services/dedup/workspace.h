@@ -20,8 +20,6 @@ class Workspace {
 
   // Reads documents that are not here yet.
   absl::Status Load(const std::vector<std::string>& keys);
-  // Reads every document under a prefix; returns their keys, sorted.
-  absl::StatusOr<std::vector<std::string>> LoadAll(const std::string& prefix);
 
   // The document must have been loaded. Version 0: it does not exist.
   uint64_t VersionOf(const std::string& key) const { return At(key).version; }
@@ -43,15 +41,23 @@ class Workspace {
   void Put(const std::string& key, std::string value) { At(key).after = std::move(value); }
   void Put(const std::string& key, const google::protobuf::Message& message) { Put(key, proto::CanonicalBytes(message)); }
   void Erase(const std::string& key) { At(key).after.reset(); }
+  // The same, and written even when nothing changes, so that the document takes the sequence of the batch's last event.
+  void PutWithEvent(const std::string& key, const google::protobuf::Message& message);
 
-  // What has to be written, by key.
-  std::vector<storage::Write> Writes() const;
+  // Whether anything has to be written.
+  bool Changed() const;
+  // Adds what has to be written, on condition that nothing that was read has changed since: not what changes here, not what was only
+  // looked at, not what was not there. `batch` has its events already.
+  void AddTo(storage::Batch& batch) const;
 
  private:
   struct Entry {
     std::optional<std::string> before;
     std::optional<std::string> after;
     uint64_t version = 0;
+    bool with_event = false;
+
+    bool written() const { return with_event || before != after; }
   };
 
   Entry& At(const std::string& key);

@@ -44,13 +44,14 @@ void BM_Apply(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     std::filesystem::create_directories(directory);
-    auto store = storage::OpenStore("sqlite:" + directory + "/dedup.db");
+    auto store = storage::OpenStore("sqlite:" + directory + "/dedup.db", "test");
     if (!store.ok()) return state.SkipWithError("no store");
     auto ledger = std::make_unique<WaveLedger>(**store, kWave, StoppedClock);
     if (!ledger->Prepare(wave.source, TestResolve).ok()) return state.SkipWithError("not prepared");
     state.ResumeTiming();
     for (size_t at = 0; at < wave.events.size(); at += batch) {
-      if (!ledger->Apply(absl::MakeConstSpan(wave.events).subspan(at, batch), TestResolve).ok()) return state.SkipWithError("not applied");
+      if (!ledger->Apply(0, absl::MakeConstSpan(wave.events).subspan(at, batch), TestResolve).ok())
+        return state.SkipWithError("not applied");
     }
     state.PauseTiming();
     ledger.reset();

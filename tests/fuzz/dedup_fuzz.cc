@@ -24,7 +24,7 @@ TEST(DedupFuzz, EveryResponseGetsADecision) {
       corpus.push_back(proto::CanonicalBytes(MakeResponse(filled)));
     }
   }
-  auto store = storage::OpenStore("sqlite::memory:");
+  auto store = storage::OpenStore("sqlite::memory:", "test");
   ASSERT_TRUE(store.ok());
   WaveLedger ledger(**store, kWave, StoppedClock);
   ASSERT_TRUE(ledger.Prepare(TestSource(), TestResolve).ok());
@@ -39,7 +39,7 @@ TEST(DedupFuzz, EveryResponseGetsADecision) {
     // Few ids, so that responses change and meet in cases.
     event.mutable_response()->set_name(ResponseName(std::to_string(mutator.Below(200))));
     event.set_sequence(++sequence);
-    ASSERT_TRUE(ledger.Apply({event}, TestResolve).ok()) << absl::CEscape(bytes);
+    ASSERT_TRUE(ledger.Apply(0, {event}, TestResolve).ok()) << absl::CEscape(bytes);
     const auto decision = documents::Read<v1::Decision>(**store, kWave, documents::KeyOf(documents::kDecisions, event.response().name()));
     ASSERT_TRUE(decision.ok() && decision->has_value()) << absl::CEscape(bytes);
     ASSERT_NE((*decision)->disposition(), v1::DISPOSITION_UNSPECIFIED) << absl::CEscape(bytes);
