@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "prometheus/gauge.h"
 #include "services/common/log/log.h"
+#include "services/common/server/metrics.h"
 
 namespace peiling::gateway {
 namespace {
@@ -51,6 +53,14 @@ std::map<std::string, bool> AskAll(const RouteTable& routes) {
   return serving;
 }
 
+void Show(const std::map<std::string, bool>& serving) {
+  static auto& family = prometheus::BuildGauge()
+                            .Name("peiling_gateway_backend_up")
+                            .Help("Whether a service answers, as the gateway sees it.")
+                            .Register(server::Metrics());
+  for (const auto& [service, up] : serving) family.Add({{"backend", service}}).Set(up ? 1 : 0);
+}
+
 }  // namespace
 
 BackendHealth::BackendHealth(const RouteTable& routes) : routes_(routes) {
@@ -85,6 +95,7 @@ void BackendHealth::Watch() {
       if (serving_[service] != serving) log::Info(serving ? "backend serves" : "backend does not serve", {{"backend", service}});
     }
     serving_ = now;
+    Show(now);
     if (wake_.wait_for(lock, kInterval, [this] { return stopping_; })) return;
   }
 }

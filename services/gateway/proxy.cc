@@ -11,6 +11,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "services/common/status/errors.h"
+#include "services/common/tracing/span.h"
 
 namespace peiling::gateway {
 
@@ -102,12 +103,20 @@ void KeepCallbackQueue() {
   static_cast<void>(user);
 }
 
-// What a backend is called with on behalf of a client: its deadline and metadata.
+bool SaysTrace(const grpc::string_ref& key) { return key == tracing::kTraceparent || key == tracing::kTracestate; }
+
+// What a backend is called with on behalf of a client: its deadline and metadata; as the caller in a trace, the gateway's own span, which
+// is current.
 std::unique_ptr<grpc::ClientContext> UpstreamContext(const grpc::GenericCallbackServerContext& downstream) {
   std::unique_ptr<grpc::ClientContext> upstream = grpc::ClientContext::FromCallbackServerContext(downstream);
+  const tracing::TraceContext* const span = tracing::Current();
   for (const auto& [key, value] : downstream.client_metadata()) {
-    if (!BelongsToConnection(key)) upstream->AddMetadata(ToString(key), ToString(value));
+    if (BelongsToConnection(key) || (span != nullptr && SaysTrace(key))) continue;
+    upstream->AddMetadata(ToString(key), ToString(value));
   }
+  if (span == nullptr) return upstream;
+  upstream->AddMetadata(tracing::kTraceparent, tracing::FormatTraceparent(*span));
+  if (!span->state.empty()) upstream->AddMetadata(tracing::kTracestate, span->state);
   return upstream;
 }
 

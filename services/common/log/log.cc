@@ -10,6 +10,7 @@
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
 #include "services/common/text/fold.h"
+#include "services/common/tracing/span.h"
 
 namespace peiling::log {
 namespace {
@@ -48,7 +49,7 @@ void WriteText(Writer& writer, std::string_view text) {
 }
 
 void Write(Level level, std::string_view message, std::initializer_list<Field> fields) {
-  if (level < least_level.load(std::memory_order_relaxed)) return;
+  if (!Writes(level)) return;
   rapidjson::StringBuffer buffer;
   Writer writer(buffer);
   const std::lock_guard lock(mutex);
@@ -61,6 +62,12 @@ void Write(Level level, std::string_view message, std::initializer_list<Field> f
   WriteText(writer, ServiceName());
   writer.Key("message");
   WriteText(writer, message);
+  if (const auto* context = tracing::Current()) {
+    writer.Key("trace_id");
+    writer.String(tracing::Hex(context->trace_id).c_str());
+    writer.Key("span_id");
+    writer.String(tracing::Hex(context->span_id).c_str());
+  }
   for (const auto& [key, value] : fields) {
     WriteText(writer, key);
     WriteText(writer, value);
@@ -77,6 +84,8 @@ void Init(std::string_view service, Level least) {
   ServiceName() = std::string(service);
   least_level = least;
 }
+
+bool Writes(Level level) { return level >= least_level.load(std::memory_order_relaxed); }
 
 void Debug(std::string_view message, std::initializer_list<Field> fields) { Write(Level::kDebug, message, fields); }
 void Info(std::string_view message, std::initializer_list<Field> fields) { Write(Level::kInfo, message, fields); }

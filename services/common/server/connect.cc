@@ -1,6 +1,7 @@
 #include "services/common/server/connect.h"
 
 #include "grpcpp/grpcpp.h"
+#include "services/common/server/client_calls.h"
 #include "services/common/server/server.h"
 #include "services/common/server/service_config.h"
 
@@ -24,7 +25,8 @@ grpc::ChannelArguments ChannelSettings() {
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), ChannelSettings());
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(), ChannelSettings(),
+                                                                 ObserveClientCalls());
 }
 
 }  // namespace peiling::server

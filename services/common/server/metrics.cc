@@ -11,7 +11,7 @@ const std::shared_ptr<prometheus::Registry>& SharedMetrics() {
         .Name("peiling_build_info")
         .Help("Always 1; the labels say what runs.")
         .Register(**made)
-        .Add({{"version", PEILING_VERSION}})
+        .Add({{"version", PEILING_VERSION}, {"commit", PEILING_COMMIT}})
         .Set(1);
     return made;
   }();

@@ -11,9 +11,13 @@
 #include "services/common/log/log.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
+#include "services/common/tracing/otlp_exporter.h"
 
 namespace peiling::server {
 namespace {
+
+// What the last spans get at the end of the process.
+constexpr std::chrono::seconds kFlushPatience(3);
 
 const std::map<std::string, log::Level>& LogLevels() {
   static const std::map<std::string, log::Level> levels = {
@@ -38,6 +42,32 @@ void LogGrpcLine(gpr_log_func_args* line) {
     log::Debug(line->message, {{"source", source}});
   }
 }
+
+// Sends spans for as long as it lives, when there is a collector.
+class Traces {
+ public:
+  static absl::StatusOr<std::unique_ptr<Traces>> Start(const Options& options) {
+    if (options.otlp_endpoint.empty()) return nullptr;
+    auto exporter = tracing::OtlpExporter::Start(
+        {.endpoint = options.otlp_endpoint, .service = program_invocation_short_name, .version = PEILING_VERSION});
+    if (!exporter.ok()) return exporter.status();
+    return std::make_unique<Traces>(*std::move(exporter), options.trace_ratio);
+  }
+
+  Traces(std::unique_ptr<tracing::OtlpExporter> exporter, double ratio) : exporter_(*exporter.release()) {
+    tracing::SetRecorder(&exporter_, ratio);
+  }
+  ~Traces() {
+    tracing::SetRecorder(nullptr, 0);
+    exporter_.Stop(kFlushPatience);
+  }
+  Traces(const Traces&) = delete;
+  Traces& operator=(const Traces&) = delete;
+
+ private:
+  // Never destroyed: gRPC's threads may still end a call that they have a span of.
+  tracing::OtlpExporter& exporter_;
+};
 
 int Fail(const absl::Status& error) {
   const std::string reason = status::Reason(error);
@@ -94,6 +124,14 @@ void AddFlags(CLI::App& app, Options& options) {
       ->check(CLI::Range(0, 3600))
       ->capture_default_str()
       ->group(kGroup);
+  app.add_option("--otlp-endpoint", options.otlp_endpoint, "Collector traces are sent to over OTLP/gRPC, http://host:port; none when empty")
+      ->envname("OTEL_EXPORTER_OTLP_ENDPOINT")
+      ->group(kGroup);
+  app.add_option("--trace-ratio", options.trace_ratio, "Part of the traces recorded, of those that begin here")
+      ->envname("OTEL_TRACES_SAMPLER_ARG")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str()
+      ->group(kGroup);
   app.add_option("--port-file", options.port_file, "File to write host:port to once it listens")
       ->envname("PEILING_PORT_FILE")
       ->group(kGroup);
@@ -131,6 +169,8 @@ absl::Status WritePortFile(const Options& options, int port) {
 
 int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make) {
   InitProcess(options);
+  auto traces = Traces::Start(options);
+  if (!traces.ok()) return Fail(traces.status());
   auto module = make();
   if (!module.ok()) return Fail(module.status());
   auto server = Server::Start(options, *std::move(module));

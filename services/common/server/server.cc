@@ -14,11 +14,14 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "prometheus/exposer.h"
+#include "prometheus/gauge.h"
 #include "services/common/log/log.h"
-#include "services/common/server/call_metrics.h"
+#include "services/common/server/client_calls.h"
 #include "services/common/server/connect.h"
 #include "services/common/server/listen.h"
 #include "services/common/server/metrics.h"
+#include "services/common/server/process_metrics.h"
+#include "services/common/server/server_calls.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::server {
@@ -66,6 +69,7 @@ absl::StatusOr<std::unique_ptr<prometheus::Exposer>> ServeMetrics(const std::str
   try {
     auto exposer = std::make_unique<prometheus::Exposer>(address, 1);
     exposer->RegisterCollectable(SharedMetrics());
+    exposer->RegisterCollectable(ProcessMetrics());
     return exposer;
   } catch (const std::exception& e) {
     return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED",
@@ -73,10 +77,31 @@ absl::StatusOr<std::unique_ptr<prometheus::Exposer>> ServeMetrics(const std::str
   }
 }
 
+prometheus::Gauge& ReadyGauge(const std::string& server) {
+  return prometheus::BuildGauge()
+      .Name("peiling_ready")
+      .Help("Whether the server can answer, as its health says.")
+      .Register(Metrics())
+      .Add({{"server", server}});
+}
+
+// So that the calls under way (grpc_server_in_flight) can be compared with it.
+void ShowMaxThreads(const std::string& server, int max_threads) {
+  prometheus::BuildGauge()
+      .Name("peiling_server_max_threads")
+      .Help("Most calls that are handled at once; one more is refused.")
+      .Register(Metrics())
+      .Add({{"server", server}})
+      .Set(max_threads);
+}
+
 // Keeps a server's health service up to date with its module. All names are NOT_SERVING from Stop on.
 class HealthReporter {
  public:
-  HealthReporter(const Module& module, grpc::HealthCheckServiceInterface& service) : module_(module), service_(service) { SetAll(false); }
+  HealthReporter(const Module& module, grpc::HealthCheckServiceInterface& service)
+      : module_(module), service_(service), ready_gauge_(ReadyGauge(module.name())) {
+    SetAll(false);
+  }
   ~HealthReporter() { Stop(); }
 
   void Start() {
@@ -104,6 +129,7 @@ class HealthReporter {
     const bool ready = module_.ready();
     for (const auto& [name, healthy] : module_.health()) service_.SetServingStatus(name, healthy);
     service_.SetServingStatus("", ready);
+    ready_gauge_.Set(ready ? 1 : 0);
     if (ready == ready_) return;
     ready_ = ready;
     if (ready) {
@@ -116,10 +142,12 @@ class HealthReporter {
   void SetAll(bool healthy) {
     for (const auto& entry : module_.health()) service_.SetServingStatus(entry.first, healthy);
     service_.SetServingStatus("", healthy);
+    ready_gauge_.Set(healthy ? 1 : 0);
   }
 
   const Module& module_;
   grpc::HealthCheckServiceInterface& service_;
+  prometheus::Gauge& ready_gauge_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
@@ -136,9 +164,10 @@ class ServerImpl final : public Server {
   absl::Status Start() {
     grpc::ServerBuilder builder;
     SetLimits(options_, module_->name(), builder);
+    ShowMaxThreads(module_->name(), options_.max_threads);
     SetConnectionLife(builder);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-    interceptors.push_back(MakeCallMetrics(module_->name()));
+    interceptors.push_back(ObserveServerCalls(module_->name()));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
     if (!options_.listen.empty()) builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port_);
     module_->Register(builder);
@@ -156,7 +185,9 @@ class ServerImpl final : public Server {
 
   int port() const override { return port_; }
   int metrics_port() const override { return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().at(0); }
-  std::shared_ptr<grpc::Channel> InProcessChannel() override { return server_->InProcessChannel(ChannelSettings()); }
+  std::shared_ptr<grpc::Channel> InProcessChannel() override {
+    return server_->experimental().InProcessChannelWithInterceptors(ChannelSettings(), ObserveClientCalls());
+  }
   Module& module() override { return *module_; }
 
   void Shutdown() override {

@@ -30,6 +30,10 @@ struct Options {
   int drain_pause_seconds = 0;
   // Time calls under way get to finish at shutdown.
   int drain_seconds = 10;
+  // Collector that traces are sent to over OTLP/gRPC, http://host:port; empty: none are made.
+  std::string otlp_endpoint;
+  // Part of the traces recorded, 0 to 1, of those that begin here; others are recorded when they were where they began.
+  double trace_ratio = 1;
   // Written "host:port\n" once it listens, for scripts and tests that let the system choose ports; empty: none.
   std::string port_file;
 };
@@ -63,14 +67,14 @@ void InitProcess(const Options& options);
 void WaitForSignal();
 
 // A channel to another service: "dns:///intake:7000" or host:port; keepalive, limits and the retry rules of
-// services/common/server/service_config.json.
+// services/common/server/service_config.json. Its calls are measured and traced (client_calls.h).
 std::shared_ptr<grpc::Channel> Connect(const std::string& address);
 
 // Writes options.port_file, when it is set, once everything listens.
 absl::Status WritePortFile(const Options& options, int port);
 
-// The whole of a service's main after its flags are read: InitProcess, start, wait, drain. Returns the exit code; problems are on stderr in
-// one line.
+// The whole of a service's main after its flags are read: InitProcess, traces, start, wait, drain. Returns the exit code; problems are on
+// stderr in one line.
 int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make);
 
 }  // namespace peiling::server

@@ -137,12 +137,12 @@ class Exporter final : public OtlpExporter {
     const std::lock_guard stop_lock(stop_mutex_);
     if (!thread_.joinable()) return;
     {
-      const std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
       stopping_ = true;
       end_ = Clock::now() + patience;
-      if (sending_ != nullptr && patience.count() == 0) sending_->TryCancel();
+      wake_.notify_all();
+      if (!finished_.wait_for(lock, patience, [this] { return done_; }) && sending_ != nullptr) sending_->TryCancel();
     }
-    wake_.notify_all();
     thread_.join();
   }
 
@@ -152,8 +152,10 @@ class Exporter final : public OtlpExporter {
     while (true) {
       wake_.wait_for(lock, options_.interval, [this] { return stopping_ || waiting_.size() >= options_.max_batch; });
       while (!waiting_.empty()) SendSome(lock);
-      if (stopping_) return;
+      if (stopping_) break;
     }
+    done_ = true;
+    finished_.notify_all();
   }
 
   // `lock` is held, but not while it sends.
@@ -202,8 +204,10 @@ class Exporter final : public OtlpExporter {
   std::mutex stop_mutex_;
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable finished_;
   std::vector<SpanData> waiting_;
   bool stopping_ = false;
+  bool done_ = false;
   Clock::time_point end_ = Clock::time_point::max();
   // The message under way; null when there is none.
   grpc::ClientContext* sending_ = nullptr;

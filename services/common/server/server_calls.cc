@@ -1,0 +1,183 @@
+#include "services/common/server/server_calls.h"
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/server_context.h"
+#include "services/common/log/log.h"
+#include "services/common/server/call_metrics.h"
+#include "services/common/status/errors.h"
+#include "services/common/tracing/span.h"
+
+namespace peiling::server {
+namespace {
+
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+using grpc::experimental::ServerInterceptorFactoryInterface;
+using grpc::experimental::ServerRpcInfo;
+using Clock = std::chrono::steady_clock;
+using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
+
+// A storm of failing calls must not become a storm of lines.
+constexpr int kMostLinesPerSecond = 100;
+
+// Lets a bounded number of lines through. Thread-safe.
+class LineLimiter {
+ public:
+  // How many lines were held back before this one; nullopt: this one is held back.
+  std::optional<int> Pass() {
+    const auto second = std::chrono::floor<std::chrono::seconds>(Clock::now());
+    const std::lock_guard lock(mutex_);
+    if (second != second_) {
+      second_ = second;
+      lines_ = 0;
+    }
+    if (lines_ >= kMostLinesPerSecond) {
+      ++held_back_;
+      return std::nullopt;
+    }
+    ++lines_;
+    return std::exchange(held_back_, 0);
+  }
+
+ private:
+  std::mutex mutex_;
+  Clock::time_point second_;
+  int lines_ = 0;
+  int held_back_ = 0;
+};
+
+LineLimiter& Limiter() {
+  static auto* limiter = new LineLimiter;
+  return *limiter;
+}
+
+log::Level LevelOf(int code) {
+  switch (code) {
+    case grpc::OK:
+    // The client left: so every watch ends.
+    case grpc::CANCELLED:
+      return log::Level::kDebug;
+    case grpc::INTERNAL:
+    case grpc::UNKNOWN:
+    case grpc::DATA_LOSS:
+      return log::Level::kError;
+    case grpc::UNAVAILABLE:
+    case grpc::RESOURCE_EXHAUSTED:
+    case grpc::DEADLINE_EXCEEDED:
+      return log::Level::kWarning;
+    default:
+      return log::Level::kInfo;
+  }
+}
+
+// Which codes make a server's span one of an error (OpenTelemetry's conventions for RPC).
+bool IsServerFault(int code) {
+  return code == grpc::UNKNOWN || code == grpc::DEADLINE_EXCEEDED || code == grpc::UNIMPLEMENTED || code == grpc::INTERNAL ||
+         code == grpc::UNAVAILABLE || code == grpc::DATA_LOSS;
+}
+
+// The value of a header that may stand there once.
+std::string_view Only(const Metadata& metadata, const char* key) {
+  const auto [begin, end] = metadata.equal_range(key);
+  if (begin == end || std::next(begin) != end) return {};
+  return {begin->second.data(), begin->second.size()};
+}
+
+std::string Joined(const Metadata& metadata, const char* key) {
+  std::string all;
+  const auto [begin, end] = metadata.equal_range(key);
+  for (auto entry = begin; entry != end; ++entry)
+    absl::StrAppend(&all, all.empty() ? "" : ",", std::string(entry->second.data(), entry->second.size()));
+  return all;
+}
+
+// Lives as long as its call.
+class ServerCall final : public Interceptor {
+ public:
+  ServerCall(MethodMetrics& metrics, const grpc::ServerContextBase* context) : metrics_(metrics), context_(context) { metrics_.Begin(); }
+
+  ~ServerCall() override {
+    const std::chrono::duration<double> taken = Clock::now() - begin_;
+    const int code = status_.error_code();
+    metrics_.End(code, taken.count());
+    Log(LevelOf(code), taken.count());
+    span_.Set("rpc.grpc.status_code", code);
+    if (IsServerFault(code)) span_.Fail();
+  }
+
+  // gRPC runs the handler within Proceed of the first batch, and may destroy the call, and this, there.
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
+      status_ = methods->GetSendStatus();
+      if (!status_.ok() && log::Writes(LevelOf(status_.error_code()))) peer_ = context_->peer();
+    }
+    if (tracing::Enabled() && methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      StartSpan(*methods->GetRecvInitialMetadata());
+      const tracing::Scope scope(span_);
+      methods->Proceed();
+      return;
+    }
+    methods->Proceed();
+  }
+
+ private:
+  void StartSpan(const Metadata& metadata) {
+    const auto parent = tracing::ParseTraceContext(Only(metadata, tracing::kTraceparent), Joined(metadata, tracing::kTracestate));
+    span_ = tracing::Span::Start(metrics_.full_name(), tracing::Kind::kServer, parent ? &*parent : nullptr);
+    span_.Set("rpc.system", "grpc");
+    span_.Set("rpc.service", metrics_.service());
+    span_.Set("rpc.method", metrics_.method());
+  }
+
+  void Log(log::Level level, double seconds) const {
+    if (!log::Writes(level)) return;
+    const std::optional<int> held_back = level == log::Level::kDebug ? 0 : Limiter().Pass();
+    if (!held_back) return;
+    const tracing::Scope scope(span_);
+    const std::string method = metrics_.full_name(), code = CodeName(status_.error_code()), taken = absl::StrCat(seconds);
+    if (level == log::Level::kDebug) return log::Debug("call", {{"method", method}, {"code", code}, {"seconds", taken}});
+    const auto write = level == log::Level::kError ? log::Error : level == log::Level::kWarning ? log::Warning : log::Info;
+    write("call failed", {{"method", method},
+                          {"code", code},
+                          {"reason", status::Reason(status::FromGrpc(status_))},
+                          {"peer", peer_},
+                          {"seconds", taken},
+                          {"lines_held_back", absl::StrCat(*held_back)}});
+  }
+
+  MethodMetrics& metrics_;
+  const grpc::ServerContextBase* const context_;
+  const Clock::time_point begin_ = Clock::now();
+  // What a call ends with that never sends a status: its client left.
+  grpc::Status status_ = grpc::Status::CANCELLED;
+  std::string peer_;
+  tracing::Span span_;
+};
+
+class ServerCalls final : public ServerInterceptorFactoryInterface {
+ public:
+  explicit ServerCalls(const std::string& server_name) : methods_("server", {{"server", server_name}}) {}
+
+  Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
+    if (IsUnobserved(info->method())) return nullptr;
+    return new ServerCall(methods_.Of(info->method()), info->server_context());
+  }
+
+ private:
+  MethodTable methods_;
+};
+
+}  // namespace
+
+std::unique_ptr<ServerInterceptorFactoryInterface> ObserveServerCalls(const std::string& server_name) {
+  return std::make_unique<ServerCalls>(server_name);
+}
+
+}  // namespace peiling::server
