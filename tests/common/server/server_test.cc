@@ -6,7 +6,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <ctime>
 #include <future>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -17,9 +22,11 @@
 #include "gtest/gtest.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "prometheus/counter.h"
+#include "services/common/log/log.h"
 #include "services/common/server/listen.h"
 #include "services/common/server/metrics.h"
 #include "services/common/status/errors.h"
+#include "services/common/tracing/span.h"
 
 namespace peiling::server {
 namespace {
@@ -46,6 +53,35 @@ struct Controls {
   std::atomic<int> entered{0};
   std::atomic<bool> stopped{false};
   absl::Status start;
+  // What was current while the last call was handled.
+  std::optional<tracing::TraceContext> seen;
+};
+
+// Keeps spans while it lives.
+class Collected final : public tracing::Recorder {
+ public:
+  Collected() { tracing::SetRecorder(this, 1); }
+  ~Collected() override { tracing::SetRecorder(nullptr, 0); }
+
+  void Record(tracing::SpanData span) override {
+    const std::lock_guard lock(mutex_);
+    spans_.push_back(std::move(span));
+    changed_.notify_all();
+  }
+
+  // Spans by kind, once there are `count`; one server's ends just after its client's.
+  std::map<tracing::Kind, tracing::SpanData> WaitFor(size_t count) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, seconds(10), [&] { return spans_.size() >= count; }));
+    std::map<tracing::Kind, tracing::SpanData> by_kind;
+    for (const auto& span : spans_) by_kind[span.kind] = span;
+    return by_kind;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<tracing::SpanData> spans_;
 };
 
 // Answers every call; while `hold` is set, after it no longer is, or CANCELLED.
@@ -66,6 +102,7 @@ class FakeModule final : public Module, ValidationService::Service {
     ++controls_.entered;
     while (controls_.hold && !context->IsCancelled()) std::this_thread::sleep_for(milliseconds(1));
     if (context->IsCancelled()) return grpc::Status::CANCELLED;
+    if (const auto* span = tracing::Current()) controls_.seen = *span;
     response->set_fingerprint("answered");
     return grpc::Status::OK;
   }
@@ -293,6 +330,108 @@ TEST_F(ServerTest, MetricsEndpointShowsCallsByMethodAndCode) {
   })) << Scrape(server_->metrics_port());
   EXPECT_THAT(Scrape(server_->metrics_port()),
               AllOf(HasSubstr("grpc_server_handling_seconds_bucket"), HasSubstr("grpc_server_in_flight"), HasSubstr("peiling_build_info")));
+}
+
+TEST_F(ServerTest, MetricsShowCallsOfClientsAndTheProcess) {
+  options_.metrics_listen = "127.0.0.1:0";
+  StartOrFail();
+  ASSERT_TRUE(Call().ok());
+  EXPECT_THAT(Scrape(server_->metrics_port()),
+              AllOf(HasSubstr(absl::StrCat("grpc_client_handled_total{grpc_code=\"OK\",grpc_method=\"CheckQuestionnaire\",grpc_service=\"",
+                                           kService, "\",grpc_type=\"unary\"}")),
+                    HasSubstr("grpc_client_handling_seconds_bucket"), HasSubstr("grpc_server_started_total"),
+                    HasSubstr(absl::StrCat("peiling_ready{server=\"", kService, "\"} 1")),
+                    HasSubstr(absl::StrCat("peiling_server_max_threads{server=\"", kService, "\"} 128")),
+                    HasSubstr("process_resident_memory_bytes "), HasSubstr("process_cpu_seconds_total "), HasSubstr("process_open_fds "),
+                    HasSubstr("process_start_time_seconds ")));
+}
+
+TEST_F(ServerTest, TheProcessStartedJustNow) {
+  options_.metrics_listen = "127.0.0.1:0";
+  StartOrFail();
+  const std::string page = Scrape(server_->metrics_port());
+  const std::string name = "\nprocess_start_time_seconds ";
+  const double start = std::stod(page.substr(page.find(name) + name.size()));
+  EXPECT_NEAR(start, static_cast<double>(time(nullptr)), 600);
+}
+
+TEST_F(ServerTest, OneTraceHoldsTheCallAtBothEndsAndIsCurrentInItsHandler) {
+  Collected collected;
+  StartOrFail();
+  ASSERT_TRUE(Call().ok());
+  auto spans = collected.WaitFor(2);
+  const auto& client = spans.at(tracing::Kind::kClient);
+  const auto& server = spans.at(tracing::Kind::kServer);
+  EXPECT_FALSE(client.parent);
+  EXPECT_EQ(client.name, absl::StrCat(kService, "/CheckQuestionnaire"));
+  EXPECT_EQ(tracing::FormatTraceparent(*server.parent), tracing::FormatTraceparent(client.context));
+  EXPECT_EQ(server.context.trace_id, client.context.trace_id);
+  ASSERT_TRUE(controls_.seen);
+  EXPECT_EQ(controls_.seen->span_id, server.context.span_id);
+  EXPECT_THAT(server.texts, testing::ElementsAre(testing::Pair("rpc.system", "grpc"), testing::Pair("rpc.service", kService),
+                                                 testing::Pair("rpc.method", "CheckQuestionnaire")));
+  EXPECT_THAT(server.numbers, testing::ElementsAre(testing::Pair("rpc.grpc.status_code", 0)));
+}
+
+TEST_F(ServerTest, ACallIsPartOfTheSpanItsMetadataNames) {
+  Collected collected;
+  StartOrFail();
+  grpc::ClientContext context;
+  context.AddMetadata("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  context.AddMetadata("tracestate", "congo=t61rcWkgMzE");
+  CheckQuestionnaireResponse response;
+  ASSERT_TRUE(stub_->CheckQuestionnaire(&context, {}, &response).ok());
+  auto spans = collected.WaitFor(2);
+  EXPECT_EQ(tracing::Hex(spans.at(tracing::Kind::kClient).parent->span_id), "00f067aa0ba902b7");
+  EXPECT_EQ(tracing::Hex(spans.at(tracing::Kind::kServer).context.trace_id), "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_EQ(spans.at(tracing::Kind::kServer).context.state, "congo=t61rcWkgMzE");
+}
+
+TEST_F(ServerTest, MetadataThatNamesNoSpanBeginsATrace) {
+  Collected collected;
+  StartOrFail();
+  const auto foreign =
+      ValidationService::NewStub(grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.AddMetadata("traceparent", "00-00000000000000000000000000000000-00f067aa0ba902b7-01");
+  CheckQuestionnaireResponse response;
+  ASSERT_TRUE(foreign->CheckQuestionnaire(&context, {}, &response).ok());
+  EXPECT_FALSE(collected.WaitFor(1).at(tracing::Kind::kServer).parent);
+}
+
+TEST_F(ServerTest, AFailedCallIsALineInTheLog) {
+  log::Init("test", log::Level::kInfo);
+  StartOrFail();
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(Call().ok());
+  grpc::ClientContext context;
+  ValidateResponsesResponse response;
+  ASSERT_FALSE(stub_->ValidateResponses(&context, {}, &response).ok());
+  server_->Shutdown();
+  server_.reset();
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, AllOf(HasSubstr("\"message\":\"call failed\""), HasSubstr("ValidateResponses"),
+                          HasSubstr("\"code\":\"FAILED_PRECONDITION\",\"reason\":\"QUESTIONNAIRE_UNKNOWN\",\"peer\":\"ipv4:127.0.0.1:")));
+  EXPECT_THAT(text, testing::Not(HasSubstr("CheckQuestionnaire")));
+}
+
+TEST_F(ServerTest, AStormOfFailedCallsIsNoStormOfLines) {
+  log::Init("test", log::Level::kInfo);
+  StartOrFail();
+  testing::internal::CaptureStderr();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) {
+    grpc::ClientContext context;
+    ValidateResponsesResponse response;
+    ASSERT_FALSE(stub_->ValidateResponses(&context, {}, &response).ok());
+  }
+  const auto taken = std::chrono::ceil<seconds>(std::chrono::steady_clock::now() - begin);
+  server_->Shutdown();
+  const std::string text = testing::internal::GetCapturedStderr();
+  int lines = 0;
+  for (size_t at = 0; (at = text.find("call failed", at)) != std::string::npos; ++at) ++lines;
+  EXPECT_GT(lines, 0);
+  EXPECT_LE(lines, 100 * (taken.count() + 1));
 }
 
 TEST_F(ServerTest, MetricsOfTheDomainStandOnTheSamePage) {
