@@ -1,0 +1,192 @@
+#include "services/common/storage/redis_writer.h"
+
+#include <algorithm>
+#include <list>
+#include <utility>
+
+#include "services/common/status/errors.h"
+
+namespace peiling::storage {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr size_t kMaxQueued = 512;
+constexpr size_t kMaxGroup = 256;
+constexpr size_t kMaxGroupBytes = 16 << 20;
+// The most the writer waits for a group to fill.
+constexpr std::chrono::microseconds kMaxLinger(1000);
+// How long news of what is durable waits for a write to go with: a write of its own costs a fsync.
+constexpr std::chrono::microseconds kAdvanceLinger(1000);
+constexpr std::chrono::minutes kMaxAge(10);
+
+size_t BytesOf(const RedisWrite& write) {
+  size_t bytes = 0;
+  for (const std::string& argument : write.arguments) bytes += argument.size();
+  return bytes;
+}
+
+}  // namespace
+
+RedisWriter::RedisWriter(const RedisDialer& dialer, RedisEndpoint endpoint) : dialer_(dialer), endpoint_(std::move(endpoint)) {
+  thread_ = std::thread(&RedisWriter::Run, this);
+}
+
+RedisWriter::~RedisWriter() {
+  {
+    std::lock_guard guard(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+RedisOutcome RedisWriter::Write(const RedisWrite& write) {
+  Item item{&write, {}};
+  std::shared_ptr<Group> group;
+  const size_t bytes = BytesOf(write);
+  bool wake = false;
+  {
+    std::lock_guard guard(mutex_);
+    if (queued_ >= kMaxQueued) {
+      return RedisOutcome::Failed(
+          status::Error(absl::StatusCode::kResourceExhausted, "STORAGE_BUSY", "too many commits are waiting; try again later"),
+          RedisOutcome::Next::kFinal);
+    }
+    if (queue_.empty() || queue_.back()->items.size() >= kMaxGroup || queue_.back()->bytes + bytes > kMaxGroupBytes) {
+      queue_.push_back(std::make_shared<Group>());
+    }
+    group = queue_.back();
+    group->items.push_back(&item);
+    group->bytes += bytes;
+    ++queued_;
+    wake = queued_ == 1 || queued_ == wanted_;
+  }
+  if (wake) changed_.notify_one();
+  group->done.wait(0);
+  return std::move(item.outcome);
+}
+
+void RedisWriter::Advance(const std::string& data_key, uint64_t sequence) {
+  bool wake = false;
+  {
+    std::lock_guard guard(mutex_);
+    wake = advances_.empty();
+    uint64_t& reached = advances_[data_key];
+    reached = std::max(reached, sequence);
+  }
+  if (wake) changed_.notify_one();
+}
+
+absl::Status RedisWriter::last_status() {
+  std::lock_guard guard(mutex_);
+  return last_status_;
+}
+
+void RedisWriter::Run() {
+  std::chrono::microseconds linger(0);
+  while (std::shared_ptr<Group> group = NextGroup(linger)) {
+    const auto begin = steady_clock::now();
+    Execute(*group);
+    linger = std::min(std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin) / 4, kMaxLinger);
+    group->done.store(1);
+    group->done.notify_all();
+  }
+}
+
+std::shared_ptr<RedisWriter::Group> RedisWriter::NextGroup(std::chrono::microseconds linger) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return stopping_ || !queue_.empty() || !advances_.empty(); });
+  if (queue_.empty()) changed_.wait_for(lock, kAdvanceLinger, [this] { return stopping_ || !queue_.empty(); });
+  // Who was answered together comes back together: without a moment's wait the first one back would go alone and the others wait for it.
+  if (!queue_.empty() && wanted_ > 1) changed_.wait_for(lock, linger, [this] { return stopping_ || queued_ >= wanted_; });
+  if (queue_.empty() && advances_.empty()) return nullptr;
+  auto group = std::make_shared<Group>();
+  if (!queue_.empty()) {
+    group = std::move(queue_.front());
+    queue_.pop_front();
+  }
+  wanted_ = group->items.size();
+  queued_ -= wanted_;
+  group->advances.swap(advances_);
+  return group;
+}
+
+void RedisWriter::Execute(Group& group) {
+  std::list<RedisWrite> advances;
+  std::list<Item> unasked;
+  std::vector<Item*> items;
+  // First what was durable before: the WAIT at the end is not for it, but does no harm.
+  for (const auto& [key, sequence] : group.advances) {
+    advances.push_back({&AdvanceScript(), {key}, {std::to_string(sequence)}});
+    unasked.push_back({&advances.back(), {}});
+    items.push_back(&unasked.back());
+  }
+  items.insert(items.end(), group.items.begin(), group.items.end());
+
+  absl::Status status = Send(items, false);
+  std::vector<Item*> unknown;
+  for (Item* item : items) {
+    if (item->outcome.next == RedisOutcome::Next::kNoScript) unknown.push_back(item);
+  }
+  if (!unknown.empty()) status = Send(unknown, true);
+  std::lock_guard guard(mutex_);
+  last_status_ = status;
+}
+
+absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool whole) {
+  const auto fail = [&items](absl::Status status, RedisOutcome::Next next) {
+    for (Item* item : items) item->outcome = RedisOutcome::Failed(status, next);
+    return status;
+  };
+  if (absl::Status status = EnsureConnection(); !status.ok()) return fail(status, RedisOutcome::Next::kTryAgain);
+  const RedisAddress& address = dialer_.address();
+  const std::string replicas = std::to_string(address.wait), timeout = std::to_string(address.wait_timeout.count());
+  std::vector<size_t> positions;
+  size_t count = 0;
+  for (const Item* item : items) {
+    count += item->write->asking ? 1 : 0;
+    positions.push_back(count++);
+    AppendWrite(*item->write, whole);
+  }
+  if (address.wait > 0) connection_->Append({"WAIT", replicas, timeout});
+  auto replies = connection_->Exchange(dialer_.Deadline() + address.wait_timeout);
+  if (!replies.ok()) return fail(replies.status(), RedisOutcome::Next::kFinal);
+  const int64_t reached = address.wait > 0 ? Number(*replies->back()) : 0;
+  absl::Status replicated;
+  if (reached < address.wait) {
+    replicated = RedisError(absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", endpoint_.ToString(),
+                            "a write reached " + std::to_string(reached) + " of " + replicas +
+                                " replicas in time; whether it lasts is unknown, try again with the same request_id");
+  }
+  absl::Status all = replicated;
+  for (size_t i = 0; i < items.size(); ++i) {
+    RedisOutcome& outcome = items[i]->outcome;
+    outcome = RedisOutcome::Of(std::move((*replies)[positions[i]]));
+    if (outcome.next == RedisOutcome::Next::kTryAgain) all = outcome.status;
+    if (outcome.status.ok()) outcome.status = replicated;
+  }
+  // Perhaps it is no primary any more: who connects anew looks.
+  if (!all.ok()) connection_.reset();
+  return all;
+}
+
+absl::Status RedisWriter::EnsureConnection() {
+  if (connection_ != nullptr && connection_->usable() && steady_clock::now() < connection_->created() + kMaxAge) return absl::OkStatus();
+  connection_.reset();
+  auto connection = dialer_.DialServer(endpoint_, dialer_.Deadline());
+  if (!connection.ok()) return connection.status();
+  connection_ = std::move(*connection);
+  return absl::OkStatus();
+}
+
+void RedisWriter::AppendWrite(const RedisWrite& write, bool whole) {
+  if (write.asking) connection_->Append({"ASKING"});
+  const std::string keys = std::to_string(write.keys.size());
+  RedisCommand command = {whole ? "EVAL" : "EVALSHA", whole ? std::string_view(write.script->source) : write.script->sha, keys};
+  command.insert(command.end(), write.keys.begin(), write.keys.end());
+  command.insert(command.end(), write.arguments.begin(), write.arguments.end());
+  connection_->Append(command);
+}
+
+}  // namespace peiling::storage

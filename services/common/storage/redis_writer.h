@@ -1,0 +1,88 @@
+// The writing of one process to one Redis server: the writes of everybody who waits go out together, followed by one WAIT for replicas.
+// Private to this library.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/common/storage/redis_address.h"
+#include "services/common/storage/redis_connection.h"
+#include "services/common/storage/redis_dialer.h"
+#include "services/common/storage/redis_reply.h"
+#include "services/common/storage/redis_scripts.h"
+
+namespace peiling::storage {
+
+// A script to run, once.
+struct RedisWrite {
+  const RedisScript* script = nullptr;
+  std::vector<std::string> keys, arguments;
+  // A slot under way to this server (RedisRedirect::ask).
+  bool asking = false;
+};
+
+// Thread-safe. Destroyed after the last call has returned.
+class RedisWriter {
+ public:
+  RedisWriter(const RedisDialer& dialer, RedisEndpoint endpoint);
+  ~RedisWriter();
+
+  // Runs a script and waits for its replicas. UNAVAILABLE/STORAGE_NOT_REPLICATED when too few have it in time: then it was executed, and
+  // `reply` is there too. RESOURCE_EXHAUSTED/STORAGE_BUSY when too many wait already.
+  RedisOutcome Write(const RedisWrite& write);
+
+  // Tells the server in a moment, with whatever is sent next, how far a feed is durable. Nobody waits for it.
+  void Advance(const std::string& data_key, uint64_t sequence);
+
+  // What became of the last writes: OK, or why they failed as a whole.
+  absl::Status last_status();
+
+ private:
+  struct Item {
+    const RedisWrite* write;
+    RedisOutcome outcome;
+  };
+  // Those whose writes go out together. `done` is waited for by all of them, so that one wake-up reaches them.
+  struct Group {
+    std::vector<Item*> items;
+    size_t bytes = 0;
+    std::map<std::string, uint64_t> advances;
+    std::atomic<uint32_t> done = 0;
+  };
+
+  void Run();
+  // Nothing when it is time to end.
+  std::shared_ptr<Group> NextGroup(std::chrono::microseconds linger);
+  void Execute(Group& group);
+  // Sends writes, with the scripts' digests or whole, and a WAIT. Fills in their outcomes and gives what became of them as a whole.
+  absl::Status Send(const std::vector<Item*>& items, bool whole);
+  absl::Status EnsureConnection();
+  void AppendWrite(const RedisWrite& write, bool whole);
+
+  const RedisDialer& dialer_;
+  const RedisEndpoint endpoint_;
+
+  // The thread's own.
+  std::unique_ptr<RedisConnection> connection_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<Group>> queue_;
+  size_t queued_ = 0;
+  size_t wanted_ = 0;  // Size of the last group.
+  std::map<std::string, uint64_t> advances_;
+  absl::Status last_status_;
+  bool stopping_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace peiling::storage
