@@ -2,15 +2,43 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/feed/feed_metrics.h"
 #include "services/common/log/log.h"
+#include "services/common/names/partitions.h"
+#include "services/common/status/errors.h"
+#include "services/dedup/dedup_metrics.h"
 
 namespace peiling::dedup {
 namespace {
 
-// What of a wave concerns dedup; a new title is no reason to begin again.
+using absl::StatusCode;
+using intake::v1::SubmissionEvent;
+
+// Times an event fails, in as many sessions, before it is set aside: some seconds.
+constexpr int kSuspicions = 5;
+constexpr std::chrono::seconds kFetchDeadline(5);
+
+// Whether the event itself may be at fault. Not when the error passes by itself, and not when somebody has something to set right first (a
+// credential, another program's version, a wave's setup): all events would fail then.
+bool MayBePoison(const absl::Status& status) {
+  switch (status.code()) {
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kNotFound:
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kOutOfRange:
+    case StatusCode::kInternal:
+    case StatusCode::kDataLoss:
+    case StatusCode::kUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
 intake::v1::Wave Essence(const intake::v1::Wave& wave) {
   intake::v1::Wave essence;
   essence.set_name(wave.name());
@@ -21,133 +49,125 @@ intake::v1::Wave Essence(const intake::v1::Wave& wave) {
   return essence;
 }
 
-}  // namespace
-
-void Progress::CaughtUp() {
-  std::lock_guard lock(mutex_);
-  caught_up_ = true;
-  problem_.clear();
-}
-
-void Progress::Failed(const absl::Status& status) {
-  std::lock_guard lock(mutex_);
-  problem_ = std::string(status.message());
-}
-
-bool Progress::caught_up() const {
-  std::lock_guard lock(mutex_);
-  return caught_up_;
-}
-
-std::string Progress::problem() const {
-  std::lock_guard lock(mutex_);
-  return problem_;
-}
-
-WaveFollower::WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wave)
+WaveFollower::WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wave, int partition)
     : upstream_(upstream),
       waves_(waves),
       wave_(Essence(wave)),
-      retrier_(absl::StrCat("submissions ", wave.name()), [this](grpc::ClientContext& context, const std::function<void()>& healthy) {
-        absl::Status followed = Follow(context, healthy);
-        progress_.Failed(followed);
-        return followed;
-      }) {}
+      partition_(partition),
+      resolve_([this](const auto& texts, const auto& as_of) { return upstream_.Resolve(texts, as_of); }),
+      retrier_(absl::StrCat("submissions ", names::PartitionName(wave.name(), partition)),
+               [this](grpc::ClientContext& context, const std::function<void()>& healthy) {
+                 absl::Status followed = Follow(context, healthy);
+                 progress_.Failed(followed);
+                 return followed;
+               }) {}
+
+intake::v1::WatchSubmissionsRequest WaveFollower::RequestAfter(uint64_t sequence) const {
+  intake::v1::WatchSubmissionsRequest request;
+  request.set_parent(wave_.name());
+  request.set_partition(partition_);
+  request.set_after_sequence(sequence);
+  return request;
+}
 
 absl::Status WaveFollower::Follow(grpc::ClientContext& context, const std::function<void()>& healthy) {
   auto source = upstream_.FetchSource(wave_);
   if (!source.ok()) return source.status();
-  const Resolve resolve = [this](const auto& texts, const auto& as_of) { return upstream_.Resolve(texts, as_of); };
-  auto ledger = waves_.Prepare(*source, resolve);
+  auto ledger = waves_.Prepare(*source, resolve_);
   if (!ledger.ok()) return ledger.status();
-  auto after = (*ledger)->SubmissionSequence(0);
+  if (absl::Status late = TakeInLate(**ledger); !late.ok()) return late;
+  auto after = (*ledger)->SubmissionSequence(partition_);
   if (!after.ok()) return after.status();
+  return Watch(**ledger, *after, context, healthy);
+}
 
+absl::Status WaveFollower::Watch(WaveLedger& ledger, uint64_t after, grpc::ClientContext& context, const std::function<void()>& healthy) {
   using Message = intake::v1::WatchSubmissionsResponse;
-  const auto open = [&](grpc::ClientContext* watch) {
-    intake::v1::WatchSubmissionsRequest request;
-    request.set_parent(wave_.name());
-    request.set_after_sequence(*after);
-    return upstream_.intake().WatchSubmissions(watch, request);
-  };
-  const auto apply = [&](std::vector<Message>& messages) -> absl::Status {
-    std::vector<intake::v1::SubmissionEvent> events;
+  const auto open = [&](grpc::ClientContext* watch) { return upstream_.intake().WatchSubmissions(watch, RequestAfter(after)); };
+  absl::Status taken;
+  const auto apply = [&](std::vector<Message>& messages) {
+    std::vector<SubmissionEvent> events;
     bool caught_up = false;
     for (Message& message : messages) {
       if (message.has_submission()) events.push_back(std::move(*message.mutable_submission()));
       caught_up |= message.has_caught_up();
     }
-    if (absl::Status applied = (*ledger)->Apply(0, events, resolve); !applied.ok()) return applied;
-    if (caught_up) progress_.CaughtUp();
-    return absl::OkStatus();
+    taken = TakeIn(ledger, events);
+    if (taken.ok() && !events.empty()) after = events.back().sequence();
+    if (taken.ok() && caught_up) progress_.CaughtUp();
+    return taken;
   };
-  return feed::WatchSession<Message>(open, apply)(context, healthy);
+  const absl::Status watched = feed::WatchSession<Message>(open, apply)(context, healthy);
+  if (!taken.ok() || !absl::IsDataLoss(watched)) return watched;
+  // Intake itself cannot read the next one.
+  SubmissionEvent unreadable;
+  unreadable.set_sequence(after + 1);
+  const absl::Status past = Suspect(ledger, unreadable, watched);
+  return past.ok() ? status::Error(StatusCode::kAborted, "EVENT_SET_ASIDE", "to be followed from after the event set aside") : past;
 }
 
-CatalogueFollower::CatalogueFollower(Upstream& upstream, Waves& waves)
-    : upstream_(upstream), waves_(waves), retrier_("waves", [this](grpc::ClientContext& context, const std::function<void()>& healthy) {
-        absl::Status followed = Follow(context, healthy);
-        progress_.Failed(followed);
-        return followed;
-      }) {}
-
-CatalogueFollower::~CatalogueFollower() { Stop(); }
-
-void CatalogueFollower::Stop() {
-  retrier_.Stop();  // Nobody adds followers from here on.
-  std::map<std::string, std::unique_ptr<WaveFollower>> followers;
-  {
-    std::lock_guard lock(mutex_);
-    followers.swap(followers_);
-  }
-  for (auto& [name, follower] : followers) follower->Stop();
-}
-
-absl::Status CatalogueFollower::Follow(grpc::ClientContext& context, const std::function<void()>& healthy) {
-  using Message = intake::v1::WatchWavesResponse;
-  // From the beginning each time: the catalogue is small, and a wave that is known already is passed over.
-  const auto open = [this](grpc::ClientContext* watch) { return upstream_.intake().WatchWaves(watch, {}); };
-  const auto apply = [this](std::vector<Message>& messages) {
-    for (const Message& message : messages) {
-      if (message.has_wave()) OnWave(message.wave().wave());
-      if (message.has_caught_up()) progress_.CaughtUp();
+absl::Status WaveFollower::TakeIn(WaveLedger& ledger, absl::Span<const SubmissionEvent> events) {
+  if (events.empty()) return absl::OkStatus();
+  absl::Status taken = ledger.Apply(partition_, events, resolve_);
+  if (MayBePoison(taken)) {
+    // Which of them is it?
+    for (const SubmissionEvent& event : events) {
+      taken = ledger.Apply(partition_, {event}, resolve_);
+      if (MayBePoison(taken)) taken = Suspect(ledger, event, taken);
+      if (!taken.ok()) return taken;
     }
-    return absl::OkStatus();
-  };
-  return feed::WatchSession<Message>(open, apply)(context, healthy);
+  }
+  if (taken.ok()) feed::RecordPosition("dedup", feed::kSubmissions, wave_.name(), partition_, events.back().sequence());
+  return taken;
 }
 
-void CatalogueFollower::OnWave(const intake::v1::Wave& wave) {
-  std::unique_ptr<WaveFollower> replaced;
-  {
-    std::lock_guard lock(mutex_);
-    auto& follower = followers_[wave.name()];
-    if (follower != nullptr && follower->wave().SerializeAsString() == Essence(wave).SerializeAsString()) return;
-    replaced = std::move(follower);
-  }
-  if (replaced != nullptr) replaced->Stop();  // Before the new one begins; not under the lock, health asks for it.
-  auto fresh = std::make_unique<WaveFollower>(upstream_, waves_, wave);
-  fresh->Start();
-  log::Info("following a wave", {{"wave", wave.name()}, {"frame_date", wave.frame_date()}});
-  std::lock_guard lock(mutex_);
-  followers_[wave.name()] = std::move(fresh);
+absl::Status WaveFollower::Suspect(WaveLedger& ledger, const SubmissionEvent& event, const absl::Status& why) {
+  if (suspect_ != event.sequence()) suspicions_ = 0;
+  suspect_ = event.sequence();
+  if (++suspicions_ < kSuspicions) return why;
+  if (absl::Status aside = ledger.SetAside(partition_, event, why); !aside.ok()) return aside;
+  log::Error("a submission cannot be taken in; it is set aside and tried again when following begins anew",
+             {{"wave", wave_.name()},
+              {"partition", std::to_string(partition_)},
+              {"sequence", std::to_string(event.sequence())},
+              {"response", event.response().name()},
+              {"error", why.ToString()}});
+  CountSetAside(ledger);
+  return absl::OkStatus();
 }
 
-bool CatalogueFollower::ready() const { return not_ready_reason().empty(); }
-
-std::string CatalogueFollower::not_ready_reason() const {
-  std::lock_guard lock(mutex_);
-  if (ready_) return "";
-  const auto describe = [](const std::string& what, const Progress& progress) {
-    return absl::StrCat("not caught up with ", what, progress.problem().empty() ? "" : ": ", progress.problem());
-  };
-  if (!progress_.caught_up()) return describe("intake's waves", progress_);
-  for (const auto& [name, follower] : followers_) {
-    if (follower == nullptr) return absl::StrCat("setting up ", name);
-    if (!follower->progress().caught_up()) return describe(name, follower->progress());
+absl::Status WaveFollower::TakeInLate(WaveLedger& ledger) {
+  auto sequences = ledger.ListSetAside(partition_);
+  if (!sequences.ok()) return sequences.status();
+  for (const uint64_t sequence : *sequences) {
+    auto event = Fetch(sequence);
+    const absl::Status taken = event.ok() ? ledger.TakeInLate(partition_, *event, resolve_) : event.status();
+    if (!taken.ok() && !MayBePoison(taken)) return taken;
+    log::Warning(
+        taken.ok() ? "a submission that was set aside is taken in after all" : "a submission that was set aside still cannot be taken in",
+        {{"wave", wave_.name()},
+         {"partition", std::to_string(partition_)},
+         {"sequence", std::to_string(sequence)},
+         {"error", taken.ToString()}});
   }
-  ready_ = true;
-  return "";
+  CountSetAside(ledger);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SubmissionEvent> WaveFollower::Fetch(uint64_t sequence) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kFetchDeadline);
+  auto reader = upstream_.intake().WatchSubmissions(&context, RequestAfter(sequence - 1));
+  intake::v1::WatchSubmissionsResponse message;
+  const bool came = reader->Read(&message) && message.submission().sequence() == sequence;
+  context.TryCancel();  // The watch would go on.
+  const absl::Status finished = status::FromGrpc(reader->Finish());
+  if (came) return std::move(*message.mutable_submission());
+  return finished.ok() || absl::IsCancelled(finished) ? absl::NotFoundError("intake no longer has it") : finished;
+}
+
+void WaveFollower::CountSetAside(WaveLedger& ledger) {
+  if (auto sequences = ledger.ListSetAside(partition_); sequences.ok()) SetPoisonedEvents(wave_.name(), partition_, sequences->size());
 }
 
 }  // namespace peiling::dedup

@@ -1,80 +1,61 @@
-// Following intake: the catalogue of waves, and the submission feed of every wave in it.
+// Following the submission feed of one partition of a wave.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <mutex>
+#include <cstdint>
 #include <string>
+#include <vector>
 
+#include "absl/types/span.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "services/common/feed/follower.h"
+#include "services/dedup/progress.h"
 #include "services/dedup/upstream.h"
 #include "services/dedup/waves.h"
 
 namespace peiling::dedup {
 
-// How far a follower is. Thread-safe.
-class Progress {
- public:
-  // Once caught up, it stays so: what is there can be answered from.
-  void CaughtUp();
-  void Failed(const absl::Status& status);
-  bool caught_up() const;
-  // The last thing that went wrong, "" when nothing did since it caught up.
-  std::string problem() const;
+// What of a wave concerns dedup (see WaveSource); a new title is no reason to begin again.
+intake::v1::Wave Essence(const intake::v1::Wave& wave);
 
- private:
-  mutable std::mutex mutex_;
-  bool caught_up_ = false;
-  std::string problem_;
-};
-
-// Takes one wave's submissions into its ledger, on a thread of its own, from where the ledger stands.
+// Takes one partition's submissions into the wave's ledger, on a thread of its own, from where the ledger stands.
+//
+// An event that cannot be taken in, or that intake cannot read, is tried again a few times and then set aside: one bad event must not hold
+// up all that come after it. When following begins anew those set aside are tried again. Errors that pass, or that are not an event's
+// fault, set nothing aside.
 class WaveFollower {
  public:
-  // `upstream` and `waves` must outlive it. Of the wave, see WaveSource.
-  WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wave);
+  // `upstream` and `waves` must outlive it.
+  WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wave, int partition);
 
+  // Its essence.
   const intake::v1::Wave& wave() const { return wave_; }
+  int partition() const { return partition_; }
   const Progress& progress() const { return progress_; }
   void Start() { retrier_.Start(); }
   void Stop() { retrier_.Stop(); }
 
  private:
   absl::Status Follow(grpc::ClientContext& context, const std::function<void()>& healthy);
+  // Until it breaks off.
+  absl::Status Watch(WaveLedger& ledger, uint64_t after, grpc::ClientContext& context, const std::function<void()>& healthy);
+  absl::Status TakeIn(WaveLedger& ledger, absl::Span<const intake::v1::SubmissionEvent> events);
+  // Sets the event aside when it has failed often enough; returns `why` until then.
+  absl::Status Suspect(WaveLedger& ledger, const intake::v1::SubmissionEvent& event, const absl::Status& why);
+  // Tries those set aside again.
+  absl::Status TakeInLate(WaveLedger& ledger);
+  absl::StatusOr<intake::v1::SubmissionEvent> Fetch(uint64_t sequence);
+  void CountSetAside(WaveLedger& ledger);
+  intake::v1::WatchSubmissionsRequest RequestAfter(uint64_t sequence) const;
 
   Upstream& upstream_;
   Waves& waves_;
   const intake::v1::Wave wave_;
+  const int partition_;
+  const Resolve resolve_;
   Progress progress_;
-  feed::Retrier retrier_;
-};
-
-// Keeps one WaveFollower for each wave intake has. Thread-safe.
-class CatalogueFollower {
- public:
-  CatalogueFollower(Upstream& upstream, Waves& waves);
-  ~CatalogueFollower();
-
-  void Start() { retrier_.Start(); }
-  // May be called twice.
-  void Stop();
-
-  // Whether it and all followers of waves have caught up; once true it stays so.
-  bool ready() const;
-  // Who has not, and why; "" when ready.
-  std::string not_ready_reason() const;
-
- private:
-  absl::Status Follow(grpc::ClientContext& context, const std::function<void()>& healthy);
-  void OnWave(const intake::v1::Wave& wave);
-
-  Upstream& upstream_;
-  Waves& waves_;
-  Progress progress_;
-  mutable std::mutex mutex_;
-  mutable bool ready_ = false;
-  std::map<std::string, std::unique_ptr<WaveFollower>> followers_;
+  // The event that failed last, and how often. Used by the retrier's thread alone.
+  uint64_t suspect_ = 0;
+  int suspicions_ = 0;
   feed::Retrier retrier_;
 };
 

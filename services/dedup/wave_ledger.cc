@@ -1,10 +1,7 @@
 #include "services/dedup/wave_ledger.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
-#include <random>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +10,7 @@
 #include "peiling/survey/v1/feed.pb.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/dedup/case_policy.h"
 #include "services/dedup/dedup_metrics.h"
@@ -26,9 +24,8 @@ using intake::v1::SubmissionEvent;
 
 // Responses resolved and decided again in one commit.
 constexpr size_t kChunk = 256;
-// A step that loses to another process is tried this many times in all: again at once, then after a pause that doubles up to kMostPause.
+// Times a step that loses to another process is tried in all: again at once, then after a pause each.
 constexpr int kAttempts = 10;
-constexpr std::chrono::milliseconds kMostPause(50);
 // What a wave is decided with, in the order of WaveSetup::versions.
 const std::vector<std::string>& SetupKeys() {
   static const auto* keys =
@@ -40,14 +37,6 @@ using absl::IsAborted;
 template <typename T>
 bool IsAborted(const absl::StatusOr<T>& result) {
   return absl::IsAborted(result.status());
-}
-
-// Before attempt number `attempt` (2, 3 …), jittered so that those who met do not meet again.
-void Pause(int attempt) {
-  if (attempt <= 2) return;
-  thread_local std::minstd_rand random(std::random_device{}());
-  const auto most = std::min(kMostPause, std::chrono::milliseconds(1) * (1 << (attempt - 3)));
-  std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution<int64_t>(0, most.count() * 1000)(random)));
 }
 
 template <typename Message>
@@ -137,8 +126,7 @@ absl::Status WaveLedger::CheckReady(const Setup& setup) const {
 
 template <typename Attempt>
 auto WaveLedger::Retry(Attempt attempt, const Setup& wanted) -> decltype(attempt(std::declval<const WaveSetup&>())) {
-  for (int number = 1;; ++number) {
-    Pause(number);
+  for (int attempts = 1;; ++attempts) {
     auto result = [&]() -> decltype(attempt(std::declval<const WaveSetup&>())) {
       std::lock_guard lock(steps_);
       const Setup current = setup();
@@ -150,7 +138,8 @@ auto WaveLedger::Retry(Attempt attempt, const Setup& wanted) -> decltype(attempt
     }();
     if (!IsAborted(result)) return result;
     CountLostRace();
-    if (number == kAttempts) return result;
+    if (attempts == kAttempts) return result;
+    if (attempts > 1) storage::PauseAfterRace(attempts - 1);
     // It may be the setup that is another.
     if (auto loaded = Load(); !loaded.ok()) return loaded.status();
   }
@@ -179,8 +168,8 @@ absl::StatusOr<bool> WaveLedger::Load() {
 absl::Status WaveLedger::Prepare(const WaveSource& source, const Resolve& resolve) {
   std::lock_guard lock(preparing_);
   absl::Status written = WriteSetup(source);
-  for (int number = 2; number <= kAttempts && absl::IsAborted(written); ++number) {
-    Pause(number);
+  for (int attempts = 1; attempts < kAttempts && absl::IsAborted(written); ++attempts) {
+    storage::PauseAfterRace(attempts);
     written = WriteSetup(source);
   }
   if (!written.ok()) return written;
