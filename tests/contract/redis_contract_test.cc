@@ -4,7 +4,6 @@
 #include <atomic>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "tests/contract/redis_servers.h"
 #include "tests/contract/store_contract.h"
@@ -33,16 +32,12 @@ class RedisPlace : public Place {
   const std::string name_ = NewName();
 };
 
-template <typename Servers>
-Kind KindOf(std::string name) {
-  return {std::move(name), [] { return std::make_unique<RedisPlace<Servers>>(); }};
-}
+// A program for each arrangement.
+const auto kKind = ::testing::Values(Kind{"Redis", [] { return std::make_unique<RedisPlace<SERVERS>>(); }});
 
-const auto kKinds = ::testing::Values(KindOf<PlainRedis>("Plain"));
-
-INSTANTIATE_TEST_SUITE_P(Redis, StoreContract, kKinds, NameOfKind);
-INSTANTIATE_TEST_SUITE_P(Redis, SharedStoreContract, kKinds, NameOfKind);
-INSTANTIATE_TEST_SUITE_P(Redis, StoreHistory, kKinds, NameOfKind);
+INSTANTIATE_TEST_SUITE_P(Redis, StoreContract, kKind, NameOfKind);
+INSTANTIATE_TEST_SUITE_P(Redis, SharedStoreContract, kKind, NameOfKind);
+INSTANTIATE_TEST_SUITE_P(Redis, StoreHistory, kKind, NameOfKind);
 
 }  // namespace
 }  // namespace peiling::storage

@@ -105,8 +105,11 @@ TEST_P(SharedStoreContract, OfChangesOfAllToOneDocumentNoneIsLost) {
   for (std::thread& caller : callers) caller.join();
   std::vector<std::string> want;
   for (int i = 1; i <= kCallers * kIncrements; ++i) want.push_back(std::to_string(i));
-  EXPECT_EQ(Values(*store_), want);
-  EXPECT_EQ(Values(*other_), want);
+  // What another committed may take a moment to be shown.
+  for (Store* store : {store_.get(), other_.get()}) {
+    EXPECT_TRUE(*store->WaitFeed(kWave, want.size() - 1, milliseconds(20'000)));
+    EXPECT_EQ(Values(*store), want);
+  }
   const auto counter = *store_->Get(kWave, "counter");
   ASSERT_TRUE(counter.has_value());
   EXPECT_EQ(counter->value, want.back());
