@@ -69,7 +69,7 @@ def _secrets_made(manifests):
     return {m["metadata"]["name"] for m in manifests.of("Secret")} | {m["spec"]["secretName"] for m in manifests.of("Certificate")}
 
 
-def _sources(pod):
+def sources(pod):
     """(kind, name) of every ConfigMap and Secret that a pod uses."""
     for volume in pod.get("volumes", []):
         for source in [volume, *volume.get("projected", {}).get("sources", [])]:
@@ -86,7 +86,7 @@ def _sources(pod):
 
 def missing_secrets(manifests):
     """Secrets that pods use and nothing here makes: for people to make."""
-    used = {name for w in manifests.workloads() for kind, name in _sources(w.pod) if kind == "Secret"}
+    used = {name for w in manifests.workloads() for kind, name in sources(w.pod) if kind == "Secret"}
     return used - _secrets_made(manifests)
 
 
@@ -99,7 +99,7 @@ def references(manifests):
             found.append(f"{who}: there is no {what}")
 
     for w in manifests.workloads():
-        for kind, name in _sources(w.pod):
+        for kind, name in sources(w.pod):
             want(kind == "Secret" or manifests.get(kind, name), w.name, f"{kind} {name}")
         volumes = {v["name"] for v in w.pod.get("volumes", [])} | {c["metadata"]["name"] for c in w.manifest["spec"].get("volumeClaimTemplates", [])}
         for volume in w.pod.get("volumes", []):
@@ -244,10 +244,9 @@ def network(manifests):
     wanted, let_through = arrows_by_flags(manifests), arrows_by_policies(manifests)
     found = [f"{who} is told to talk to {to}:{port}, and no policy lets it" for who, to, port in sorted(wanted - let_through)]
     found += [f"policies let {who} talk to {to}:{port}, and nothing tells it to" for who, to, port in sorted(let_through - wanted)]
-    for w in manifests.workloads():
-        for direction in ("Ingress", "Egress"):
-            if not _policies(manifests, w, direction):
-                found.append(f"{w.name}: no policy denies {direction}")
+    deny_all = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    if not any(policy["spec"] == deny_all for policy in manifests.of("NetworkPolicy")):
+        found.append("want a policy that denies everything to all pods, those to come as well")
     return found
 
 

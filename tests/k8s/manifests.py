@@ -13,6 +13,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
 OVERLAYS = ["test", "production"]
+FOLDERS = {**{o: ROOT / "k8s/overlays" / o for o in OVERLAYS}, "external": HERE / "external"}
 # How to reach the pods of a workload: its template lies where?
 TEMPLATES = {
     "Deployment": ("spec", "template"),
@@ -117,7 +118,7 @@ def render_folder(folder):
 
 @functools.cache
 def _render(overlay):
-    return render_folder(ROOT / "k8s/overlays" / overlay)
+    return render_folder(FOLDERS[overlay])
 
 
 def render(overlay):

@@ -1,0 +1,107 @@
+"""The real programs, asked and started as the manifests do."""
+
+import functools
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import grpc
+
+import suite  # The stubs. # noqa: F401
+from grpc.health.v1 import health_pb2, health_pb2_grpc
+
+BIN = pathlib.Path(os.environ["PEILING_BIN"]).resolve()
+# What the manifests start with these names is ours; the rest is Redis'.
+OURS = re.compile(r"peiling(ctl|-[a-z]+)?$")
+
+
+class Facts:
+    """Flags and variables of a program, or of a command of it, as its --help has them."""
+
+    def __init__(self, program, *commands):
+        text = subprocess.run([BIN / program, *commands, "--help"], check=True, capture_output=True, text=True, timeout=60).stdout
+        self.flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+        self.variables = set(re.findall(r"Env:(\w+)", text))
+
+
+@functools.cache
+def facts(program, *commands):
+    return Facts(program, *commands) if OURS.match(program) else None
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Pod:
+    """A container of a workload on this machine: its command line and variables, with addresses and files of this machine."""
+
+    def __init__(self, manifests, workload, directory, pods):
+        container = workload.containers[0]
+        self.directory = directory
+        self.container = container
+        self.metrics_port = free_port()
+        local = {f"dns:///{name}:{port}": f"127.0.0.1:{pod.port}" for (name, port), pod in pods.items()}
+        self.port_file = directory / f"{workload.name}.port"
+        here = {
+            "PEILING_LISTEN": "127.0.0.1:0",
+            "PEILING_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
+            "PEILING_PORT_FILE": str(self.port_file),
+            "PEILING_DRAIN_PAUSE_SECONDS": "2",
+        }
+        variables = {}
+        for name, value in manifests.environment(container).items():
+            stored = f"sqlite:{directory}/{workload.title}.db" if name.endswith("_STORE") else None
+            variables[name] = here.get(name) or stored or value or workload.name
+        arguments = [flag + equals + local.get(value, value) for flag, equals, value in (a.partition("=") for a in container.get("args", []))]
+        self.log = directory / f"{workload.name}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen([BIN / container["command"][0], *container["command"][1:], *arguments], env={**here, **variables},
+                                            stdout=log, stderr=log)
+        self.wait(lambda: self.port_file.exists() and self.port_file.read_text().endswith("\n"), "listen")
+        self.port = int(self.port_file.read_text().rsplit(":", 1)[1])
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+
+    def wait(self, holds, what, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.log.stem} did not {what}: {self.log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def health(self, service):
+        """SERVING, NOT_SERVING, or the code of an error: NOT_FOUND for a name that nobody reports."""
+        try:
+            answer = health_pb2_grpc.HealthStub(self.channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+            return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        except grpc.RpcError as error:
+            return error.code().name
+
+    def probe(self, name):
+        """What a probe of the manifest would hear."""
+        return self.health(self.container[name]["grpc"].get("service", ""))
+
+    def metrics(self):
+        """Names of what Prometheus would read; a histogram's with its endings."""
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10).read().decode()
+        return set(re.findall(r"^([a-zA-Z_:][\w:]*)", text, re.MULTILINE))
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def close(self):
+        self.channel.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
