@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <type_traits>
 #include <utility>
 
 #include "prometheus/gauge.h"
@@ -66,7 +67,7 @@ class ObservedStore final : public Store {
  public:
   ObservedStore(std::unique_ptr<Store> store, const std::string& name, std::string system)
       : store_(std::move(store)), name_(name), system_(std::move(system)), up_(Up(name)) {
-    Health();
+    up_.Set(store_->Health().ok() ? 1 : 0);
   }
 
   absl::StatusOr<CommitResult> Commit(Batch batch) override {
@@ -118,7 +119,7 @@ class ObservedStore final : public Store {
 
  private:
   template <typename Do>
-  auto Measured(Operation& operation, const std::string& partition, Do run) {
+  std::invoke_result_t<Do> Measured(Operation& operation, const std::string& partition, Do run) {
     tracing::Span span;
     if (tracing::Current() != nullptr) span = StartSpan(operation, partition);
     const Clock::time_point begin = Clock::now();
