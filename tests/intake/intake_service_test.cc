@@ -214,6 +214,45 @@ TEST_F(IntakeServiceTest, AWatchFromTheFutureOrOfNothingIsRefused) {
   EXPECT_EQ(status::Reason(status::FromGrpc(watch->Finish())), "WAVE_NOT_FOUND");
 }
 
+TEST_F(IntakeServiceTest, EveryPartitionOfAWaveIsWatchedByItself) {
+  ASSERT_TRUE(Apply({kSurveyYaml, Replaced(kWaveYaml, "language: nl", "language: nl\npartitions: 3")}).ok());
+  std::map<std::string, int> submitted;
+  for (int i = 0; i < 12; ++i) {
+    const std::string id = "request-" + std::to_string(i);
+    const auto response = Submit(Submission(id));
+    ASSERT_TRUE(response.ok()) << response.status();
+    submitted[response->name()] = names::PartitionOf(id, 3);
+  }
+  v1::WatchSubmissionsRequest request;
+  request.set_parent(kWaveName);
+  v1::WatchSubmissionsResponse message;
+  std::map<std::string, int> watched;
+  for (int partition = 0; partition < 3; ++partition) {
+    grpc::ClientContext context;
+    request.set_partition(partition);
+    auto watch = stub_->WatchSubmissions(&context, request);
+    for (uint64_t sequence = 1; watch->Read(&message) && message.has_submission(); ++sequence) {
+      EXPECT_EQ(message.submission().sequence(), sequence);
+      EXPECT_EQ(message.submission().response().sequence(), sequence);
+      watched[message.submission().response().name()] = partition;
+    }
+    EXPECT_TRUE(message.has_caught_up());
+    context.TryCancel();
+    watch->Finish();
+  }
+  EXPECT_EQ(watched, submitted);
+  for (const int none : {-1, 3}) {
+    grpc::ClientContext context;
+    request.set_partition(none);
+    auto watch = stub_->WatchSubmissions(&context, request);
+    EXPECT_FALSE(watch->Read(&message));
+    const absl::Status status = status::FromGrpc(watch->Finish());
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << none;
+    ASSERT_EQ(status::FieldViolations(status).size(), 1u);
+    EXPECT_EQ(status::FieldViolations(status)[0].first, "partition");
+  }
+}
+
 TEST_F(IntakeServiceTest, WatchesOfWavesTellOfWaves) {
   ASSERT_TRUE(Apply({kSurveyYaml, kWaveYaml}).ok());
   grpc::ClientContext context;
@@ -221,6 +260,7 @@ TEST_F(IntakeServiceTest, WatchesOfWavesTellOfWaves) {
   v1::WatchWavesResponse message;
   ASSERT_TRUE(watch->Read(&message));
   EXPECT_EQ(message.wave().wave().name(), kWaveName);
+  EXPECT_EQ(message.wave().sequence(), 1u);
   ASSERT_TRUE(watch->Read(&message));
   EXPECT_TRUE(message.has_caught_up());
   context.TryCancel();

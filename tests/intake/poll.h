@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/validation/v1/validation_mock.grpc.pb.h"
+#include "services/common/names/partitions.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
 #include "services/common/survey/documents.h"
@@ -178,10 +179,10 @@ struct Rooms {
     if (!status.ok()) return status;
     return response;
   }
-  // The wave's whole feed, as bytes.
-  std::vector<std::string> Feed() {
+  // The whole feed of one of the wave's partitions, as bytes.
+  std::vector<std::string> Feed(int partition = 0) {
     std::vector<std::string> values;
-    auto events = store.ReadFeed(kWaveName, 0, 100'000);
+    auto events = store.ReadFeed(names::PartitionName(kWaveName, partition), 0, 100'000);
     EXPECT_TRUE(events.ok()) << events.status();
     for (auto& event : *events) values.push_back(std::move(event.value));
     return values;
@@ -197,7 +198,7 @@ struct Rooms {
 };
 
 inline std::unique_ptr<storage::Store> MemoryStore() {
-  auto store = storage::OpenStore("sqlite::memory:");
+  auto store = storage::OpenStore("sqlite::memory:", "test");
   EXPECT_TRUE(store.ok()) << store.status();
   return *std::move(store);
 }

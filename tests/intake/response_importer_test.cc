@@ -20,7 +20,7 @@ class ResponseImporterTest : public ::testing::Test {
     for (const auto& document : Must(store_->List(kWaveName, "response/", "", 10'000))) responses.push_back(document.value);
     return responses;
   }
-  v1::Response Get(const std::string& id) { return rooms_.responses.Get(std::string(kWaveName) + "/responses/" + id)->response; }
+  v1::Response Get(const std::string& id) { return rooms_.responses.Get(std::string(kWaveName) + "/responses/" + id, 1)->response; }
 
   std::unique_ptr<storage::Store> store_ = MemoryStore();
   Rooms rooms_{*store_};
@@ -82,7 +82,7 @@ TEST_F(ResponseImporterTest, AWithdrawnRowStaysWithdrawn) {
   v1::WithdrawResponseRequest withdrawal;
   withdrawal.set_name(std::string(kWaveName) + "/responses/2");
   withdrawal.set_request_id("w");
-  ASSERT_TRUE(rooms_.responses.Withdraw(withdrawal).ok());
+  ASSERT_TRUE(rooms_.responses.Withdraw(withdrawal, 1).ok());
   const ImportOutcome again = RunImport(rooms_, Replaced(ExportOf(3), "Gemeente 2", "Edam"));
   EXPECT_EQ(again.summary.unchanged(), 3);
   EXPECT_THAT(again.rows[1].message(), HasSubstr("ingetrokken"));

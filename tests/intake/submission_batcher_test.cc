@@ -43,7 +43,7 @@ TEST_F(SubmissionBatcherTest, TakesInAResponse) {
   ASSERT_EQ(stored.issues_size(), 1) << "warnings are kept";
   EXPECT_EQ(stored.completeness().answered(), 2) << "personal answers count";
   EXPECT_EQ(response->position().submissions(), 1u);
-  EXPECT_EQ(stored.DebugString(), rooms_.responses.Get(stored.name())->response.DebugString());
+  EXPECT_EQ(stored.DebugString(), rooms_.responses.Get(stored.name(), 1)->response.DebugString());
 }
 
 TEST_F(SubmissionBatcherTest, PersonalAnswersGoNowhereElse) {
@@ -52,12 +52,12 @@ TEST_F(SubmissionBatcherTest, PersonalAnswersGoNowhereElse) {
   const auto response = rooms_.Submit(request);
   ASSERT_TRUE(response.ok());
   const std::string name = response->response().name();
-  EXPECT_EQ(rooms_.responses.Get(name)->personal.answers_size(), 2);
+  EXPECT_EQ(rooms_.responses.Get(name, 1)->personal.answers_size(), 2);
   ASSERT_TRUE(rooms_.Submit(request).ok());
   v1::WithdrawResponseRequest withdrawal;
   withdrawal.set_name(name);
   withdrawal.set_request_id("w");
-  ASSERT_TRUE(rooms_.responses.Withdraw(withdrawal).ok());
+  ASSERT_TRUE(rooms_.responses.Withdraw(withdrawal, 1).ok());
 
   for (const std::string& event : rooms_.Feed()) EXPECT_THAT(event, Not(::testing::ContainsRegex("Jansen|geheim")));
   for (const auto& document : Must(store_->List(kWaveName, "", "", 1000))) {
@@ -106,7 +106,7 @@ TEST_F(SubmissionBatcherTest, ARepeatGetsTheFirstAnswerAfterAWithdrawal) {
   v1::WithdrawResponseRequest withdrawal;
   withdrawal.set_name(first->response().name());
   withdrawal.set_request_id("w");
-  ASSERT_TRUE(rooms_.responses.Withdraw(withdrawal).ok());
+  ASSERT_TRUE(rooms_.responses.Withdraw(withdrawal, 1).ok());
   EXPECT_EQ(rooms_.Submit(Submission("a"))->DebugString(), first->DebugString());
 }
 
@@ -266,7 +266,7 @@ TEST(SubmissionBatcherLifeTest, ReceiptsAndFeedsOutliveTheProcess) {
   const std::string address = "sqlite:" + directory + "/intake.db";
   std::string first;
   {
-    auto store = storage::OpenStore(address);
+    auto store = storage::OpenStore(address, "test");
     ASSERT_TRUE(store.ok()) << store.status();
     Rooms rooms(**store);
     rooms.Apply();
@@ -275,7 +275,7 @@ TEST(SubmissionBatcherLifeTest, ReceiptsAndFeedsOutliveTheProcess) {
     first = answer->DebugString();
   }
   {
-    auto store = storage::OpenStore(address);
+    auto store = storage::OpenStore(address, "test");
     ASSERT_TRUE(store.ok()) << store.status();
     Rooms rooms(**store);
     EXPECT_EQ(rooms.Submit(Submission("a"))->DebugString(), first);
