@@ -125,26 +125,30 @@ class RedisTest(unittest.TestCase):
         until(lambda: "num-slaves\n2" in self.cluster.ask("sentinel", 0, "sentinel", "master", "peiling"), "Sentinels know the replicas")
 
     def write(self, n, value):
-        self.assertEqual("OK", self.cluster.ask("redis", n, "set", "intake:x", value, user="intake"))
+        self.assertEqual("1", self.cluster.ask("redis", n, "hset", "intake:x", value, "1", user="intake"))
+
+    def read(self, n, value, user="intake"):
+        return self.cluster.ask("redis", n, "hget", "intake:x", value, user=user)
 
     def test_every_user_of_the_manifests_logs_in_and_sees_its_own(self):
-        self.write(0, "1")
-        self.assertEqual("1", self.cluster.ask("redis", 0, "get", "intake:x", user="intake"))
-        self.assertIn("NOPERM", self.cluster.ask("redis", 0, "get", "intake:x", user="dedup"))
-        self.assertIn("NOAUTH", self.cluster.ask("redis", 0, "get", "intake:x"))
+        self.write(0, "a")
+        self.assertEqual("1", self.read(0, "a"))
+        self.assertIn("NOPERM", self.read(0, "a", user="dedup"))
+        self.assertIn("NOAUTH", self.read(0, "a", user=None))
         for user in (self.cluster.directory / "passwords").iterdir():
             self.assertNotIn("WRONGPASS", self.cluster.ask("redis", 0, "ping", user=user.name))
 
     def test_a_primary_that_lost_its_disk_does_not_empty_its_replicas(self):
         self.write(0, "kept")
-        self.assertEqual("2", self.cluster.ask("redis", 0, "wait", "2", "10000", user="intake") or "2")
+        for n in (1, 2):
+            until(lambda: self.read(n, "kept") == "1", "the replicas have it")
         self.cluster.kill("redis", 0)
         shutil.rmtree(self.cluster.folder("redis", 0) / "data")
         self.cluster.start("redis", 0)
         until(lambda: self.cluster.primary() in (1, 2), "another server takes over")
         self.cluster.wait_ready()
         self.assertIn("waiting for a failover", self.cluster.log("redis", 0))
-        self.assertEqual("kept", self.cluster.ask("redis", self.cluster.primary(), "get", "intake:x", user="intake"))
+        self.assertEqual("1", self.read(self.cluster.primary(), "kept"))
 
     def test_everything_started_anew_finds_the_primary_that_was(self):
         self.cluster.kill("redis", 0)
@@ -158,11 +162,12 @@ class RedisTest(unittest.TestCase):
         self.cluster.start_all()
         until(lambda: self.cluster.primary() == primary, "the same server is primary")
         self.cluster.wait_ready()
-        self.assertEqual("late", self.cluster.ask("redis", primary, "get", "intake:x", user="intake"))
+        self.assertEqual("1", self.read(primary, "late"))
 
     def test_a_backup_is_a_copy_of_what_a_replica_has(self):
-        self.write(0, "1")
-        until(lambda: self.cluster.ask("redis", 1, "dbsize", user="peiling") == "1", "a replica has it")
+        self.write(0, "a")
+        for n in (1, 2):
+            until(lambda: self.read(n, "a") == "1", "the replicas have it")
         backup = self.cluster.directory / "backups" / "tonight"
         old = backup.parent / "old"
         old.mkdir(parents=True)
@@ -172,6 +177,16 @@ class RedisTest(unittest.TestCase):
         self.assertIn("1 keys read", taken.stdout)
         kept = self.cluster.run_script("keep-backup", "redis", 0, BACKUP=str(backup), KEEP_DAYS="35")
         self.assertEqual((0, "tonight\n"), (kept.returncode, kept.stdout), kept.stderr)
+
+    def test_while_a_password_changes_both_are_good(self):
+        passwords = self.cluster.directory / "passwords"
+        (passwords / "intake.other").write_text("the next one")
+        self.cluster.kill("redis", 2)
+        self.cluster.start("redis", 2)
+        self.cluster.wait_ready()
+        for password in ("test-intake", "the next one"):
+            (passwords / "intake").write_text(password)
+            self.assertNotIn("WRONGPASS", self.cluster.ask("redis", 2, "ping", user="intake"))
 
     def test_a_server_alone_waits_for_sentinels(self):
         for n in range(SERVERS):
