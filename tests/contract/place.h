@@ -20,7 +20,11 @@ class Folder {
     std::string name = (std::filesystem::temp_directory_path() / "peiling-contract-XXXXXX").string();
     path_ = mkdtemp(name.data());
   }
-  ~Folder() { std::filesystem::remove_all(path_); }
+  ~Folder() {
+    // A process that was killed may have files in it that go away at this moment.
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   const std::filesystem::path& path() const { return path_; }

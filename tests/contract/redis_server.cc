@@ -72,7 +72,8 @@ RedisServer::~RedisServer() { Kill(); }
 
 void RedisServer::Kill() {
   if (pid_ < 0) return;
-  kill(pid_, SIGKILL);
+  // And the process that rewrites its file, if there is one.
+  kill(-pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
 }
@@ -80,7 +81,9 @@ void RedisServer::Kill() {
 void RedisServer::Start() {
   const std::string config = (folder_.path() / "redis.conf").string();
   pid_ = fork();
+  if (pid_ > 0) setpgid(pid_, pid_);
   if (pid_ == 0) {
+    setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int nowhere = open("/dev/null", O_RDWR);
     dup2(nowhere, STDOUT_FILENO);
