@@ -3,9 +3,11 @@
 import re
 import unittest
 
+import yaml
+
 import checks
 import pod_security
-from manifests import OVERLAYS, render
+from manifests import OVERLAYS, ROOT, render
 
 CHECKS = [checks.schemas, pod_security.problems, checks.hardening, checks.labels, checks.images, checks.references, checks.selectors, checks.rollouts,
           checks.network]
@@ -32,7 +34,7 @@ class ManifestsTest(unittest.TestCase):
 
     def test_only_stateful_services_and_backups_reach_redis(self):
         reach = {who for who, to, _ in checks.arrows_by_policies(render("production")) if to == "redis"}
-        self.assertEqual({"intake", "dedup", "analytics", "backup", "redis", "sentinel"}, reach)
+        self.assertEqual({"intake", "dedup", "analytics", "backup", "restore", "redis", "sentinel"}, reach)
 
     def test_ways_out_of_the_namespace_are_few(self):
         names = {w.title for w in render("production").workloads()}
@@ -58,11 +60,32 @@ class ManifestsTest(unittest.TestCase):
         for w in render("production").workloads():
             secrets = {name.removeprefix("peiling-redis-") for kind, name in checks.sources(w.pod) if kind == "Secret"}
             allowed = {"intake": {"intake"}, "dedup": {"dedup"}, "analytics": {"analytics"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
-                       "backup": {"monitor", "replica"}}.get(w.title, set())
+                       "backup": {"monitor", "replica"}, "restore": {"peiling"}}.get(w.title, set())
             self.assertEqual(allowed, secrets - {"client", "server"}, w.title)
 
     def test_test_overlay_wants_nothing_made_by_hand(self):
         self.assertEqual(set(), checks.missing_secrets(render("test")))
+
+    def test_rules_are_those_of_observability(self):
+        """Else run k8s/components/monitoring/make-rules."""
+        rules = yaml.safe_load((ROOT / "deploy/observability/rules.yaml").read_text())
+        self.assertEqual(rules, render("production").get("PrometheusRule", "peiling")["spec"])
+
+    def test_alerts_name_the_jobs_that_prometheus_makes(self):
+        """jobLabel makes the job of a Service's name label."""
+        production = render("production")
+        jobs = {s["metadata"]["labels"][production.get("ServiceMonitor", "peiling")["spec"]["jobLabel"]] for s in production.of("Service")
+                if s["metadata"]["labels"].get("app.kubernetes.io/component") == "service"}
+        named = re.findall(r'job=~?"([^"]*)"', str(production.get("PrometheusRule", "peiling")["spec"]))
+        self.assertTrue(named)
+        for jobs_named in named:
+            self.assertLessEqual(jobs, set(jobs_named.split("|")))
+
+    def test_alerts_lead_to_runbooks(self):
+        for group in render("production").get("PrometheusRule", "peiling")["spec"]["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    self.assertTrue((ROOT / rule["annotations"]["runbook_url"]).exists(), rule["alert"])
 
     def test_production_survives_the_loss_of_a_zone(self):
         for w in render("production").workloads():

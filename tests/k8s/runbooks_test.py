@@ -49,7 +49,7 @@ class RunbooksTest(unittest.TestCase):
             text = document.read_text()
             named = re.findall(r"\]\(([^)#:]+)\)", text)
             rooted = re.findall(r"(?<![\w/.])((?:k8s|deploy|services|tests)/[\w./-]*\w)", text)
-            inside = re.findall(r"`((?:base|components|overlays)/[\w./-]*\w)`", text)
+            inside = re.findall(r"`((?:base|components|overlays)/[a-z./-]*[a-z])`", text)
             for path in [document.parent / n for n in named] + [ROOT / r for r in rooted] + [ROOT / "k8s" / i for i in inside]:
                 with self.subTest(document.name, path=str(path)):
                     self.assertTrue(path.exists())
