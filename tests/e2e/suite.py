@@ -38,10 +38,13 @@ TIMEOUT = 60
 
 
 class Process:
-    """One binary, listening on a port of its own choice."""
+    """One binary, listening on a port of its own choice. `prefix` is put before its command line."""
 
-    def __init__(self, program, directory, arguments=(), port=0):
+    def __init__(self, program, directory, arguments=(), port=0, host="127.0.0.1", prefix=(), environment=None):
         self.program = program
+        self.host = host
+        self.prefix = list(prefix)
+        self.environment = environment
         self.directory = pathlib.Path(directory)
         self.arguments = list(arguments)
         self.port = port
@@ -55,8 +58,8 @@ class Process:
         port_file = self.directory / f"{self.program}.{self.starts}.port"
         self.log = open(self.directory / f"{self.program}.log", "ab")
         self.process = subprocess.Popen(
-            [BIN / self.program, f"--listen=127.0.0.1:{self.port}", f"--port-file={port_file}", *map(str, self.arguments)],
-            stderr=self.log, stdout=self.log)
+            [*self.prefix, BIN / self.program, f"--listen={self.host}:{self.port}", f"--port-file={port_file}", *map(str, self.arguments)],
+            stderr=self.log, stdout=self.log, env={**os.environ, **(self.environment or {})})
         deadline = time.monotonic() + 30
         while not (port_file.exists() and port_file.read_text().endswith("\n")):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -66,7 +69,7 @@ class Process:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def kill(self):
         """kill -9."""
@@ -112,7 +115,10 @@ class Suite:
         self.processes[title] = Process(program, self.directory, [*addresses, *arguments])
 
     def connect(self):
-        self.channel = grpc.insecure_channel(self.entry.address, options=[("grpc.max_reconnect_backoff_ms", 500)])
+        self.use(grpc.insecure_channel(self.entry.address, options=[("grpc.max_reconnect_backoff_ms", 500)]))
+
+    def use(self, channel):
+        self.channel = channel
         self.analytics = analytics_pb2_grpc.AnalyticsServiceStub(self.channel)
         self.dedup = dedup_pb2_grpc.DedupServiceStub(self.channel)
         self.intake = intake_pb2_grpc.IntakeServiceStub(self.channel)

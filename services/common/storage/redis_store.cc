@@ -45,6 +45,12 @@ absl::Status Later(const absl::Status& status) {
   return status::Error(absl::StatusCode::kUnavailable, status::Reason(status), std::string(status.message()), status::Metadata(status));
 }
 
+// Whether a server with this health can at least be read: it is the one we know, without room or replicas.
+bool CanBeRead(const absl::Status& health) {
+  const std::string reason = status::Reason(health);
+  return health.ok() || reason == "STORAGE_FULL" || reason == "STORAGE_NOT_REPLICATED";
+}
+
 RedisCommand Command(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
 
 absl::StatusOr<std::optional<Document>> ToDocument(const std::string& partition, const std::string& key, const redisReply& reply) {
@@ -130,13 +136,11 @@ absl::Status RedisStore::Connect() {
   const auto end = steady_clock::now() + kOpening;
   while (true) {
     const absl::Status status = CheckServers();
-    const bool may_pass = status.code() == absl::StatusCode::kUnavailable && status::Reason(status) != "STORAGE_NOT_REPLICATED";
-    if (!may_pass) {
+    if (CanBeRead(status)) {
       health_ = status;
-      // It can be read, and will be written when there is room and replicas.
-      const bool works = status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kResourceExhausted;
-      return works ? absl::OkStatus() : status;
+      return absl::OkStatus();
     }
+    if (status.code() != absl::StatusCode::kUnavailable) return status;
     if (steady_clock::now() + kOpeningPause >= end) return status;
     topology_->Suspect();
     std::this_thread::sleep_for(kOpeningPause);
@@ -204,6 +208,8 @@ RedisOutcome RedisStore::Try(int slot, const std::function<RedisOutcome(Node&, b
     }
     redirect.reset();
     if (outcome.next == Next::kFinal) {
+      // A primary that its replicas do not follow may be one that was replaced while it was cut off from them.
+      if (absl::IsUnavailable(outcome.status)) topology_->Suspect();
       outcome.status = Later(outcome.status);
       return outcome;
     }
@@ -656,7 +662,7 @@ absl::Status RedisStore::CheckServers() {
     absl::Status checked = CheckServer(*NodeAt(primary));
     if (status.ok()) status = checked;
   }
-  if (!status.ok()) StartAnew();
+  if (!CanBeRead(status)) StartAnew();
   return status;
 }
 

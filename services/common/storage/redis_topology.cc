@@ -56,6 +56,9 @@ class Asked : public RedisTopology {
  protected:
   // Asks one of those who know.
   virtual absl::StatusOr<Knowledge> AskOne(const RedisEndpoint& source, RedisDeadline deadline) = 0;
+  // Whether one answer may be outdated by another's, so that all are asked; Newer says which of two to take.
+  virtual bool ask_all() const { return false; }
+  virtual bool Newer(const Knowledge&, const Knowledge&) const { return false; }
 
   // What is known, asked for when nothing is or it is suspected.
   absl::StatusOr<Knowledge> Known(RedisDeadline deadline) {
@@ -83,20 +86,23 @@ class Asked : public RedisTopology {
  private:
   absl::Status Ask(RedisDeadline deadline) {
     std::string why;
-    for (size_t i = 0; i < sources_.size(); ++i) {
+    std::optional<Knowledge> best;
+    for (size_t i = 0; i < sources_.size() && (!best || ask_all()); ++i) {
       const auto answer_by = std::min(deadline, steady_clock::now() + std::min(kMaxAnswer, dialer_.address().timeout));
       auto knowledge = AskOne(sources_[i], answer_by);
-      if (knowledge.ok()) {
-        // Whoever answered is asked first next time.
-        std::rotate(sources_.begin(), sources_.begin() + static_cast<ptrdiff_t>(i), sources_.begin() + static_cast<ptrdiff_t>(i) + 1);
-        std::lock_guard guard(mutex_);
-        knowledge_ = std::move(*knowledge);
-        suspected_ = false;
-        return absl::OkStatus();
+      if (!knowledge.ok()) {
+        why += (why.empty() ? "" : "; ") + std::string(knowledge.status().message());
+        continue;
       }
-      why += (why.empty() ? "" : "; ") + std::string(knowledge.status().message());
+      if (!best || Newer(*knowledge, *best)) best = std::move(*knowledge);
+      // Whoever answered is asked first next time.
+      std::rotate(sources_.begin(), sources_.begin() + static_cast<ptrdiff_t>(i), sources_.begin() + static_cast<ptrdiff_t>(i) + 1);
     }
-    return Unavailable("nobody tells where the primary is: " + why);
+    if (!best) return Unavailable("nobody tells where the primary is: " + why);
+    std::lock_guard guard(mutex_);
+    knowledge_ = std::move(*best);
+    suspected_ = false;
+    return absl::OkStatus();
   }
 
   std::mutex asking_;
@@ -106,26 +112,48 @@ class Asked : public RedisTopology {
   bool suspected_ = true;
 };
 
-class BySentinel final : public Asked<RedisEndpoint> {
+// A primary as a Sentinel names it. Each failover has a higher epoch.
+struct NamedPrimary {
+  RedisEndpoint endpoint;
+  int64_t epoch = 0;
+};
+
+class BySentinel final : public Asked<NamedPrimary> {
  public:
   using Asked::Asked;
-  absl::StatusOr<RedisEndpoint> Find(int, RedisDeadline deadline) override { return Known(deadline); }
+  absl::StatusOr<RedisEndpoint> Find(int, RedisDeadline deadline) override {
+    auto known = Known(deadline);
+    if (!known.ok()) return known.status();
+    return known->endpoint;
+  }
   void Moved(int, const RedisEndpoint&) override {}
   std::vector<RedisEndpoint> Primaries() override {
     std::lock_guard guard(mutex_);
-    return knowledge_ ? std::vector<RedisEndpoint>{*knowledge_} : std::vector<RedisEndpoint>();
+    return knowledge_ ? std::vector<RedisEndpoint>{knowledge_->endpoint} : std::vector<RedisEndpoint>();
   }
 
  private:
-  absl::StatusOr<RedisEndpoint> AskOne(const RedisEndpoint& sentinel, RedisDeadline deadline) override {
+  // A Sentinel cut off from the others, with the primary that was, does not know that they have made another one.
+  bool ask_all() const override { return true; }
+  bool Newer(const NamedPrimary& a, const NamedPrimary& b) const override { return a.epoch > b.epoch; }
+
+  absl::StatusOr<NamedPrimary> AskOne(const RedisEndpoint& sentinel, RedisDeadline deadline) override {
     auto connection = dialer_.DialSentinel(sentinel, deadline);
     if (!connection.ok()) return connection.status();
     const std::string& name = dialer_.address().primary;
-    (*connection)->Append({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name});
+    (*connection)->Append({"SENTINEL", "MASTER", name});
     auto replies = (*connection)->Exchange(deadline);
     if (!replies.ok()) return replies.status();
     const redisReply& reply = *replies->front();
-    if (Size(reply) == 2) return RedisEndpoint{std::string(Text(At(reply, 0))), static_cast<int>(Number(At(reply, 1)))};
+    NamedPrimary primary;
+    for (size_t i = 0; i + 1 < Size(reply); i += 2) {
+      const std::string_view field = Text(At(reply, i));
+      const redisReply& value = At(reply, i + 1);
+      if (field == "ip") primary.endpoint.host = Text(value);
+      if (field == "port") primary.endpoint.port = static_cast<int>(Number(value));
+      if (field == "config-epoch") primary.epoch = Number(value);
+    }
+    if (!primary.endpoint.host.empty()) return primary;
     return Unavailable("Sentinel " + sentinel.ToString() + " knows no primary " + name + " " + std::string(Text(reply)));
   }
 };

@@ -1,0 +1,80 @@
+"""Several replicas of every service over one store, as on a cluster, on one machine."""
+
+import pathlib
+import shutil
+import tempfile
+import threading
+
+from suite import *
+
+# What each service calls.
+NEEDS = {
+    "registry": (),
+    "validation": ("registry",),
+    "intake": ("validation",),
+    "dedup": ("intake", "registry"),
+    "analytics": ("intake", "dedup", "registry"),
+    "gateway": ("registry", "validation", "intake", "dedup", "analytics"),
+}
+STATEFUL = ("intake", "dedup", "analytics")
+
+
+class Fleet(Suite):
+    """Talks to all gateways in turn. `processes` are named "intake-1", "intake-2", …"""
+
+    def __init__(self, store, replicas=2, arguments=None, hosts=None, environment=None):
+        """`arguments` and `environment` by service; `hosts` are (address, prefix) for each replica, by default all on this one."""
+        self.own_directory = True
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="peiling-fleet-"))
+        self.processes = {}
+        self.hosts = hosts or [("127.0.0.1", [])] * replicas
+        self.environment = environment or {}
+        self.restarting = threading.Lock()
+        for service, needs in NEEDS.items():
+            for number in range(1, replicas + 1):
+                self.start_replica(service, number, needs, store, (arguments or {}).get(service, ()))
+        self.connect()
+
+    def start_replica(self, service, number, needs, store, arguments):
+        home = self.directory / f"{service}-{number}"
+        home.mkdir()
+        peers = [f"--{need}={self.target(need)}" for need in needs]
+        stores = [f"--store={store}"] if service in STATEFUL else []
+        host, prefix = self.hosts[number - 1]
+        self.processes[f"{service}-{number}"] = Process(f"peiling-{service}", home, [*peers, *stores, *arguments], host=host, prefix=prefix,
+                                                        environment=self.environment.get(service))
+
+    def target(self, service):
+        """All replicas of a service, as a gRPC target."""
+        return "ipv4:" + ",".join(process.address for name, process in self.processes.items() if name.startswith(f"{service}-"))
+
+    def connect(self):
+        self.use(grpc.insecure_channel(self.target("gateway"), options=[
+            ("grpc.max_reconnect_backoff_ms", 500), ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}')]))
+
+    def restart(self, name):
+        """kill -9, and back on the same port as a supervisor brings it back."""
+        with self.restarting:
+            self.processes[name].kill()
+            self.processes[name].start()
+
+    def healthy(self):
+        """Replicas that say they can answer."""
+        names = []
+        for name, process in self.processes.items():
+            with grpc.insecure_channel(process.address) as channel:
+                try:
+                    answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+                except grpc.RpcError:
+                    continue
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    names.append(name)
+        return names
+
+    def wait_all_healthy(self, timeout=TIMEOUT):
+        deadline = time.monotonic() + timeout
+        while len(self.healthy()) < len(self.processes):
+            if time.monotonic() > deadline:
+                missing = set(self.processes) - set(self.healthy())
+                raise RuntimeError(f"not healthy: {missing}: " + "\n".join(self.processes[name].log_tail() for name in missing))
+            time.sleep(0.1)
