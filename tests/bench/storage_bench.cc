@@ -91,7 +91,7 @@ double PlainSqlite(benchmark::State& state, int rows_per_transaction) {
 double Commits(benchmark::State& state, int callers) {
   constexpr int kCommits = 50;
   Folder folder;
-  auto store = OpenStore("sqlite:" + folder.File());
+  auto store = OpenStore("sqlite:" + folder.File(), "bench");
   if (!store.ok()) {
     state.SkipWithError(store.status().ToString().c_str());
     return 0;
@@ -107,8 +107,8 @@ double Commits(benchmark::State& state, int callers) {
         std::mt19937_64 random(round * 1000 + caller);
         for (int i = 0; i < kCommits; ++i) {
           // Random keys, as ids are.
-          Batch batch{.partition = "surveys/s/waves/w", .events = [&](uint64_t) { return std::vector<std::string>{value}; }};
-          batch.writes.push_back({"responses/" + std::to_string(random()), value, 0});
+          Batch batch{.partition = "surveys/s/waves/w", .events = {value}};
+          batch.writes.push_back({"responses/" + std::to_string(random()), value, 0, 0});
           if (!(*store)->Commit(std::move(batch)).ok()) failed = true;
         }
       });

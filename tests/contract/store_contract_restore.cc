@@ -1,10 +1,12 @@
 // Saving what a store holds and putting it into another.
 #include <gmock/gmock.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "services/common/status/errors.h"
+#include "services/common/storage/backup.h"
 #include "tests/contract/store_contract.h"
 
 namespace peiling::storage {
@@ -150,6 +152,28 @@ TEST_P(StoreContract, ARestoreThatMakesNoSenseIsRefused) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(status::Reason(status), c.reason);
     EXPECT_THAT(*store_->Partitions(""), IsEmpty());
+  }
+}
+
+TEST_P(StoreContract, ABackupIsTheSameOfEveryKindOfStore) {
+  ASSERT_TRUE(Commit({kWave, {{"a", "1", std::nullopt, 1}, {"b", ""}, {"gone", "x"}}, {}, {"first", ""}}).ok());
+  ASSERT_TRUE(Delete("gone").ok());
+  ASSERT_TRUE(Commit({"other", {}, {}, {std::string(3000, 'x')}}).ok());
+  const Progress quiet = [](const std::string&, uint64_t, uint64_t) {};
+  const auto backup = [&](Store& store) {
+    std::stringstream out;
+    auto exported = Export(store, "test", google::protobuf::Timestamp(), out, quiet);
+    EXPECT_TRUE(exported.ok()) << exported.status();
+    return out;
+  };
+  const MemoryPlace other;
+  const auto back = GetParam().make();
+  std::stringstream file = backup(*store_);
+  for (const auto& to : {MustOpen(other), MustOpen(*back)}) {
+    const std::string bytes = file.str();
+    ASSERT_TRUE(Import(file, "test", *to, quiet).ok());
+    file = backup(*to);
+    EXPECT_TRUE(file.str() == bytes);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "google/protobuf/stubs/logging.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "services/common/status/errors.h"
 
@@ -283,6 +284,8 @@ absl::StatusOr<v1::BackupRecord> BackupReader::ReadRecord() {
     in_.read(frame_.data() + have, static_cast<std::streamsize>(frame_.size() - have));
     if (!in_) return CutOff();
   }
+  // It would write to standard error what is said here.
+  const google::protobuf::LogSilencer silencer;
   v1::BackupRecord record;
   if (!record.ParseFromArray(frame_.data() + begin, static_cast<int>(size))) return Damaged("a record cannot be read");
   return record;
@@ -414,7 +417,7 @@ absl::Status RefuseOthers(const v1::StoreSummary& backup, Store& store) {
   auto partitions = store.Partitions("");
   if (!partitions.ok()) return partitions.status();
   for (const std::string& partition : *partitions) {
-    const std::string name = absl::Utf8SafeCHexEscape(partition);
+    const std::string name = absl::CHexEscape(partition);
     const bool known =
         std::any_of(backup.partitions().begin(), backup.partitions().end(), [&](const auto& one) { return one.name() == name; });
     if (!known) return Conflict("the store holds partition " + name + ", which the backup does not", name);

@@ -30,7 +30,7 @@ absl::Status CheckKeys(const std::vector<Keyed>& all) {
 }
 
 absl::Status Conflict(const std::string& partition, const std::string& what, const std::string& why) {
-  const std::string name = absl::Utf8SafeCHexEscape(partition);
+  const std::string name = absl::CHexEscape(partition);
   return status::Error(absl::StatusCode::kFailedPrecondition, "RESTORE_CONFLICT", what + " of partition " + name + " " + why,
                        {{"partition", name}});
 }
@@ -76,7 +76,7 @@ absl::Status ConcurrentChange(const std::string& partition) {
 }
 
 absl::Status DocumentConflict(const std::string& partition, const std::string& key) {
-  return Conflict(partition, "document " + absl::Utf8SafeCHexEscape(key), "stands there already with other content");
+  return Conflict(partition, "document " + absl::CHexEscape(key), "stands there already with other content");
 }
 
 absl::Status EventConflict(const std::string& partition, uint64_t sequence) {

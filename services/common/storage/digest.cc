@@ -17,7 +17,7 @@ std::string Sha256::Finish() {
   return absl::BytesToHexString({reinterpret_cast<const char*>(digest), size});
 }
 
-PartitionTally::PartitionTally(const std::string& partition) { summary_.set_name(absl::Utf8SafeCHexEscape(partition)); }
+PartitionTally::PartitionTally(const std::string& partition) { summary_.set_name(absl::CHexEscape(partition)); }
 
 void PartitionTally::Add(const v1::BackupRecord& record, std::string_view frame) {
   digest_.Add(frame);

@@ -38,6 +38,11 @@ const std::map<std::string, std::string>& HintsByReason() {
       {"CONCURRENT_CHANGE", "somebody changed it at the same moment; try again"},
       {"ETAG_MISMATCH", "it changed since you looked; look again, then try again"},
       {"INDEX_BUILDING", "analytics is still reading the feed; `peilingctl wait` waits for it"},
+      {"RESTORE_CONFLICT", "import into an empty store, or into one that holds a part of this backup and nothing else"},
+      {"STORE_CHANGED", "stop the services that use the store, then export again"},
+      {"STORAGE_IN_USE", "a file has one user: stop its service first"},
+      {"BACKUP_TRUNCATED", "nothing more can be had from it; take another backup"},
+      {"STORAGE_UNAVAILABLE", "is the store up, and may you use it?"},
       {"STORAGE_FULL", "make room on the server's disk, then try again: what was acknowledged is kept"},
       {"STORAGE_CORRUPT", "the store is damaged; the server's log says where"},
   };

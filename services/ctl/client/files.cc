@@ -1,5 +1,8 @@
 #include "services/ctl/client/files.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +20,10 @@ namespace fs = std::filesystem;
 
 absl::Status CannotRead(const std::string& path, const std::string& why) {
   return status::Error(absl::StatusCode::kNotFound, "FILE_NOT_FOUND", absl::StrCat("cannot read ", path, ": ", why), {{"path", path}});
+}
+
+absl::Status CannotWrite(absl::StatusCode code, const std::string& path) {
+  return status::Error(code, "FILE_NOT_WRITABLE", absl::StrCat("cannot write ", path, ": ", std::strerror(errno)), {{"path", path}});
 }
 
 absl::StatusOr<std::string> ReadStream(std::istream& in, const std::string& path, size_t max_bytes) {
@@ -42,6 +49,34 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   std::ifstream in(path, std::ios::binary);
   if (!in) return CannotRead(path, std::strerror(errno));
   return ReadStream(in, path, max_bytes);
+}
+
+absl::StatusOr<std::ifstream> OpenFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return CannotRead(path, std::strerror(errno));
+  // Opening a folder succeeds; reading it does not.
+  if (file.peek() == std::ifstream::traits_type::eof()) return CannotRead(path, "it is empty or a folder");
+  return file;
+}
+
+absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Create(const std::string& path) {
+  std::unique_ptr<WholeFile> file(new WholeFile(path));
+  if (file->out_) return file;
+  return CannotWrite(absl::StatusCode::kNotFound, path);
+}
+
+WholeFile::~WholeFile() {
+  if (out_.is_open()) unlink(part_.c_str());
+}
+
+absl::Status WholeFile::Keep() {
+  out_.flush();
+  const int descriptor = open(part_.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool safe = out_ && descriptor >= 0 && fsync(descriptor) == 0 && rename(part_.c_str(), path_.c_str()) == 0;
+  const absl::Status status = safe ? absl::OkStatus() : CannotWrite(absl::StatusCode::kResourceExhausted, path_);
+  if (descriptor >= 0) close(descriptor);
+  if (safe) out_.close();
+  return status;
 }
 
 absl::StatusOr<std::vector<std::string>> FindYamlFiles(const std::vector<std::string>& paths) {

@@ -17,6 +17,7 @@ void AddAllCommands(CommandLine& line) {
   AddTable(line);
   AddTrend(line);
   AddMunicipality(line);
+  AddStore(line);
   AddWait(line);
   AddVersion(line);
   AddCompletion(line);

@@ -19,6 +19,7 @@ void AddReport(CommandLine& line);
 void AddTable(CommandLine& line);
 void AddTrend(CommandLine& line);
 void AddMunicipality(CommandLine& line);
+void AddStore(CommandLine& line);
 void AddWait(CommandLine& line);
 void AddVersion(CommandLine& line);
 void AddCompletion(CommandLine& line);

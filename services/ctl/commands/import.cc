@@ -15,6 +15,7 @@
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/ctl/client/await.h"
+#include "services/ctl/client/files.h"
 #include "services/ctl/client/interrupt.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/output/progress_bar.h"
@@ -48,12 +49,9 @@ class Source {
   static absl::StatusOr<std::unique_ptr<Source>> Open(const std::string& path) {
     auto source = std::make_unique<Source>();
     if (path == "-") return source;
-    source->file_.open(path, std::ios::binary);
-    // Opening a folder succeeds; reading it does not.
-    if (!source->file_ || source->file_.peek() == std::ifstream::traits_type::eof()) {
-      const std::string why = source->file_.is_open() ? "it is empty or a folder" : std::strerror(errno);
-      return status::Error(absl::StatusCode::kNotFound, "FILE_NOT_FOUND", absl::StrCat("cannot read ", path, ": ", why));
-    }
+    auto file = OpenFile(path);
+    if (!file.ok()) return file.status();
+    source->file_ = *std::move(file);
     source->in_ = &source->file_;
     source->size_ = SizeOf(path);
     return source;
