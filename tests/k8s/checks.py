@@ -1,5 +1,6 @@
 """What holds for all manifests together. Each check gives a list of problems, empty when all is well."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -266,20 +267,21 @@ def outside(manifests):
     return ways
 
 
-def command_lines(manifests, programs):
-    """Every flag and variable is one that the program knows. `programs`: facts by name, as programs.Facts."""
+def command_lines(manifests, facts):
+    """Every flag and variable is one that the program knows. `facts` of a program and its commands: programs.Facts, None for programs of others."""
     found = []
     for w in manifests.workloads():
         for c in w.containers:
-            program = c["command"][0]
-            if program not in programs:
+            program, *arguments = [*c["command"], *c.get("args", [])]
+            commands = list(itertools.takewhile(lambda a: not a.startswith("-"), arguments))
+            known = facts(program, *commands)
+            if known is None:
                 continue
-            facts = programs[program]
-            for argument in [*c["command"][1:], *c.get("args", [])]:
-                if argument.startswith("-") and argument.partition("=")[0] not in facts.flags:
+            for argument in arguments:
+                if argument.startswith("-") and argument.partition("=")[0] not in known.flags:
                     found.append(f"{w.name}: {program} has no flag {argument}")
             for name in manifests.environment(c):
-                if name.startswith("PEILING_") and name not in facts.variables:
+                if name.startswith(("PEILING_", "OTEL_")) and name not in known.variables:
                     found.append(f"{w.name}: {program} knows no variable {name}")
             for variable, port_name in (("PEILING_LISTEN", "grpc"), ("PEILING_METRICS_LISTEN", "metrics")):
                 address = manifests.environment(c).get(variable)

@@ -50,6 +50,13 @@ class ManifestsTest(unittest.TestCase):
         port = int(re.search(r":(\d+)\?", addresses).group(1))
         self.assertEqual({("intake", port), ("dedup", port), ("analytics", port)}, stores)
 
+    def test_traces_go_where_the_collector_is(self):
+        production = render("production")
+        for title in SERVICES:
+            endpoint = production.environment(production.workload(f"peiling-{title}").containers[0])["OTEL_EXPORTER_OTLP_ENDPOINT"]
+            namespace, port = re.fullmatch(r"http://[a-z-]+\.([a-z-]+):(\d+)", endpoint).groups()
+            self.assertIn((title, "Egress", namespace, (int(port),)), checks.outside(production))
+
     def test_production_has_no_passwords_and_says_exactly_what_runs(self):
         production = render("production")
         self.assertEqual([], production.of("Secret"))
