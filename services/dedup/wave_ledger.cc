@@ -369,6 +369,8 @@ absl::StatusOr<Response> WaveLedger::FinishRuling(const WaveSetup& setup, Step& 
 }
 
 absl::StatusOr<v1::CreateRulingResponse> WaveLedger::CreateRuling(const v1::CreateRulingRequest& request) {
+  // A step with an old setup would be refused, but what the old frame forbids makes no step.
+  if (auto loaded = Load(); !loaded.ok()) return loaded.status();
   return Retry([&](const WaveSetup& setup) { return TryCreateRuling(setup, request); });
 }
 
