@@ -287,6 +287,7 @@ absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
   if (checked.ok() && !(batch.writes.empty() && batch.events.empty())) checked = Enlist(batch.partition);
   if (!checked.ok()) return checked;
 
+  const uint64_t generation = generation_;
   const std::string partition = batch.partition;
   const RedisKeys keys(name_, partition);
   const bool at_once = dialer_.address().wait == 0;
@@ -309,18 +310,19 @@ absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
     NoteBehind(partition);
     return outcome.status;
   }
-  if (result.first_sequence > 0) NoteDurable(partition, result.last_sequence);
+  NoteConfirmed(partition, result.last_sequence, generation);
   return result;
 }
 
 absl::Status RedisStore::Confirm(const std::string& partition) {
   if (dialer_.address().wait == 0) return absl::OkStatus();
+  const uint64_t generation = generation_;
   const RedisKeys keys(name_, partition);
   const RedisOutcome outcome = Write(keys.slot, {&TouchScript(), {keys.data}, {}});
   if (!outcome.status.ok()) return outcome.status;
   const auto last = static_cast<uint64_t>(Number(*outcome.reply));
   if (last == 0) return absl::OkStatus();
-  NoteDurable(partition, last);
+  NoteConfirmed(partition, last, generation);
   return Write(keys.slot, {&AdvanceScript(), {keys.data}, {std::to_string(last)}}).status;
 }
 
@@ -520,6 +522,12 @@ void RedisStore::NoteDurable(const std::string& partition, uint64_t sequence) {
   FeedChanged(partition).notify_all();
 }
 
+void RedisStore::NoteConfirmed(const std::string& partition, uint64_t sequence, uint64_t generation) {
+  NoteDurable(partition, sequence);
+  std::lock_guard guard(feeds_mutex_);
+  feeds_[partition].confirmed_in = generation;
+}
+
 void RedisStore::NoteBehind(const std::string& partition) {
   std::lock_guard guard(feeds_mutex_);
   feeds_[partition].behind = true;
@@ -556,26 +564,15 @@ absl::StatusOr<std::vector<FeedEvent>> RedisStore::ReadFeed(const std::string& p
 absl::StatusOr<uint64_t> RedisStore::LastSequence(const std::string& partition) {
   auto end = ReadEnd(partition);
   if (!end.ok()) return end.status();
-  uint64_t visible = Visible(partition, *end);
-  uint64_t generation = 0;
-  {
-    std::lock_guard guard(nodes_mutex_);
-    generation = generation_;
-  }
-  const auto confirmed = [&] {
+  const uint64_t visible = Visible(partition, *end);
+  const auto confirmed_in = [&] {
     std::lock_guard guard(feeds_mutex_);
-    return std::exchange(feeds_[partition].confirmed_in, generation) == generation;
+    return feeds_[partition].confirmed_in;
   };
   // Of servers we do not know yet, the mark may be behind what was shown before a failover: the end must not seem to have gone back.
-  if (!confirmed() && visible < end->last) {
-    if (absl::Status status = Confirm(partition); !status.ok()) {
-      std::lock_guard guard(feeds_mutex_);
-      feeds_[partition].confirmed_in = 0;
-      return status;
-    }
-    visible = Visible(partition, *end);
-  }
-  return visible;
+  if (visible == end->last || confirmed_in() == generation_) return visible;
+  if (absl::Status status = Confirm(partition); !status.ok()) return status;
+  return Visible(partition, *end);
 }
 
 absl::StatusOr<bool> RedisStore::WaitFeed(const std::string& partition, uint64_t after_sequence, milliseconds timeout) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -66,7 +67,7 @@ class RedisStore final : public Store {
   struct Feed {
     // Known to be durable up to here, whatever the mark in Redis says: it may be behind.
     uint64_t durable = 0;
-    // The topology (generation_) in which the end was found to be durable.
+    // The generation_ of servers in which we last knew the end to be durable.
     uint64_t confirmed_in = 0;
     int waiters = 0;
     // Seen with events beyond the mark.
@@ -106,6 +107,8 @@ class RedisStore final : public Store {
   // What of a feed may be shown, noting what was learnt.
   uint64_t Visible(const std::string& partition, const End& end);
   void NoteDurable(const std::string& partition, uint64_t sequence);
+  // A write of ours has made it durable, on servers of this generation.
+  void NoteConfirmed(const std::string& partition, uint64_t sequence, uint64_t generation);
   std::condition_variable& FeedChanged(const std::string& partition);
   void NoteBehind(const std::string& partition);
 
@@ -128,7 +131,7 @@ class RedisStore final : public Store {
   std::mutex nodes_mutex_;
   std::map<RedisEndpoint, std::shared_ptr<Node>> nodes_;
   // Rises when servers come or go.
-  uint64_t generation_ = 1;
+  std::atomic<uint64_t> generation_ = 1;
   std::set<std::string> enlisted_;
 
   std::mutex feeds_mutex_;
