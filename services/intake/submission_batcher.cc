@@ -59,6 +59,11 @@ absl::Status ResponseInvalid(const google::protobuf::RepeatedPtrField<Issue>& is
 
 absl::Status ShuttingDown() { return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "intake is shutting down"); }
 
+std::optional<tracing::TraceContext> CurrentTrace() {
+  const tracing::TraceContext* const context = tracing::Current();
+  return context == nullptr ? std::nullopt : std::optional(*context);
+}
+
 }  // namespace
 
 SubmissionBatcher::SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits)
@@ -87,7 +92,8 @@ void SubmissionBatcher::Submit(const v1::SubmitResponseRequest& request, std::ch
                                                         .done = std::move(done),
                                                         .bytes = request.ByteSizeLong(),
                                                         .digest = storage::RequestDigest(request.response()),
-                                                        .partition = names::PartitionOf(request.request_id(), partitions)});
+                                                        .partition = names::PartitionOf(request.request_id(), partitions),
+                                                        .trace = CurrentTrace()});
   submission->response() = request.response();
   if (absl::Status status = Enqueue(submission); !status.ok()) Finish(*submission, status);
 }
@@ -143,9 +149,24 @@ void SubmissionBatcher::FinishAll(Group& group, const absl::Status& status) {
   group.clear();
 }
 
+tracing::Span SubmissionBatcher::SpanOf(const Group& group) {
+  if (!tracing::Enabled()) return {};
+  const auto first =
+      std::find_if(group.begin(), group.end(), [](const auto& submission) { return submission->trace && submission->trace->sampled; });
+  if (first == group.end()) return {};
+  tracing::Span span = tracing::Span::Start("intake group", tracing::Kind::kInternal, &*(*first)->trace);
+  span.Set("peiling.submissions", static_cast<int64_t>(group.size()));
+  for (auto other = std::next(first); other != group.end(); ++other) {
+    if ((*other)->trace && (*other)->trace->sampled) span.Link(*(*other)->trace);
+  }
+  return span;
+}
+
 void SubmissionBatcher::TakeIn(Group group) {
   DropLate(group);
   if (group.empty()) return;
+  const tracing::Span span = SpanOf(group);
+  const tracing::Scope scope(span);
   const absl::StatusOr<std::shared_ptr<const WaveQuestions>> questions = catalog_.Questions(group.front()->request.parent());
   if (!questions.ok()) return FinishAll(group, questions.status());
   // Just one, but for those who came before it was known how many there are.

@@ -8,12 +8,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "peiling/intake/v1/intake.pb.h"
+#include "services/common/tracing/span.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_store.h"
 #include "services/intake/response_validator.h"
@@ -66,6 +68,8 @@ class SubmissionBatcher {
     const std::string digest;
     // Of its wave, as far as that is known without asking the store.
     const int partition;
+    // The call it came with; nullopt while nothing is traced.
+    const std::optional<tracing::TraceContext> trace;
     survey::v1::Answers personal = {};
 
     v1::Response& response() { return *answer.mutable_response(); }
@@ -76,6 +80,8 @@ class SubmissionBatcher {
   void Work();
   // Waits for the next group: submissions to one partition of a wave, no request twice. Empty: the end.
   Group NextGroup();
+  // Of taking in a group: in the trace of the first that is recorded, linked to those of the others.
+  static tracing::Span SpanOf(const Group& group);
   void TakeIn(Group group);
   void TakeIn(const WaveQuestions& questions, int partition, Group group);
   // Each of these leaves in `group` those that go on; the others are finished.
