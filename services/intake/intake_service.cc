@@ -4,6 +4,7 @@
 
 #include "google/protobuf/arena.h"
 #include "grpcpp/support/message_allocator.h"
+#include "services/common/feed/feed_metrics.h"
 #include "services/common/feed/serve.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
@@ -15,7 +16,6 @@ namespace peiling::intake {
 namespace {
 
 using ::grpc::ServerContext;
-using ::grpc::ServerWriter;
 
 // Puts the messages of one call on an arena.
 class ArenaAllocator final : public grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse> {
@@ -182,50 +182,52 @@ grpc::Status IntakeService::WithdrawResponse(ServerContext*, const v1::WithdrawR
 }
 
 template <typename Message>
-grpc::Status IntakeService::Watch(ServerContext* context, const std::string& partition, uint64_t after_sequence,
-                                  ServerWriter<Message>* writer, const std::function<bool(const storage::FeedEvent&, Message&)>& fill) {
-  const Place place(watchers_, kMaxWatchers);
-  if (!place.free()) {
-    return status::ToGrpc(
-        status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WATCHERS", "too many watches are open; try again later"));
-  }
-  Message message;
+absl::Status IntakeService::Watch(const std::string& partition, uint64_t after_sequence, feed::WatchStream<Message>& stream,
+                                  const std::function<bool(const storage::FeedEvent&, Message&)>& fill) {
   bool readable = true;
   const feed::Sink sink{.event =
                             [&](const storage::FeedEvent& event) {
+                              Message message;
                               readable = fill(event, message);
-                              return readable && writer->Write(message);
+                              return readable && stream.Write(std::move(message));
                             },
                         .caught_up =
                             [&](uint64_t sequence) {
+                              Message message;
                               message.mutable_caught_up()->set_sequence(sequence);
-                              return writer->Write(message);
+                              return stream.Write(std::move(message));
                             },
-                        .cancelled = [context] { return context->IsCancelled(); }};
-  absl::Status status = feed::Serve(store_, partition, after_sequence, sink);
-  if (!readable) status = status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
-  return status::ToGrpc(status);
+                        .cancelled = [&] { return stream.cancelled(); }};
+  const absl::Status status = feed::Serve(store_, partition, after_sequence, sink);
+  return readable ? status : status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
 }
 
-grpc::Status IntakeService::WatchWaves(ServerContext* context, const v1::WatchWavesRequest* request,
-                                       ServerWriter<v1::WatchWavesResponse>* writer) {
-  return Watch<v1::WatchWavesResponse>(context, Catalog::kPartition, request->after_sequence(), writer,
-                                       [](const storage::FeedEvent& event, v1::WatchWavesResponse& message) {
-                                         const bool readable = message.mutable_wave()->ParseFromString(event.value);
-                                         message.mutable_wave()->set_sequence(event.sequence);
-                                         return readable;
-                                       });
+grpc::ServerWriteReactor<v1::WatchWavesResponse>* IntakeService::WatchWaves(grpc::CallbackServerContext*,
+                                                                            const v1::WatchWavesRequest* request) {
+  return watches_.Start<v1::WatchWavesResponse>([this, after = request->after_sequence()](auto& stream) {
+    return Watch<v1::WatchWavesResponse>(Catalog::kPartition, after, stream,
+                                         [](const storage::FeedEvent& event, v1::WatchWavesResponse& message) {
+                                           const bool readable = message.mutable_wave()->ParseFromString(event.value);
+                                           message.mutable_wave()->set_sequence(event.sequence);
+                                           return readable;
+                                         });
+  });
 }
 
-grpc::Status IntakeService::WatchSubmissions(ServerContext* context, const v1::WatchSubmissionsRequest* request,
-                                             ServerWriter<v1::WatchSubmissionsResponse>* writer) {
-  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  const absl::StatusOr<int> partitions = catalog_.Partitions(request->parent());
-  if (!partitions.ok()) return status::ToGrpc(partitions.status());
-  if (absl::Status valid = ValidatePartition(*request, *partitions); !valid.ok()) return status::ToGrpc(valid);
-  return Watch<v1::WatchSubmissionsResponse>(context, names::PartitionName(request->parent(), request->partition()),
-                                             request->after_sequence(), writer,
-                                             [](const storage::FeedEvent& event, v1::WatchSubmissionsResponse& message) {
+grpc::ServerWriteReactor<v1::WatchSubmissionsResponse>* IntakeService::WatchSubmissions(grpc::CallbackServerContext*,
+                                                                                        const v1::WatchSubmissionsRequest* request) {
+  return watches_.Start<v1::WatchSubmissionsResponse>([this, request = *request](auto& stream) { return WatchPartition(request, stream); });
+}
+
+absl::Status IntakeService::WatchPartition(const v1::WatchSubmissionsRequest& request,
+                                           feed::WatchStream<v1::WatchSubmissionsResponse>& stream) {
+  if (absl::Status valid = Validate(request); !valid.ok()) return valid;
+  const absl::StatusOr<int> partitions = catalog_.Partitions(request.parent());
+  if (!partitions.ok()) return partitions.status();
+  if (absl::Status valid = ValidatePartition(request, *partitions); !valid.ok()) return valid;
+  return Watch<v1::WatchSubmissionsResponse>(names::PartitionName(request.parent(), request.partition()), request.after_sequence(), stream,
+                                             [&request](const storage::FeedEvent& event, v1::WatchSubmissionsResponse& message) {
+                                               feed::RecordEnd(feed::kSubmissions, request.parent(), request.partition(), event.sequence);
                                                const bool readable = message.mutable_submission()->ParseFromString(event.value);
                                                message.mutable_submission()->set_sequence(event.sequence);
                                                message.mutable_submission()->mutable_response()->set_sequence(event.sequence);

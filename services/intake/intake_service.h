@@ -7,6 +7,7 @@
 #include <string>
 
 #include "peiling/intake/v1/intake.grpc.pb.h"
+#include "services/common/feed/watches.h"
 #include "services/common/storage/store.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_importer.h"
@@ -15,11 +16,13 @@
 
 namespace peiling::intake {
 
-// SubmitResponse waits in a queue, so it is a callback and holds no thread; the others work, and hold one each.
-class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitResponse<v1::IntakeService::Service> {
+// SubmitResponse waits in a queue and watches have threads of their own, so they are callbacks; the others work, and hold one of gRPC's
+// threads each.
+class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitResponse<v1::IntakeService::WithCallbackMethod_WatchWaves<
+                                v1::IntakeService::WithCallbackMethod_WatchSubmissions<v1::IntakeService::Service>>> {
  public:
-  // Watches at a time; each holds a thread.
-  static constexpr int kMaxWatchers = 64;
+  // Watches at a time.
+  static constexpr int kMaxWatchers = 1024;
   // Imports at a time; each holds a thread, and the ids of its file.
   static constexpr int kMaxImports = 8;
 
@@ -32,8 +35,8 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   grpc::Status ListSurveys(grpc::ServerContext* context, const v1::ListSurveysRequest* request, v1::ListSurveysResponse* response) override;
   grpc::Status GetWave(grpc::ServerContext* context, const v1::GetWaveRequest* request, v1::GetWaveResponse* response) override;
   grpc::Status ListWaves(grpc::ServerContext* context, const v1::ListWavesRequest* request, v1::ListWavesResponse* response) override;
-  grpc::Status WatchWaves(grpc::ServerContext* context, const v1::WatchWavesRequest* request,
-                          grpc::ServerWriter<v1::WatchWavesResponse>* writer) override;
+  grpc::ServerWriteReactor<v1::WatchWavesResponse>* WatchWaves(grpc::CallbackServerContext* context,
+                                                               const v1::WatchWavesRequest* request) override;
   grpc::Status GetQuestionnaire(grpc::ServerContext* context, const v1::GetQuestionnaireRequest* request,
                                 v1::GetQuestionnaireResponse* response) override;
   grpc::Status GetPublishedReport(grpc::ServerContext* context, const v1::GetPublishedReportRequest* request,
@@ -47,14 +50,15 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
                              v1::ListResponsesResponse* response) override;
   grpc::Status WithdrawResponse(grpc::ServerContext* context, const v1::WithdrawResponseRequest* request,
                                 v1::WithdrawResponseResponse* response) override;
-  grpc::Status WatchSubmissions(grpc::ServerContext* context, const v1::WatchSubmissionsRequest* request,
-                                grpc::ServerWriter<v1::WatchSubmissionsResponse>* writer) override;
+  grpc::ServerWriteReactor<v1::WatchSubmissionsResponse>* WatchSubmissions(grpc::CallbackServerContext* context,
+                                                                           const v1::WatchSubmissionsRequest* request) override;
 
  private:
-  // Serves a feed as a watch; `fill` reads an event into a message of the stream.
+  // Serves one of the store's feeds as a watch; `fill` reads an event into a message of the stream.
   template <typename Message>
-  grpc::Status Watch(grpc::ServerContext* context, const std::string& partition, uint64_t after_sequence,
-                     grpc::ServerWriter<Message>* writer, const std::function<bool(const storage::FeedEvent&, Message&)>& fill);
+  absl::Status Watch(const std::string& partition, uint64_t after_sequence, feed::WatchStream<Message>& stream,
+                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill);
+  absl::Status WatchPartition(const v1::WatchSubmissionsRequest& request, feed::WatchStream<v1::WatchSubmissionsResponse>& stream);
 
   storage::Store& store_;
   Catalog& catalog_;
@@ -63,8 +67,8 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   ResponseImporter& importer_;
   // A submission and its answer are many small things that come and go together.
   const std::unique_ptr<grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse>> submissions_;
-  std::atomic<int> watchers_ = 0;
   std::atomic<int> imports_ = 0;
+  feed::Watches watches_{kMaxWatchers};
 };
 
 }  // namespace peiling::intake

@@ -7,7 +7,7 @@ namespace {
 
 // What is read ahead of a slow client.
 constexpr size_t kReadAhead = 64;
-constexpr std::chrono::milliseconds kWait(200);
+constexpr std::chrono::milliseconds kWait(1000);
 
 absl::Status Gone() { return status::Error(absl::StatusCode::kCancelled, "CLIENT_GONE", "the client ended the watch"); }
 

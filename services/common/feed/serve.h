@@ -15,7 +15,7 @@ namespace peiling::feed {
 struct Sink {
   std::function<bool(const storage::FeedEvent&)> event;
   std::function<bool(uint64_t sequence)> caught_up;
-  // Asked between events and while waiting, at least every 200 ms.
+  // Asked between events and while waiting, at least every second.
   std::function<bool()> cancelled;
 };
 

@@ -1,0 +1,137 @@
+// Watches as calls that hold no thread of gRPC's, of which there are few: each has a thread of its own, which mostly sleeps until its feed
+// grows, and a queue towards the client. That thread may block in the store; gRPC's callback threads may not.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "grpcpp/support/server_callback.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::feed {
+
+// The client's end of a watch. All but the reactions are called by the watch's own thread.
+template <typename Message>
+class WatchStream final : public grpc::ServerWriteReactor<Message> {
+ public:
+  // Sends a message after those before; waits while kMaxBytes are under way to a client that does not read. False when the client is gone.
+  bool Write(Message message);
+  // Whether the client is gone, or ran out of time.
+  bool cancelled();
+  // Ends the call once everything written has gone; as CANCELLED when the client is gone. The stream is not to be used afterwards.
+  void End(const absl::Status& status);
+
+ private:
+  // A single message is let in whatever its size.
+  static constexpr size_t kMaxBytes = 1 << 20;
+  struct Outgoing {
+    Message message;
+    size_t bytes;
+  };
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override { delete this; }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // The first is being sent.
+  std::deque<Outgoing> messages_;
+  size_t bytes_ = 0;
+  bool gone_ = false;
+  std::optional<grpc::Status> end_;
+};
+
+// The watches of a service. Thread-safe.
+class Watches {
+ public:
+  // At most so many at a time. A thread that waits takes some 20 KiB.
+  explicit Watches(int most) : most_(most) {}
+  // Waits for the last; interrupt the store before.
+  ~Watches();
+  Watches(const Watches&) = delete;
+  Watches& operator=(const Watches&) = delete;
+
+  // The reactor of a call that `serve` writes, whose status ends it. `serve` may outlive the handler, and must hold what it needs of the
+  // request. The call ends with RESOURCE_EXHAUSTED/TOO_MANY_WATCHERS when there are too many.
+  template <typename Message>
+  grpc::ServerWriteReactor<Message>* Start(std::function<absl::Status(WatchStream<Message>&)> serve);
+
+ private:
+  // Runs `watch` in a thread.
+  absl::Status Run(std::function<void()> watch);
+
+  const int most_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  int running_ = 0;
+};
+
+template <typename Message>
+bool WatchStream<Message>::Write(Message message) {
+  const size_t bytes = message.ByteSizeLong();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return gone_ || messages_.empty() || bytes_ + bytes <= kMaxBytes; });
+  if (gone_) return false;
+  messages_.push_back({std::move(message), bytes});
+  bytes_ += bytes;
+  const bool idle = messages_.size() == 1;
+  const Message* next = &messages_.front().message;
+  lock.unlock();
+  if (idle) this->StartWrite(next);
+  return true;
+}
+
+template <typename Message>
+bool WatchStream<Message>::cancelled() {
+  const std::lock_guard lock(mutex_);
+  return gone_;
+}
+
+template <typename Message>
+void WatchStream<Message>::End(const absl::Status& status) {
+  std::unique_lock lock(mutex_);
+  end_ = gone_ ? grpc::Status::CANCELLED : status::ToGrpc(status);
+  // Else the last write ends it.
+  if (!messages_.empty()) return;
+  const grpc::Status end = *end_;
+  lock.unlock();
+  this->Finish(end);
+}
+
+template <typename Message>
+void WatchStream<Message>::OnWriteDone(bool ok) {
+  std::unique_lock lock(mutex_);
+  gone_ = gone_ || !ok;
+  bytes_ -= messages_.front().bytes;
+  messages_.pop_front();
+  if (gone_) messages_.clear();
+  const Message* next = messages_.empty() ? nullptr : &messages_.front().message;
+  const std::optional<grpc::Status> end = next == nullptr ? end_ : std::nullopt;
+  changed_.notify_all();
+  lock.unlock();
+  if (next != nullptr) this->StartWrite(next);
+  if (end) this->Finish(*end);
+}
+
+template <typename Message>
+void WatchStream<Message>::OnCancel() {
+  const std::lock_guard lock(mutex_);
+  gone_ = true;
+  changed_.notify_all();
+}
+
+template <typename Message>
+grpc::ServerWriteReactor<Message>* Watches::Start(std::function<absl::Status(WatchStream<Message>&)> serve) {
+  auto* stream = new WatchStream<Message>;
+  const absl::Status running = Run([stream, serve = std::move(serve)] { stream->End(serve(*stream)); });
+  if (!running.ok()) stream->End(running);
+  return stream;
+}
+
+}  // namespace peiling::feed
