@@ -13,6 +13,11 @@ void Bitmap::Clear(size_t bit) {
   if (bit / 64 < words_.size()) words_[bit / 64] &= ~(uint64_t{1} << (bit % 64));
 }
 
+void Bitmap::SetWords(size_t first_word, const uint64_t* words, size_t count) {
+  if (words_.size() < first_word + count) words_.resize(first_word + count);
+  std::copy_n(words, count, words_.begin() + static_cast<ptrdiff_t>(first_word));
+}
+
 int64_t Bitmap::Count() const {
   int64_t count = 0;
   for (const uint64_t word : words_) count += std::popcount(word);

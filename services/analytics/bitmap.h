@@ -15,6 +15,8 @@ class Bitmap {
  public:
   void Set(size_t bit);
   void Clear(size_t bit);
+  // Puts words of 64 where they were; those before and after stay.
+  void SetWords(size_t first_word, const uint64_t* words, size_t count);
   bool Test(size_t bit) const { return bit / 64 < words_.size() && ((words_[bit / 64] >> (bit % 64)) & 1) != 0; }
 
   // Number of members.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "services/analytics/figure.h"
+#include "services/common/names/resource_names.h"
 
 namespace peiling::analytics {
 
@@ -10,6 +11,10 @@ namespace dv = dedup::v1;
 namespace sv = survey::v1;
 
 namespace {
+
+// Of a saved response: tags, lengths and numbers, at most.
+constexpr size_t kLongestVarint = 10;
+constexpr size_t kResponseOverhead = 64;
 
 // Whether its municipality has something to count, be it this response or a better one.
 bool Counts(dv::Disposition disposition) {
@@ -66,7 +71,36 @@ void Fieldwork::Put(const dv::Decision& decision) {
       response.municipalities.emplace_back(municipality, kept);
     }
   }
-  responses_[decision.response()] = std::move(response);
+  responses_[names::LastId(decision.response())] = std::move(response);
+}
+
+void Fieldwork::Save(PartWriter& parts) const {
+  for (const auto& [id, response] : responses_) {
+    auto& saved = *parts.RoomFor(id.size() + kResponseOverhead + response.municipalities.size() * kLongestVarint).add_responses();
+    saved.set_id(id);
+    saved.set_disposition(response.disposition);
+    saved.set_started_day(static_cast<int32_t>(response.started - absl::CivilDay()));
+    if (response.submitted) saved.set_submitted_day(static_cast<int32_t>(*response.submitted - absl::CivilDay()));
+    for (const auto& [municipality, kept] : response.municipalities) {
+      saved.add_municipalities(2 * static_cast<uint32_t>(municipality) + (kept ? 1 : 0));
+    }
+  }
+}
+
+bool Fieldwork::Load(const snapshot::Part& part) {
+  for (const auto& saved : part.responses()) {
+    if (!dv::Disposition_IsValid(saved.disposition())) return false;
+    Response response;
+    response.disposition = static_cast<dv::Disposition>(saved.disposition());
+    response.started = absl::CivilDay() + saved.started_day();
+    if (saved.has_submitted_day()) response.submitted = absl::CivilDay() + saved.submitted_day();
+    for (const uint32_t municipality : saved.municipalities()) {
+      if (municipality / 2 >= static_cast<uint32_t>(frame_->size())) return false;
+      response.municipalities.emplace_back(static_cast<MunicipalityIndex>(municipality / 2), municipality % 2 != 0);
+    }
+    if (!responses_.try_emplace(saved.id(), std::move(response)).second) return false;
+  }
+  return true;
 }
 
 void Fieldwork::CountStarted(const Response& response, Stand& stand) const {

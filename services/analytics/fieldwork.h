@@ -16,6 +16,7 @@
 #include "peiling/survey/v1/published.pb.h"
 #include "services/analytics/bitmap.h"
 #include "services/analytics/frame.h"
+#include "services/analytics/snapshot.h"
 
 namespace peiling::analytics {
 
@@ -27,6 +28,11 @@ class Fieldwork {
 
   // Takes in what became of a response; a later decision on the same response replaces it.
   void Put(const dedup::v1::Decision& decision);
+
+  // Writes all of it down; takes over what another of the same frame has written, part by part. False when it cannot be of such a one; then
+  // this one is of no use.
+  void Save(PartWriter& parts) const;
+  bool Load(const snapshot::Part& part);
 
   // As it stood at the end of a day; nullopt: now. A municipality is usable from the day on which the first of its responses that count was
   // started: kept, or put aside for a better one of the same municipality. It is complete from the day on which one of them was submitted,
@@ -51,6 +57,7 @@ class Fieldwork {
 
   const std::shared_ptr<const Frame> frame_;
   const absl::TimeZone zone_;
+  // By the last part of their names.
   absl::flat_hash_map<std::string, Response> responses_;
 };
 

@@ -2,7 +2,10 @@
 
 #include <set>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/analytics/dutch.h"
+#include "services/analytics/snapshot.h"
 
 namespace peiling::analytics {
 
@@ -53,6 +56,15 @@ Frame::Frame(const std::vector<registry::v1::Municipality>& municipalities, cons
       if (IsMemberOn(membership, groups_date)) AddToClass(index, ClassKind::kGroup, membership.group());
     }
   }
+  fingerprint_ = Fingerprint();
+}
+
+// Neither codes nor names of classes have control characters.
+std::string Frame::Fingerprint() const {
+  std::string text;
+  for (const auto& of_class : classes_) absl::StrAppend(&text, static_cast<int>(of_class.kind), "\t", of_class.code, "\n");
+  for (size_t i = 0; i < codes_.size(); ++i) absl::StrAppend(&text, codes_[i], "\t", absl::StrJoin(classes_of_[i], ","), "\n");
+  return Sha256(text);
 }
 
 void Frame::AddToClass(MunicipalityIndex municipality, ClassKind kind, const std::string& code) {

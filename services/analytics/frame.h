@@ -41,6 +41,9 @@ class Frame {
   // All municipalities.
   const Bitmap& all() const { return all_; }
 
+  // The same for frames of the same municipalities, in the same order and classes, and for no others (SHA-256).
+  const std::string& fingerprint() const { return fingerprint_; }
+
   // Size classes (all four; unknown when somebody's is), provinces by name, groups by name (G4 before G40).
   const std::vector<MunicipalityClass>& classes() const { return classes_; }
   // Positions in classes() of a municipality's own.
@@ -49,6 +52,7 @@ class Frame {
   int FindClass(ClassKind kind, const std::string& code) const;
 
  private:
+  std::string Fingerprint() const;
   void AddToClass(MunicipalityIndex municipality, ClassKind kind, const std::string& code);
 
   std::vector<std::string> codes_;
@@ -56,6 +60,7 @@ class Frame {
   Bitmap all_;
   std::vector<MunicipalityClass> classes_;
   std::vector<std::vector<int>> classes_of_;
+  std::string fingerprint_;
 };
 
 }  // namespace peiling::analytics

@@ -1,12 +1,13 @@
 #include "services/analytics/live_wave.h"
 
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "services/common/feed/position.h"
 #include "services/common/names/partitions.h"
+#include "services/common/proto/canonical_bytes.h"
+#include "services/common/status/errors.h"
 
 namespace peiling::analytics {
 
@@ -38,10 +39,11 @@ std::unique_lock<std::shared_mutex> LiveWave::LockForWriting() {
 }
 
 bool LiveWave::Apply(const dedup::v1::RecordEvent& event) {
-  const size_t fingerprint = std::hash<std::string>()(event.SerializeAsString());
+  const std::string fingerprint = Sha256(proto::CanonicalBytes(event));
   std::vector<PreparedRecord> prepared;
   survey::Assessment scratch;
   for (const auto& record : event.records()) prepared.push_back(index_.Prepare(record, scratch));
+  const std::lock_guard<std::mutex> writer(writer_);
   const auto lock = LockForWriting();
   if (event.sequence() == position_.records()) return fingerprint == fingerprint_;
   if (event.sequence() < position_.records()) return true;
@@ -59,7 +61,52 @@ void LiveWave::SetCaughtUp() {
   ++version_;
 }
 
+snapshot::Header LiveWave::Wanted(const WaveDefinition& definition) {
+  snapshot::Header header;
+  header.set_format(Snapshot::kFormat);
+  header.set_questionnaire_fingerprint(definition.wave.questionnaire_fingerprint());
+  header.set_frame_fingerprint(definition.frame->fingerprint());
+  return header;
+}
+
+snapshot::Header LiveWave::HeaderLocked() const {
+  snapshot::Header header = Wanted(*definition_);
+  *header.mutable_position() = position_;
+  header.set_last_event_sha256(fingerprint_);
+  return header;
+}
+
+snapshot::Header LiveWave::Header() const {
+  const std::lock_guard<std::mutex> writer(writer_);
+  return HeaderLocked();
+}
+
+Snapshot LiveWave::Save() const {
+  const std::lock_guard<std::mutex> writer(writer_);
+  PartWriter parts;
+  index_.Save(parts);
+  fieldwork_.Save(parts);
+  return {HeaderLocked(), parts.Finish()};
+}
+
+absl::StatusOr<std::shared_ptr<LiveWave>> LiveWave::Restore(std::shared_ptr<const WaveDefinition> definition, absl::TimeZone zone,
+                                                            const Snapshot& snapshot) {
+  const auto fits = Fits(snapshot.header, Wanted(*definition));
+  if (!fits.ok()) return fits;
+  auto wave = std::make_shared<LiveWave>(std::move(definition), zone);
+  const auto damaged = [] { return status::Error(absl::StatusCode::kDataLoss, "SNAPSHOT_DAMAGED", "the snapshot does not hold together"); };
+  snapshot::Part part;
+  for (const auto& bytes : snapshot.parts) {
+    if (!part.ParseFromString(bytes) || !wave->index_.Load(part) || !wave->fieldwork_.Load(part)) return damaged();
+  }
+  if (!wave->index_.HoldsTogether()) return damaged();
+  wave->position_ = snapshot.header.position();
+  wave->fingerprint_ = snapshot.header.last_event_sha256();
+  return wave;
+}
+
 void LiveWave::Redefine(std::shared_ptr<const WaveDefinition> definition) {
+  const std::lock_guard<std::mutex> writer(writer_);
   const auto lock = LockForWriting();
   definition_ = std::move(definition);
   ++version_;

@@ -7,11 +7,14 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <string>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "peiling/dedup/v1/dedup.pb.h"
 #include "peiling/survey/v1/feed.pb.h"
 #include "services/analytics/fieldwork.h"
+#include "services/analytics/snapshot.h"
 #include "services/analytics/wave_definition.h"
 #include "services/analytics/wave_index.h"
 
@@ -47,12 +50,25 @@ class LiveWave {
   // it has stood, there stands another.
   bool Apply(const dedup::v1::RecordEvent& event);
   void SetCaughtUp();
+  // What a snapshot must be of to fit a wave: its header but for what is counted.
+  static snapshot::Header Wanted(const WaveDefinition& definition);
+  // What is counted, without the parts it is saved as.
+  snapshot::Header Header() const;
+  // All of it. Events wait meanwhile, readers do not.
+  Snapshot Save() const;
+  // A wave that goes on from a snapshot. FAILED_PRECONDITION/SNAPSHOT_DOES_NOT_FIT; DATA_LOSS/SNAPSHOT_DAMAGED.
+  static absl::StatusOr<std::shared_ptr<LiveWave>> Restore(std::shared_ptr<const WaveDefinition> definition, absl::TimeZone zone,
+                                                           const Snapshot& snapshot);
+
   // Another title, notice or report; questionnaire and frame must be the ones it was made with.
   void Redefine(std::shared_ptr<const WaveDefinition> definition);
 
  private:
   std::unique_lock<std::shared_mutex> LockForWriting();
+  snapshot::Header HeaderLocked() const;
 
+  // Held by whoever changes the wave, from before it is locked for writing: who holds it may read without a lock.
+  mutable std::mutex writer_;
   // Whoever waits to write holds it, and whoever comes to read passes it: readers who keep coming cannot keep an event out for ever.
   mutable std::mutex turnstile_;
   mutable std::shared_mutex mutex_;
@@ -60,8 +76,8 @@ class LiveWave {
   WaveIndex index_;
   Fieldwork fieldwork_;
   survey::v1::FeedPosition position_;
-  // Of the last event taken in.
-  size_t fingerprint_ = 0;
+  // SHA-256 of the last event taken in.
+  std::string fingerprint_;
   // Read without the lock, so that asking for them never waits for a table.
   std::atomic<bool> caught_up_ = false;
   std::atomic<uint64_t> version_ = 0;

@@ -141,6 +141,15 @@ absl::Status LiveWaves::WaitFor(std::unique_lock<std::mutex>& lock, const Condit
   return absl::OkStatus();
 }
 
+std::vector<std::shared_ptr<LiveWave>> LiveWaves::CaughtUp() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<std::shared_ptr<LiveWave>> waves;
+  for (const auto& [name, wave] : waves_) {
+    if (wave != nullptr && wave->caught_up()) waves.push_back(wave);
+  }
+  return waves;
+}
+
 std::string LiveWaves::Unready() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!listed_) return "the list of waves is being read";

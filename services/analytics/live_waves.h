@@ -54,6 +54,8 @@ class LiveWaves {
   // Returns after a while.
   absl::Status Pause(std::chrono::milliseconds time, const Caller& caller) const;
 
+  // Those that are caught up.
+  std::vector<std::shared_ptr<LiveWave>> CaughtUp() const;
   // Empty when every wave is caught up; else what is not.
   std::string Unready() const;
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/analytics/frame.h"
+#include "services/analytics/index_metrics.h"
 #include "services/common/feed/feed_metrics.h"
 #include "services/common/log/log.h"
 #include "services/common/status/errors.h"
@@ -86,6 +87,7 @@ class WaveFollowers::Follower {
       : sources_(owner.sources_),
         waves_(*owner.waves_),
         zone_(owner.zone_),
+        snapshots_(owner.snapshots_),
         wave_(std::move(wave)),
         live_(std::move(live)),
         records_(absl::StrCat("records ", wave_.name()), [this](auto& context, const auto& healthy) { return Session(context, healthy); }) {
@@ -115,7 +117,7 @@ class WaveFollowers::Follower {
     const auto ended = watch(context, healthy);
     if (FeedStartedOver(ended)) {
       log::Warning("the record feed has started over; counting anew", {{"wave", wave_.name()}});
-      PlaceNew(live_->Read().shared_definition());
+      Place(std::make_shared<LiveWave>(live_->Read().shared_definition(), zone_));
     }
     return ended;
   }
@@ -143,13 +145,20 @@ class WaveFollowers::Follower {
     auto frame = LoadFrame(*sources_.registry, wave_.frame_date(), wave_.groups_date());
     if (!frame.ok()) return frame.status();
     definition->frame = *std::move(frame);
-    PlaceNew(std::move(definition));
+    auto saved = snapshots_ == nullptr ? nullptr : snapshots_->Load(definition, zone_);
+    Place(saved != nullptr ? std::move(saved) : std::make_shared<LiveWave>(std::move(definition), zone_));
     return absl::OkStatus();
   }
 
-  void PlaceNew(std::shared_ptr<const WaveDefinition> definition) {
-    live_ = std::make_shared<LiveWave>(std::move(definition), zone_);
+  void Place(std::shared_ptr<LiveWave> wave) {
+    live_ = std::move(wave);
     waves_.Place(wave_.name(), live_);
+  }
+
+  void Measure() const {
+    const auto view = live_->Read();
+    feed::RecordPosition("analytics", feed::kRecords, wave_.name(), 0, view.position().records());
+    RecordIndex(wave_.name(), view.index().records(), view.index().bytes());
   }
 
   absl::Status TakeIn(const std::vector<dedup::v1::WatchRecordsResponse>& events) {
@@ -163,7 +172,7 @@ class WaveFollowers::Follower {
         log::Info("index is caught up", {{"wave", wave_.name()}, {"sequence", std::to_string(event.caught_up().sequence())}});
       }
     }
-    feed::RecordPosition("analytics", feed::kRecords, wave_.name(), 0, live_->Read().position().records());
+    Measure();
     waves_.Changed();
     return absl::OkStatus();
   }
@@ -171,16 +180,18 @@ class WaveFollowers::Follower {
   const Sources sources_;
   LiveWaves& waves_;
   const absl::TimeZone zone_;
+  Snapshots* const snapshots_;
   const intake::v1::Wave wave_;
   bool described_ = false;
   std::shared_ptr<LiveWave> live_;
   feed::Retrier records_;
 };
 
-WaveFollowers::WaveFollowers(Sources sources, std::shared_ptr<LiveWaves> waves, absl::TimeZone zone)
+WaveFollowers::WaveFollowers(Sources sources, std::shared_ptr<LiveWaves> waves, absl::TimeZone zone, Snapshots* snapshots)
     : sources_(std::move(sources)),
       waves_(std::move(waves)),
       zone_(zone),
+      snapshots_(snapshots),
       list_("waves", [this](auto& context, const auto& healthy) { return FollowList(context, healthy); }) {}
 
 WaveFollowers::~WaveFollowers() { Stop(); }

@@ -13,6 +13,7 @@
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "services/analytics/live_waves.h"
+#include "services/analytics/snapshots.h"
 #include "services/common/feed/follower.h"
 
 namespace peiling::analytics {
@@ -27,8 +28,8 @@ struct Sources {
 // One thread for the list and one for each wave. What fails is tried again for ever, from where it was.
 class WaveFollowers {
  public:
-  // Days of the fieldwork begin and end in `zone`.
-  WaveFollowers(Sources sources, std::shared_ptr<LiveWaves> waves, absl::TimeZone zone);
+  // Days of the fieldwork begin and end in `zone`. `snapshots`, which outlive this, are what a wave goes on from; null: none.
+  WaveFollowers(Sources sources, std::shared_ptr<LiveWaves> waves, absl::TimeZone zone, Snapshots* snapshots);
   ~WaveFollowers();  // Stops.
 
   void Start();
@@ -44,6 +45,7 @@ class WaveFollowers {
   const Sources sources_;
   const std::shared_ptr<LiveWaves> waves_;
   const absl::TimeZone zone_;
+  Snapshots* const snapshots_;
   // What follows is touched by the list's thread alone, and by Stop after that thread has ended.
   uint64_t sequence_ = 0;
   // Waves as last heard of, until the list is caught up: of many changes the last is enough.

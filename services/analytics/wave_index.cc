@@ -1,10 +1,19 @@
 #include "services/analytics/wave_index.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace peiling::analytics {
 
 namespace sv = survey::v1;
+
+namespace {
+
+// Tags, lengths and numbers around an item of a part, at most.
+constexpr size_t kItemOverhead = 32;
+constexpr size_t kWordsPerPiece = 32 << 10;
+
+}  // namespace
 
 WaveIndex::WaveIndex(std::shared_ptr<const survey::CompiledQuestionnaire> questionnaire, std::shared_ptr<const Frame> frame)
     : questionnaire_(std::move(questionnaire)), frame_(std::move(frame)) {
@@ -95,6 +104,54 @@ bool WaveIndex::Remove(const std::string& municipality_code) {
 
 void WaveIndex::ClearSlot(uint32_t slot) {
   for (auto& bitmap : bitmaps_) bitmap.Clear(slot);
+}
+
+void WaveIndex::Save(PartWriter& parts) const {
+  static const std::string kFree;
+  std::vector<const std::string*> codes(municipality_of_.size(), &kFree);
+  for (const auto& [code, slot] : slots_) codes[slot] = &code;
+  for (const std::string* code : codes) parts.RoomFor(code->size() + kItemOverhead).add_municipality_codes(*code);
+  for (size_t i = 0; i < bitmaps_.size(); ++i) {
+    const auto& words = bitmaps_[i].words();
+    for (size_t first = 0; first < words.size(); first += kWordsPerPiece) {
+      const size_t count = std::min(kWordsPerPiece, words.size() - first);
+      auto& piece = *parts.RoomFor(count * sizeof(uint64_t) + kItemOverhead).add_bitmaps();
+      piece.set_bitmap(static_cast<uint32_t>(i));
+      piece.set_first_word(static_cast<uint32_t>(first));
+      piece.mutable_words()->Add(words.begin() + static_cast<ptrdiff_t>(first), words.begin() + static_cast<ptrdiff_t>(first + count));
+    }
+  }
+}
+
+bool WaveIndex::Load(const snapshot::Part& part) {
+  for (const auto& code : part.municipality_codes()) {
+    const auto slot = static_cast<uint32_t>(municipality_of_.size());
+    municipality_of_.push_back(frame_->Find(code));
+    if (code.empty()) {
+      free_slots_.push_back(slot);
+    } else if (!slots_.try_emplace(code, slot).second) {
+      return false;
+    }
+  }
+  const size_t words = (municipality_of_.size() + 63) / 64;
+  for (const auto& piece : part.bitmaps()) {
+    const auto count = static_cast<size_t>(piece.words_size());
+    if (piece.bitmap() >= bitmaps_.size() || piece.first_word() > words || count > words - piece.first_word()) return false;
+    bitmaps_[piece.bitmap()].SetWords(piece.first_word(), piece.words().data(), count);
+  }
+  return true;
+}
+
+bool WaveIndex::HoldsTogether() const {
+  const bool all_used = std::all_of(slots_.begin(), slots_.end(), [this](const auto& entry) { return All().Test(entry.second); });
+  return all_used && All().Count() == records() &&
+         std::all_of(bitmaps_.begin(), bitmaps_.end(), [this](const Bitmap& bitmap) { return CountAnd(bitmap, All()) == bitmap.Count(); });
+}
+
+size_t WaveIndex::bytes() const {
+  size_t words = 0;
+  for (const auto& bitmap : bitmaps_) words += bitmap.words().size();
+  return words * sizeof(uint64_t);
 }
 
 Bitmap WaveIndex::Of(const Bitmap& municipalities) const {

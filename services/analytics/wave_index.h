@@ -15,6 +15,7 @@
 #include "peiling/survey/v1/answers.pb.h"
 #include "services/analytics/bitmap.h"
 #include "services/analytics/frame.h"
+#include "services/analytics/snapshot.h"
 #include "services/common/survey/compiled_questionnaire.h"
 
 namespace peiling::analytics {
@@ -39,11 +40,21 @@ class WaveIndex {
   // Takes the record of a municipality out; false when there is none.
   bool Remove(const std::string& municipality_code);
 
+  // Writes all of it down, slots first.
+  void Save(PartWriter& parts) const;
+  // Takes over what another index of the same questionnaire and frame has written, part by part, before anything was put. False when it
+  // cannot be of such an index; then this one is of no use.
+  bool Load(const snapshot::Part& part);
+  // Whether what was loaded is whole: bitmaps hold records, and nothing else.
+  bool HoldsTogether() const;
+
   const survey::CompiledQuestionnaire& questionnaire() const { return *questionnaire_; }
   const Frame& frame() const { return *frame_; }
   int64_t records() const { return static_cast<int64_t>(slots_.size()); }
   bool Has(const std::string& municipality_code) const { return slots_.contains(municipality_code); }
   size_t bits_per_record() const { return bitmaps_.size(); }
+  // Of the bitmaps, in memory.
+  size_t bytes() const;
 
   // Sets of slots. Questions, options and rows by their positions in the questionnaire.
   const Bitmap& All() const { return bitmaps_[kAll]; }

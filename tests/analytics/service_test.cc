@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "services/analytics/analytics_module.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/store.h"
 #include "tests/analytics/samples.h"
 
 namespace peiling::analytics {
@@ -47,6 +49,8 @@ class Feed {
   void Break() { ++breaks_; }
   void RefuseWatches(bool refuse) { refuse_ = refuse; }
   int watches() const { return watches_; }
+  // Events sent to anybody.
+  int sent() const { return sent_; }
 
   grpc::Status Watch(const std::string& partition, uint64_t after, grpc::ServerContext* context, grpc::ServerWriter<Response>* writer,
                      const std::function<void(Response&, const Event&)>& wrap) {
@@ -67,6 +71,7 @@ class Feed {
         wrap(response, event);
         if (!writer->Write(response)) return grpc::Status::CANCELLED;
         ++after;
+        ++sent_;
       }
       if (!caught_up) {
         Response response;
@@ -85,6 +90,7 @@ class Feed {
   std::atomic<int> breaks_ = 0;
   std::atomic<bool> refuse_ = false;
   std::atomic<int> watches_ = 0;
+  std::atomic<int> sent_ = 0;
 };
 
 class FakeIntake final : public intake::v1::IntakeService::Service {
@@ -293,6 +299,96 @@ TEST_F(AnalyticsServiceTest, RebuildsTheSameAfterARestart) {
   const auto after = Tabulate(TeamsCountedTo(2));
   ASSERT_TRUE(before.ok() && after.ok());
   EXPECT_EQ(before->SerializeAsString(), after->SerializeAsString());
+}
+
+// What is saved as snapshots, in a file of its own.
+class AnalyticsRestartTest : public AnalyticsServiceTest {
+ protected:
+  AnalyticsRestartTest() {
+    std::string pattern = testing::TempDir() + "/analytics.XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    options_.store = "sqlite:" + folder_ + "/analytics.db";
+    AddWave(kWave);
+    for (int i = 1; i <= 20; ++i) AddRecords(kWave, {RecordMaker(1 + i % 10).Choose("teams", {i % 2 == 0 ? "ja" : "nee"})});
+  }
+  ~AnalyticsRestartTest() override {
+    StopAnalytics();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // Events of the record feed that were sent from one start to its being caught up.
+  int SentForAStart() {
+    const int before = dedup_.feed.sent();
+    StartAnalytics(options_);
+    EXPECT_TRUE(BecomesReady());
+    return dedup_.feed.sent() - before;
+  }
+
+  std::string folder_;
+  Options options_;
+};
+
+TEST_F(AnalyticsRestartTest, ReadsOnlyTheRestAndAnswersTheSame) {
+  EXPECT_EQ(SentForAStart(), 20);
+  const auto before = Tabulate(TeamsCountedTo(20));
+  StopAnalytics();
+  AddRecords(kWave, {RecordMaker(1).Choose("teams", {"ja"})});
+  AddRecords(kWave, {RecordMaker(1).Choose("teams", {"nee"})});
+  // The last one of before, and two new ones.
+  EXPECT_EQ(SentForAStart(), 3);
+  const auto after = Tabulate(TeamsCountedTo(22));
+  StopAnalytics();
+  options_.store.clear();
+  EXPECT_EQ(SentForAStart(), 22);
+  const auto replayed = Tabulate(TeamsCountedTo(22));
+  ASSERT_TRUE(before.ok() && after.ok() && replayed.ok());
+  EXPECT_EQ(after->SerializeAsString(), replayed->SerializeAsString());
+  EXPECT_NE(after->SerializeAsString(), before->SerializeAsString());
+}
+
+TEST_F(AnalyticsRestartTest, CountsAnewWhenTheFeedIsAnother) {
+  SentForAStart();
+  StopAnalytics();
+  dedup_.feed.StartOver();
+  submissions_ = 0;
+  for (int i = 0; i < 25; ++i) AddRecords(kWave, {RecordMaker(1).Choose("teams", {"nee"})});
+  StartAnalytics(options_);
+  EXPECT_EQ(Teams(25), "0/1");
+  StopAnalytics();
+  // And the new one is what is gone on from.
+  EXPECT_EQ(SentForAStart(), 1);
+  EXPECT_EQ(Teams(25), "0/1");
+}
+
+TEST_F(AnalyticsRestartTest, CountsAnewWhenTheFeedIsShorter) {
+  SentForAStart();
+  StopAnalytics();
+  dedup_.feed.StartOver();
+  submissions_ = 20;
+  AddRecords(kWave, {RecordMaker(1).Choose("teams", {"ja"})});
+  StartAnalytics(options_);
+  EXPECT_EQ(Teams(21), "1/1");
+}
+
+TEST_F(AnalyticsRestartTest, CountsAnewWhenTheQuestionsAreOthers) {
+  SentForAStart();
+  StopAnalytics();
+  AddWave(kWave, "changed");
+  EXPECT_EQ(SentForAStart(), 20);
+}
+
+TEST_F(AnalyticsRestartTest, IsReadyWithoutTheStore) {
+  // Another program has it, so it cannot be opened.
+  const auto taken = storage::OpenStore(options_.store, "analytics");
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(SentForAStart(), 20);
+  EXPECT_EQ(Teams(20), "5/10");
+}
+
+TEST_F(AnalyticsRestartTest, AnAddressThatIsNoStoreIsRefused) {
+  options_.store = "nowhere";
+  const auto channel = sources_->InProcessChannel({});
+  EXPECT_EQ(status::Reason(MakeModule(options_, channel, channel, channel).status()), "STORAGE_ADDRESS");
 }
 
 TEST_F(AnalyticsServiceTest, CountsAnewWhenTheFeedStartsOver) {
