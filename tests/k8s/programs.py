@@ -12,10 +12,12 @@ import urllib.request
 
 import grpc
 
-import suite  # The stubs. # noqa: F401
+import suite
 from grpc.health.v1 import health_pb2, health_pb2_grpc
 
 BIN = pathlib.Path(os.environ["PEILING_BIN"]).resolve()
+# In the order in which each finds those it needs.
+ORDER = ["registry", "validation", "intake", "dedup", "analytics", "gateway"]
 # What the manifests start with these names is ours; the rest is Redis'.
 OURS = re.compile(r"peiling(ctl|-[a-z]+)?$")
 
@@ -43,7 +45,8 @@ def free_port():
 class Pod:
     """A container of a workload on this machine: its command line and variables, with addresses and files of this machine."""
 
-    def __init__(self, manifests, workload, directory, pods):
+    def __init__(self, manifests, workload, directory, pods, store=None):
+        """`pods`: those it talks to, by (name, port). `store`: the address of its store; a file when not given."""
         container = workload.containers[0]
         self.directory = directory
         self.container = container
@@ -58,7 +61,7 @@ class Pod:
         }
         variables = {}
         for name, value in manifests.environment(container).items():
-            stored = f"sqlite:{directory}/{workload.title}.db" if name.endswith("_STORE") else None
+            stored = (store or f"sqlite:{directory}/{workload.title}.db") if name.endswith("_STORE") else None
             variables[name] = here.get(name) or stored or value or workload.name
         arguments = [flag + equals + local.get(value, value) for flag, equals, value in (a.partition("=") for a in container.get("args", []))]
         self.log = directory / f"{workload.name}.log"
@@ -105,3 +108,24 @@ class Pod:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+
+class Client(suite.Suite):
+    """A client of services that are there already."""
+
+    def __init__(self, channel):
+        self.use(channel)
+
+
+def start_all(manifests, directory, stores=None):
+    """Every service, from its Deployment; `stores`: addresses by service."""
+    pods, ports = {}, {}
+    try:
+        for title in ORDER:
+            workload = manifests.workload(f"peiling-{title}")
+            pods[title] = ports[workload.name, workload.ports()["grpc"]] = Pod(manifests, workload, directory, ports, (stores or {}).get(title))
+    except RuntimeError:
+        for pod in pods.values():
+            pod.close()
+        raise
+    return pods

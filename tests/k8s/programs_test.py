@@ -7,42 +7,19 @@ import tempfile
 import unittest
 
 import checks
-from manifests import OVERLAYS, ROOT, render
-from programs import Pod, facts
-from suite import SURVEY, Suite
+from manifests import OVERLAYS, render
+from programs import Client, Pod, facts, start_all
 
 # Metrics of others that rules may speak of: Prometheus itself, Kubernetes' and cert-manager's.
 FOREIGN = {"up"}
-# In the order in which each finds those it needs.
-ORDER = ["registry", "validation", "intake", "dedup", "analytics", "gateway"]
+# Words of PromQL that are no metric.
+KEYWORDS = {"and", "or", "unless", "offset", "bool", "inf", "by", "without"}
 
 
 def metrics_of(expression):
     """Names of metrics in an expression of PromQL."""
     expression = re.sub(r"\{[^}]*\}|\[[^]]*\]|\"[^\"]*\"|\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", expression)
-    words = {m.group(1) for m in re.finditer(r"\b([a-zA-Z_:][\w:]*)\b(?!\s*\()", expression)}
-    return words - {"and", "or", "unless", "offset", "bool", "inf", "by", "without"} - {w for w in words if re.fullmatch(r"\d.*", w)}
-
-
-class Client(Suite):
-    """A client of services that are there already."""
-
-    def __init__(self, channel):
-        self.use(channel)
-
-
-def start_all(manifests, directory):
-    """Every service, from its Deployment."""
-    pods, ports = {}, {}
-    try:
-        for title in ORDER:
-            workload = manifests.workload(f"peiling-{title}")
-            pods[title] = ports[workload.name, workload.ports()["grpc"]] = Pod(manifests, workload, directory, ports)
-    except RuntimeError:
-        for pod in pods.values():
-            pod.close()
-        raise
-    return pods
+    return set(re.findall(r"\b([a-zA-Z_:][\w:]*)\b(?!\s*\()", expression)) - KEYWORDS
 
 
 class CommandLinesTest(unittest.TestCase):
