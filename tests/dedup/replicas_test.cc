@@ -156,20 +156,19 @@ TEST_F(ReplicasTest, WhatChangesBetweenReadingAndCommittingIsReadAgain) {
     // Who is the record of GM0001 then.
     std::string record;
   };
-  ASSERT_EQ(ledger_->Apply(0, {Event(1, {.id = "1", .answered = 5})}, TestResolve), absl::OkStatus());
-  // The other one takes in response 2, always better than what it has seen of response 1.
+  ASSERT_EQ(ledger_->Apply(0, {Event(1, {.id = "1", .answered = 10}), Event(2, {.id = "0", .answered = 1})}, TestResolve),
+            absl::OkStatus());
+  const auto apply = [&](uint64_t sequence, const Filled& filled) {
+    ASSERT_EQ(ledger_->Apply(0, {Event(sequence, filled)}, TestResolve), absl::OkStatus());
+  };
+  // The other one takes in response 2, with 6 answers, each time.
   const std::vector<Case> cases = {
-      {"a correction that changes nothing about the case",
-       [&] { ASSERT_EQ(ledger_->Apply(0, {Event(2, {.id = "1", .answered = 7})}, TestResolve), absl::OkStatus()); }, "1"},
+      {"a correction of what it only looked at", [&] { apply(3, {.id = "1", .answered = 5}); }, "2"},
+      {"a correction of what it changes", [&] { apply(4, {.id = "1", .answered = 7}); }, "1"},
       {"a ruling", [&] { ASSERT_TRUE(ledger_->CreateRuling(CreateRequest(Exclude("1"), 1)).ok()); }, "2"},
       {"a ruling taken back", [&] { ASSERT_TRUE(ledger_->RetractRuling(RetractRequest(absl::StrCat(kWave, "/rulings/1"), 2)).ok()); }, "1"},
-      {"another response of the case",
-       [&] { ASSERT_EQ(ledger_->Apply(0, {Event(3, {.id = "3", .answered = 40})}, TestResolve), absl::OkStatus()); }, "3"},
-      {"a joint response that ties other cases to it",
-       [&] {
-         ASSERT_EQ(ledger_->Apply(0, {Event(4, {.id = "4", .municipality = "GM0001+GM0002", .answered = 50})}, TestResolve),
-                   absl::OkStatus());
-       },
+      {"another response of the case", [&] { apply(5, {.id = "3", .answered = 40}); }, "3"},
+      {"a joint response that ties other cases to it", [&] { apply(6, {.id = "4", .municipality = "GM0001+GM0002", .answered = 50}); },
        "4"},
   };
   uint64_t sequence = 0;
@@ -185,9 +184,10 @@ TEST_F(ReplicasTest, WhatChangesBetweenReadingAndCommittingIsReadAgain) {
 TEST_F(ReplicasTest, OldSetupIsRefused) {
   ASSERT_EQ(ledger_->Apply(0, {Event(1, {.id = "1", .municipality = "~GM0002"})}, ResolveByDate), absl::OkStatus());
   watched_->before_commit = [&] { ASSERT_EQ(ledger_->Prepare(LaterSource(2), ResolveByDate), absl::OkStatus()); };
-  const std::vector<SubmissionEvent> events = {Event(1, {.id = "2", .municipality = "~GM0002"}),
-                                               Event(2, {.id = "3", .municipality = "GM0009"})};
-  EXPECT_EQ(status::Reason(other_->Apply(1, events, ResolveByDate)), "SET_UP_ANEW");
+  const std::vector<SubmissionEvent> events = {Event(1, {.id = "3", .municipality = "GM0009"}),
+                                               Event(2, {.id = "2", .municipality = "~GM0002"})};
+  // It has nothing in common with what is decided again.
+  EXPECT_EQ(status::Reason(other_->Apply(1, absl::MakeConstSpan(events).first(1), ResolveByDate)), "SET_UP_ANEW");
   EXPECT_EQ(*other_->SubmissionSequence(1), 0u);
   ASSERT_EQ(other_->Apply(1, events, ResolveByDate), absl::OkStatus()) << "it knows the new one now";
   EXPECT_EQ(DecisionOn("3").disposition(), v1::DISPOSITION_OUT_OF_FRAME);
