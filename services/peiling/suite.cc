@@ -90,13 +90,24 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--data-dir", options.data_dir, "Directory of the stores; made when missing")
       ->envname("PEILING_DATA_DIR")
       ->capture_default_str();
+  app.add_option(
+         "--store", options.store,
+         "Where intake, dedup and analytics keep their data in place of files in --data-dir: redis://…, which several processes may share")
+      ->envname("PEILING_STORE");
+  app.add_option("--replica", options.replica,
+                 "Name of this process among those that share the store; default: host name and a random part")
+      ->envname("PEILING_REPLICA");
   registry::AddFlags(app, options.registry);
   gateway::AddFlags(app, options.gateway);
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const server::Options& server) {
-  if (const auto made = MakeDirectory(options.data_dir); !made.ok()) return made;
-  const auto store = [&](const char* service) { return absl::StrCat("sqlite:", options.data_dir, "/", service, ".db"); };
+  if (options.store.empty()) {
+    if (const auto made = MakeDirectory(options.data_dir); !made.ok()) return made;
+  }
+  const auto store = [&](const char* service) {
+    return options.store.empty() ? absl::StrCat("sqlite:", options.data_dir, "/", service, ".db") : options.store;
+  };
   auto servers = std::make_unique<InProcessServers>(server);
 
   const auto registry = servers->Add(registry::MakeModule(options.registry));
@@ -105,9 +116,9 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (!validation.ok()) return validation.status();
   const auto intake = servers->Add(intake::MakeModule({.store = store("intake")}, *validation));
   if (!intake.ok()) return intake.status();
-  const auto dedup = servers->Add(dedup::MakeModule({.store = store("dedup")}, *intake, *registry));
+  const auto dedup = servers->Add(dedup::MakeModule({.store = store("dedup"), .replica = options.replica}, *intake, *registry));
   if (!dedup.ok()) return dedup.status();
-  const auto analytics = servers->Add(analytics::MakeModule({}, *intake, *dedup, *registry));
+  const auto analytics = servers->Add(analytics::MakeModule({.store = store("analytics")}, *intake, *dedup, *registry));
   if (!analytics.ok()) return analytics.status();
 
   auto gateway = gateway::MakeModule(options.gateway, {*analytics, *dedup, *intake, *registry, *validation});

@@ -15,8 +15,12 @@
 namespace peiling::suite {
 
 struct Options {
-  // Where the stores are kept.
+  // Where the stores are kept, a file for each service.
   std::string data_dir = "var";
+  // In place of those files: a Redis (storage::OpenStore) in which each service keeps its own data, and which several processes may share.
+  std::string store;
+  // Of dedup among those processes; see dedup::Options.
+  std::string replica;
   // Where reference data is, and how much may come in at once; the other services run with what they have by default.
   registry::Options registry;
   gateway::Options gateway;
@@ -26,7 +30,7 @@ struct Options {
 void AddFlags(CLI::App& app, Options& options);
 
 // The gateway, with the services it leads to already started; they drain when it stops. `server` are the limits of their servers; they
-// listen to nobody else. The errors of DataDirectory::Take and of the modules.
+// listen to nobody else. FAILED_PRECONDITION/DATA_DIRECTORY_UNUSABLE and the errors of the modules.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const server::Options& server);
 
 }  // namespace peiling::suite

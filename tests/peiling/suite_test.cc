@@ -15,6 +15,7 @@
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "services/common/status/errors.h"
+#include "tests/contract/redis_server.h"
 
 namespace peiling::suite {
 namespace {
@@ -113,6 +114,41 @@ TEST_F(SuiteTest, KeepsItsDataForTheNextRun) {
 TEST_F(SuiteTest, RunsAloneOnItsData) {
   Start();
   EXPECT_EQ(status::Reason(MakeModule(options_, server_options_).status()), "STORAGE_IN_USE");
+}
+
+// What two processes at two addresses are.
+class SharedSuiteTest : public SuiteTest {
+ protected:
+  void StartOverRedis(const std::string& replica) {
+    options_.store = "redis://" + redis_.endpoint();
+    options_.replica = replica;
+    Start();
+  }
+
+  storage::RedisServer redis_;
+};
+
+TEST_F(SharedSuiteTest, RunsBesideOthersOverOneStore) {
+  StartOverRedis("one");
+  auto one = std::move(server_);
+  const auto channel_of_one = channel_;
+  StartOverRedis("two");
+  ASSERT_TRUE(ApplySurvey().ok());
+  EXPECT_THAT(Surveys(), testing::ElementsAre("surveys/trial"));
+  channel_ = channel_of_one;
+  EXPECT_THAT(Surveys(), testing::ElementsAre("surveys/trial"));
+  server_.reset();
+  EXPECT_TRUE(BecomesHealthy());
+  EXPECT_THAT(Surveys(), testing::ElementsAre("surveys/trial"));
+  // No files were made.
+  EXPECT_FALSE(std::filesystem::exists(options_.data_dir));
+}
+
+TEST_F(SuiteTest, KeepsAFileForEachServiceThatHasData) {
+  Start();
+  for (const char* file : {"intake.db", "dedup.db", "analytics.db"}) {
+    EXPECT_TRUE(std::filesystem::exists(options_.data_dir + "/" + file)) << file;
+  }
 }
 
 TEST_F(SuiteTest, SaysThatItCannotKeepData) {
