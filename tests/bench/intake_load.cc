@@ -2,6 +2,7 @@
 //
 //   intake_load                         starts intake and validation in this process, on a file in TMPDIR, and sets the rate beside what
 //                                       SQLite alone commits in groups of 64 rows of the same size, measured before
+//   intake_load --store=ADDRESS         the same on another store, an empty one
 //   intake_load --target=host:port      loads what runs there: intake itself, or the gateway
 //
 // It applies a survey of its own ("surveys/load"), so do not point it at a poll that matters.
@@ -36,10 +37,12 @@ using Clock = std::chrono::steady_clock;
 
 struct Flags {
   std::string target;
+  std::string store;
   int clients = 64;
   int connections = 2;
   double seconds = 5;
   int bytes = 4096;
+  int partitions = 1;
 };
 
 constexpr int kQuestions = 20;
@@ -102,12 +105,13 @@ double SqliteAlone(const Folder& folder, double seconds, int bytes) {
 }
 
 // Twenty open questions and twenty with options.
-std::string WaveYaml() {
-  std::string yaml =
+std::string WaveYaml(int partitions) {
+  std::string yaml = absl::StrCat(
       "kind: wave\nsurvey: load\nwave: load\ntitle: Load\nframe_date: 2024-01-01\nopened: 2024-01-01\nlanguage: en\nsynthetic_notice: "
-      "invented\n"
-      "sections:\n- title: Load\n  questions:\n  - {code: name, type: text, title: Name, personal: true, role: respondent}\n"
-      "  - {code: place, type: text, title: Municipality, role: municipality}\n";
+      "invented\npartitions: ",
+      partitions,
+      "\nsections:\n- title: Load\n  questions:\n  - {code: name, type: text, title: Name, personal: true, role: respondent}\n"
+      "  - {code: place, type: text, title: Municipality, role: municipality}\n");
   for (int i = 0; i < kQuestions; ++i) {
     absl::StrAppend(&yaml, "  - {code: t", i, ", type: text, title: Text}\n  - {code: m", i,
                     ", type: multiple, title: Choice, options: [{code: a, label: A}, {code: b, label: B}, {code: c, label: C}]}\n");
@@ -139,10 +143,10 @@ v1::SubmitResponseRequest Template(int bytes) {
   return request;
 }
 
-void Apply(v1::IntakeService::Stub& stub) {
+void Apply(v1::IntakeService::Stub& stub, int partitions) {
   v1::ApplyDocumentsRequest request;
   request.add_documents()->set_text("kind: survey\nsurvey: load\ntitle: Load\n");
-  request.add_documents()->set_text(WaveYaml());
+  request.add_documents()->set_text(WaveYaml(partitions));
   v1::ApplyDocumentsResponse response;
   grpc::ClientContext context;
   context.set_wait_for_ready(true);
@@ -173,7 +177,7 @@ class Load {
       channels.push_back(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
     }
     intake_ = v1::IntakeService::NewStub(channels[0]);
-    Apply(*intake_);
+    Apply(*intake_, flags.partitions);
     for (int i = 0; i < flags.clients; ++i) clients_[i].stub = std::make_unique<grpc::GenericStub>(channels[i % channels.size()]);
   }
 
@@ -275,7 +279,8 @@ int RunAlone(const Flags& flags) {
   const Folder folder;
   const double bound = SqliteAlone(folder, std::min(flags.seconds, 3.0), flags.bytes);
   auto validation = StartServer(validation::MakeModule({}, nullptr), "");
-  auto intake = StartServer(MakeModule({.store = "sqlite:" + folder.File("intake.db")}, validation->InProcessChannel()), "127.0.0.1:0");
+  const std::string store = flags.store.empty() ? "sqlite:" + folder.File("intake.db") : flags.store;
+  auto intake = StartServer(MakeModule({.store = store}, validation->InProcessChannel()), "127.0.0.1:0");
   Load load(flags, absl::StrCat("127.0.0.1:", intake->port()));
   const double rate = load.Run();
   load.Print();
@@ -300,6 +305,8 @@ int main(int argc, char** argv) {
   peiling::intake::Flags flags;
   CLI::App app("Load on SubmitResponse", "intake_load");
   app.add_option("--target", flags.target, "host:port of intake or the gateway; empty: an intake of its own");
+  app.add_option("--store", flags.store, "store of an intake of its own; empty: a file in TMPDIR");
+  app.add_option("--partitions", flags.partitions, "of the wave")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--clients", flags.clients, "calls under way")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--connections", flags.connections, "connections they share")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--seconds", flags.seconds, "after one second to warm up")->check(CLI::Range(0.1, 60.0))->capture_default_str();

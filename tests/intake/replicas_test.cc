@@ -8,6 +8,7 @@
 #include "services/common/feed/position.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
+#include "tests/contract/redis_servers.h"
 #include "tests/intake/forwarding_store.h"
 #include "tests/intake/poll.h"
 
@@ -47,14 +48,54 @@ std::vector<v1::Response> ListAll(Rooms& rooms, int partitions, int page_size) {
   return responses;
 }
 
-class ReplicasTest : public ::testing::TestWithParam<int> {
+// What two replicas keep their data in.
+class Ground {
+ public:
+  virtual ~Ground() = default;
+  virtual storage::Store& store(int replica) = 0;
+};
+
+// One store, as two processes cannot have it.
+class SharedGround final : public Ground {
+ public:
+  storage::Store& store(int) override { return *store_; }
+
+ private:
+  std::unique_ptr<storage::Store> store_ = MemoryStore();
+};
+
+// Each has opened the same Redis.
+template <typename Servers>
+class RedisGround final : public Ground {
+ public:
+  storage::Store& store(int replica) override { return *stores_[replica]; }
+
+ private:
+  std::unique_ptr<storage::Store> Open() { return Must(storage::OpenStore(servers_.address(), "intake")); }
+
+  Servers servers_;
+  std::unique_ptr<storage::Store> stores_[2] = {Open(), Open()};
+};
+
+template <typename T>
+std::unique_ptr<Ground> Make() {
+  return std::make_unique<T>();
+}
+
+struct Setting {
+  const char* name;
+  std::unique_ptr<Ground> (*make)();
+  int partitions;
+};
+
+class ReplicasTest : public ::testing::TestWithParam<Setting> {
  protected:
-  void SetUp() override { one_.Apply({kSurveyYaml, WaveOf(GetParam())}); }
+  void SetUp() override { one_.Apply({kSurveyYaml, WaveOf(partitions_)}); }
 
   // The responses by name, of which every one lies in the partition its id says, with its last event.
   std::map<std::string, v1::Response> CheckedResponses() {
     std::map<std::string, v1::Response> responses;
-    for (int partition = 0; partition < GetParam(); ++partition) {
+    for (int partition = 0; partition < partitions_; ++partition) {
       std::map<std::string, uint64_t> last;
       uint64_t sequence = 0;
       for (const auto& stored : Must(store_->ReadFeed(names::PartitionName(kWaveName, partition), 0, 100'000))) {
@@ -64,9 +105,9 @@ class ReplicasTest : public ::testing::TestWithParam<int> {
         last[event.response().name()] = stored.sequence;
       }
       for (const auto& [name, event] : last) {
-        EXPECT_EQ(names::PartitionOf(names::LastId(name), GetParam()), partition) << name;
+        EXPECT_EQ(names::PartitionOf(names::LastId(name), partitions_), partition) << name;
         v1::Response& response = responses[name];
-        response = Must(two_.responses.Get(name, GetParam())).response;
+        response = Must(two_.responses.Get(name, partitions_)).response;
         EXPECT_EQ(response.sequence(), event) << name;
       }
       EXPECT_EQ(Must(store_->Count(names::PartitionName(kWaveName, partition), "response/")), last.size());
@@ -76,12 +117,21 @@ class ReplicasTest : public ::testing::TestWithParam<int> {
     return responses;
   }
 
-  std::unique_ptr<storage::Store> store_ = MemoryStore();
-  Rooms one_{*store_};
-  Rooms two_{*store_};
+  const int partitions_ = GetParam().partitions;
+  const std::unique_ptr<Ground> ground_ = GetParam().make();
+  storage::Store* const store_ = &ground_->store(1);
+  Rooms one_{ground_->store(0)};
+  Rooms two_{ground_->store(1)};
 };
 
-INSTANTIATE_TEST_SUITE_P(Partitions, ReplicasTest, ::testing::Values(1, 8, 64), ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Stores, ReplicasTest,
+                         ::testing::Values(Setting{"Sqlite1", Make<SharedGround>, 1}, Setting{"Sqlite8", Make<SharedGround>, 8},
+                                           Setting{"Sqlite64", Make<SharedGround>, 64},
+                                           Setting{"Redis1", Make<RedisGround<storage::PlainRedis>>, 1},
+                                           Setting{"Redis8", Make<RedisGround<storage::PlainRedis>>, 8},
+                                           Setting{"Sentinel3", Make<RedisGround<storage::SentinelRedis>>, 3},
+                                           Setting{"Cluster8", Make<RedisGround<storage::ClusterRedis>>, 8}),
+                         [](const auto& setting) { return setting.param.name; });
 
 TEST_P(ReplicasTest, EqualRequestsAtBothMakeOneResponse) {
   constexpr int kRequests = 20, kThreads = 16;
@@ -93,8 +143,8 @@ TEST_P(ReplicasTest, EqualRequestsAtBothMakeOneResponse) {
       const std::string id = "request-" + std::to_string((i * 7 + thread) % kRequests);
       const auto answer = (thread % 2 == 0 ? one_ : two_).Submit(Submission(id, "Gemeente " + id));
       ASSERT_TRUE(answer.ok()) << answer.status();
-      const int partition = names::PartitionOf(id, GetParam());
-      EXPECT_EQ(names::PartitionOf(names::LastId(answer->response().name()), GetParam()), partition);
+      const int partition = names::PartitionOf(id, partitions_);
+      EXPECT_EQ(names::PartitionOf(names::LastId(answer->response().name()), partitions_), partition);
       EXPECT_EQ(feed::Submissions(answer->position(), partition), answer->response().sequence());
       const std::lock_guard lock(mutex);
       answers[id].insert(answer->DebugString());
@@ -115,7 +165,7 @@ TEST_P(ReplicasTest, WithdrawalsAtBothHappenOnce) {
       request.set_name(name);
       // Four ask under one id, each of the others under one of his own.
       request.set_request_id(names::LastId(name) + (thread < 4 ? "" : std::to_string(thread)));
-      const auto answer = (thread % 2 == 0 ? one_ : two_).responses.Withdraw(request, GetParam());
+      const auto answer = (thread % 2 == 0 ? one_ : two_).responses.Withdraw(request, partitions_);
       if (answer.ok()) {
         EXPECT_EQ(answer->response().state(), v1::RESPONSE_STATE_WITHDRAWN);
         ++withdrawn;
@@ -142,7 +192,7 @@ TEST_P(ReplicasTest, ImportsOfOneFileAtBothLoseAndDoubleNothing) {
   const ImportOutcome again = RunImport(two_, ExportOf(700));
   EXPECT_EQ(again.summary.unchanged(), 700);
   uint64_t events = 0;
-  for (int partition = 0; partition < GetParam(); ++partition) events += feed::Submissions(again.summary.position(), partition);
+  for (int partition = 0; partition < partitions_; ++partition) events += feed::Submissions(again.summary.position(), partition);
   EXPECT_EQ(events, 700u) << "the position covers all partitions";
   for (size_t i = 0; i < again.rows.size(); ++i) ASSERT_EQ(again.rows[i].line(), static_cast<int64_t>(i) + 2) << "in the order of the file";
 }
@@ -165,7 +215,7 @@ TEST_P(ReplicasTest, ListsAreTheSameWhateverTheNumberOfPartitions) {
   const std::vector<std::string> expected = comparable(ListAll(single, 1, 1000));
   ASSERT_EQ(expected.size(), 300u);
   for (const int page_size : {1, 7, 100, 300, 1000}) {
-    EXPECT_EQ(comparable(ListAll(two_, GetParam(), page_size)), expected) << page_size;
+    EXPECT_EQ(comparable(ListAll(two_, partitions_, page_size)), expected) << page_size;
   }
 }
 
