@@ -3,20 +3,29 @@
 // Bounds, measured in the same run: for building, judging the same answers alone (Assess), since every record must be judged once; for
 // tables, reading the same number of bytes of bitmaps once and counting their bits, since a table cannot be had without looking at the
 // bits. Counters: records/s or GB/s of bitmaps, and `of_bound`, the part of the bound that is reached.
+//
+// Snapshots are of those records and as many decisions: taking one (events wait as long), writing it to SQLite, and going on from it,
+// beside applying the events it stands for, without the network they come over. TMPDIR chooses the disk.
 #include <benchmark/benchmark.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <random>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <variant>
 #include <vector>
 
 #include "services/analytics/bitmap.h"
 #include "services/analytics/frame.h"
+#include "services/analytics/live_wave.h"
+#include "services/analytics/snapshot_store.h"
 #include "services/analytics/tabulation.h"
 #include "services/analytics/wave_index.h"
 #include "services/common/survey/documents.h"
@@ -45,6 +54,7 @@ class Million {
 
   const std::vector<dedup::v1::Record>& templates() const { return templates_; }
   const survey::CompiledQuestionnaire& questionnaire() const { return *questionnaire_; }
+  std::shared_ptr<const survey::CompiledQuestionnaire> shared_questionnaire() const { return questionnaire_; }
   std::shared_ptr<const Frame> frame() const { return frame_; }
 
   std::unique_ptr<WaveIndex> NewIndex() const { return std::make_unique<WaveIndex>(questionnaire_, frame_); }
@@ -132,6 +142,69 @@ class Million {
   std::unique_ptr<WaveIndex> index_;
 };
 
+// A wave of the records and a decision on each, from events of 256 as dedup makes them.
+class MillionLive {
+ public:
+  static constexpr int kRecordsPerEvent = 256;
+
+  static MillionLive& Get() {
+    static MillionLive live;
+    return live;
+  }
+
+  std::shared_ptr<LiveWave> NewWave() const { return std::make_shared<LiveWave>(definition_, absl::UTCTimeZone()); }
+  std::shared_ptr<const WaveDefinition> definition() const { return definition_; }
+
+  // The seconds it takes to apply all events, which does not count making them.
+  double Fill(LiveWave& wave) const {
+    double seconds = 0;
+    dedup::v1::RecordEvent event;
+    for (int i = 0; i < kRecords; ++i) {
+      Add(i, event);
+      if (event.records_size() < kRecordsPerEvent && i + 1 < kRecords) continue;
+      event.set_sequence(event.sequence() + 1);
+      const auto start = std::chrono::steady_clock::now();
+      wave.Apply(event);
+      seconds += SecondsSince(start);
+      event.clear_records();
+      event.clear_decisions();
+    }
+    return seconds;
+  }
+  const LiveWave& wave() {
+    if (wave_ == nullptr) {
+      wave_ = NewWave();
+      Fill(*wave_);
+    }
+    return *wave_;
+  }
+
+ private:
+  MillionLive() {
+    auto definition = std::make_shared<WaveDefinition>();
+    definition->wave.set_name("surveys/s/waves/2022");
+    definition->questionnaire = Million::Get().shared_questionnaire();
+    definition->frame = Million::Get().frame();
+    definition_ = std::move(definition);
+  }
+
+  static void Add(int number, dedup::v1::RecordEvent& event) {
+    auto& record = *event.add_records();
+    record = Million::Get().templates()[number % kTemplates];
+    record.set_municipality_code(Code(number));
+    auto& decision = *event.add_decisions();
+    decision.set_response("surveys/s/waves/2022/responses/" + std::to_string(1'000'000'000 + number));
+    decision.set_disposition(dedup::v1::DISPOSITION_KEPT);
+    decision.add_municipality_codes(Code(number));
+    decision.add_kept_for(Code(number));
+    decision.mutable_started_at()->set_seconds(1'662'000'000 + number);
+    decision.mutable_submitted_at()->set_seconds(1'663'000'000 + number);
+  }
+
+  std::shared_ptr<const WaveDefinition> definition_;
+  std::shared_ptr<LiveWave> wave_;
+};
+
 void BoundAssess(benchmark::State& state) {
   auto& million = Million::Get();
   survey::Assessment scratch;
@@ -213,6 +286,86 @@ void TabulateOneQuestionBySizeClass(benchmark::State& state) {
   Tabulation(state, request);
 }
 BENCHMARK(TabulateOneQuestionBySizeClass)->Unit(benchmark::kMillisecond);
+
+void ReplayEvents(benchmark::State& state) {
+  double seconds = 0;
+  for (auto _ : state) {
+    const auto wave = MillionLive::Get().NewWave();
+    const double took = MillionLive::Get().Fill(*wave);
+    state.SetIterationTime(took);
+    seconds += took;
+  }
+  state.counters["records/s"] = static_cast<double>(state.iterations()) * kRecords / seconds;
+}
+BENCHMARK(ReplayEvents)->Unit(benchmark::kMillisecond)->Iterations(1)->UseManualTime();
+
+double Bytes(const Snapshot& snapshot) {
+  double bytes = 0;
+  for (const auto& part : snapshot.parts) bytes += static_cast<double>(part.size());
+  return bytes;
+}
+
+void TakeSnapshot(benchmark::State& state) {
+  const auto& wave = MillionLive::Get().wave();
+  Snapshot snapshot;
+  for (auto _ : state) snapshot = wave.Save();
+  state.counters["MB"] = Bytes(snapshot) / 1e6;
+  state.counters["parts"] = static_cast<double>(snapshot.parts.size());
+}
+BENCHMARK(TakeSnapshot)->Unit(benchmark::kMillisecond)->Iterations(3);
+
+// What a table waits for while a snapshot is taken, and an event besides.
+void ReadWhileASnapshotIsTaken(benchmark::State& state) {
+  const auto& wave = MillionLive::Get().wave();
+  std::atomic<bool> done = false;
+  std::thread taking([&] {
+    while (!done) benchmark::DoNotOptimize(wave.Save());
+  });
+  for (auto _ : state) benchmark::DoNotOptimize(wave.Read().position().records());
+  done = true;
+  taking.join();
+}
+BENCHMARK(ReadWhileASnapshotIsTaken)->Unit(benchmark::kMicrosecond)->Iterations(1'000'000);
+
+// A file in a folder of its own.
+class File {
+ public:
+  File() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "analytics-bench-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+  }
+  ~File() { std::filesystem::remove_all(folder_); }
+  std::string address() const { return "sqlite:" + folder_ + "/analytics.db"; }
+
+ private:
+  std::string folder_;
+};
+
+void WriteSnapshot(benchmark::State& state) {
+  const File file;
+  const auto store = *storage::OpenStore(file.address(), "analytics");
+  SnapshotStore snapshots(*store);
+  const auto snapshot = MillionLive::Get().wave().Save();
+  const std::string name = MillionLive::Get().definition()->wave.name();
+  for (auto _ : state) {
+    if (!snapshots.Write(name, *snapshots.Look(name), snapshot, [] { return true; }).ok()) state.SkipWithError("not written");
+  }
+}
+BENCHMARK(WriteSnapshot)->Unit(benchmark::kMillisecond)->Iterations(3);
+
+void GoOnFromSnapshot(benchmark::State& state) {
+  const File file;
+  const auto store = *storage::OpenStore(file.address(), "analytics");
+  SnapshotStore snapshots(*store);
+  const auto definition = MillionLive::Get().definition();
+  const std::string& name = definition->wave.name();
+  if (!snapshots.Write(name, {}, MillionLive::Get().wave().Save(), [] { return true; }).ok()) state.SkipWithError("not written");
+  for (auto _ : state) {
+    const auto snapshot = snapshots.Read(name, LiveWave::Wanted(*definition));
+    if (!LiveWave::Restore(definition, absl::UTCTimeZone(), **snapshot).ok()) state.SkipWithError("not restored");
+  }
+}
+BENCHMARK(GoOnFromSnapshot)->Unit(benchmark::kMillisecond)->Iterations(3);
 
 }  // namespace
 }  // namespace peiling::analytics

@@ -1,0 +1,1 @@
+peiling_test(fuzz_analytics_snapshot_test SOURCES analytics_snapshot_fuzz.cc DEPS analytics_samples LABELS fuzz)
