@@ -26,10 +26,10 @@ class WaveLedgerTest : public testing::Test {
  protected:
   void SetUp() override { Open("sqlite::memory:"); }
 
-  void Open(const std::string& address) {
+  void Open(const std::string& address, const std::string& name = "test") {
     ledger_.reset();
     store_.reset();
-    auto store = storage::OpenStore(address, "test");
+    auto store = storage::OpenStore(address, name);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     ledger_ = std::make_unique<WaveLedger>(*store_, kWave, StoppedClock);

@@ -10,6 +10,7 @@
 #include "services/common/names/partitions.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/waves.h"
+#include "tests/contract/redis_server.h"
 #include "tests/dedup/forwarding_store.h"
 #include "tests/dedup/ledger_fixture.h"
 
@@ -312,8 +313,11 @@ v1::Ruling RandomRuling(std::mt19937_64& random) {
   }
 }
 
+// With the address of a store that may be opened several times; "": all ledgers share one in memory.
 class ManyReplicasTest : public WaveLedgerTest {
  protected:
+  void ComeToTheSame(const std::string& address, int rounds);
+
   // As a follower does: takes events in small groups, after a break from where the ledger stands.
   static void Follow(WaveLedger& ledger, int partition, const std::vector<SubmissionEvent>& events, size_t end,
                      const std::function<WaveSource()>& source, uint64_t seed) {
@@ -363,12 +367,13 @@ class ManyReplicasTest : public WaveLedgerTest {
   }
 };
 
-TEST_F(ManyReplicasTest, ComeToTheSameAsOneLedgerAlone) {
+void ManyReplicasTest::ComeToTheSame(const std::string& address, int rounds) {
   constexpr int kReplicas = 3;
   std::mt19937_64 random(6);
-  for (int round = 0; round < 8; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     const History history = RandomPartitions(random, 2 + static_cast<int>(random() % 3));
-    Open("sqlite::memory:");
+    const std::string name = absl::StrCat("round", round);
+    Open(address.empty() ? "sqlite::memory:" : address, name);
     ASSERT_EQ(ledger_->Prepare(SourceWithPartitions(history.partitions), ResolveByDate), absl::OkStatus());
     const bool frame_changes = round % 2 == 1;
     std::atomic<bool> later = false;
@@ -376,9 +381,11 @@ TEST_F(ManyReplicasTest, ComeToTheSameAsOneLedgerAlone) {
     for (int p = 0; p < history.partitions; ++p) Follow(*ledger_, p, history.events[p], history.before[p], source, 1);
 
     // Every partition by two replicas at once, rulings by all, and a new frame by one.
+    std::vector<std::unique_ptr<storage::Store>> stores;
     std::vector<std::unique_ptr<WaveLedger>> ledgers;
     for (int i = 0; i < kReplicas; ++i) {
-      ledgers.push_back(std::make_unique<WaveLedger>(*store_, kWave, StoppedClock));
+      if (!address.empty()) stores.push_back(*storage::OpenStore(address, name));
+      ledgers.push_back(std::make_unique<WaveLedger>(address.empty() ? *store_ : *stores.back(), kWave, StoppedClock));
       ASSERT_TRUE(*ledgers.back()->Load());
     }
     std::vector<std::thread> threads;
@@ -420,6 +427,13 @@ TEST_F(ManyReplicasTest, ComeToTheSameAsOneLedgerAlone) {
     for (const auto& document : Documents(documents::kRulings)) EXPECT_EQ(document.value, rulings[document.key]);
     EXPECT_EQ(Documents(documents::kRulings).size(), rulings.size());
   }
+}
+
+TEST_F(ManyReplicasTest, ComeToTheSameAsOneLedgerAlone) { ComeToTheSame("", 8); }
+
+TEST_F(ManyReplicasTest, ComeToTheSameOverRedis) {
+  const storage::RedisServer redis;
+  ComeToTheSame(absl::StrCat("redis://", redis.endpoint()), 4);
 }
 
 }  // namespace
