@@ -1,6 +1,7 @@
 """Builds the image as deploy/image/build does, without a daemon, and runs what is in it the way a cluster does: as a user without rights, on a root
 that cannot be written to."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -59,6 +60,10 @@ def make_base():
 def build():
     """Builds the image; Debian's packages and compiled objects are those of an earlier run where they are the same."""
     CACHE.mkdir(parents=True, exist_ok=True)
+    # One at a time; the lock goes with this process.
+    global lock
+    lock = open(CACHE / "lock", "w")  # pylint: disable=consider-using-with
+    fcntl.flock(lock, fcntl.LOCK_EX)
     storage = CACHE / "storage.conf"
     storage.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{CACHE}/storage"\nrunroot = "{CACHE}/run"\n')
     os.environ |= {"CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_ISOLATION": "chroot"}
@@ -72,7 +77,9 @@ def build():
     objects = pathlib.Path(run("ccache", "--get-config", "cache_dir").strip())
     objects.mkdir(parents=True, exist_ok=True)
     run(*builder, IMAGE, "--pull-never", "--build-arg", f"BASE={packages}", "--volume", f"{objects}:/ccache")
-    # What the image of an earlier run was.
+    # What was the image or the packages of an earlier run.
+    for old in set(run("buildah", "images", "--format", "{{.Name}}:{{.Tag}}").split()) - {BASE, packages, IMAGE, "<none>:<none>"}:
+        run("buildah", "rmi", old)
     run("buildah", "rmi", "--prune")
 
 
