@@ -6,13 +6,12 @@
 
 namespace peiling::dedup {
 
-void CountLostRace() {
-  static prometheus::Counter& races = prometheus::BuildCounter()
-                                          .Name("peiling_dedup_lost_races_total")
-                                          .Help("Steps of dedup that another one came before and that were made again.")
-                                          .Register(server::Metrics())
-                                          .Add({});
-  races.Increment();
+void CountLostRace(const std::string& wave) {
+  static prometheus::Family<prometheus::Counter>& races = prometheus::BuildCounter()
+                                                              .Name("peiling_dedup_lost_races_total")
+                                                              .Help("Steps of dedup that another one came before and that were made again.")
+                                                              .Register(server::Metrics());
+  races.Add({{"wave", wave}}).Increment();
 }
 
 void SetOwnedPartitions(size_t partitions) {

@@ -62,6 +62,11 @@ WaveFollower::WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wa
                  return followed;
                }) {}
 
+void WaveFollower::Stop() {
+  retrier_.Stop();
+  SetPoisonedEvents(wave_.name(), partition_, 0);  // From here on somebody else tells.
+}
+
 intake::v1::WatchSubmissionsRequest WaveFollower::RequestAfter(uint64_t sequence) const {
   intake::v1::WatchSubmissionsRequest request;
   request.set_parent(wave_.name());

@@ -32,7 +32,8 @@ class WaveFollower {
   int partition() const { return partition_; }
   const Progress& progress() const { return progress_; }
   void Start() { retrier_.Start(); }
-  void Stop() { retrier_.Stop(); }
+  // May be called twice.
+  void Stop();
 
  private:
   absl::Status Follow(grpc::ClientContext& context, const std::function<void()>& healthy);

@@ -137,7 +137,7 @@ auto WaveLedger::Retry(Attempt attempt, const Setup& wanted) -> decltype(attempt
       return attempt(*current);
     }();
     if (!IsAborted(result)) return result;
-    CountLostRace();
+    CountLostRace(wave_);
     if (attempts == kAttempts) return result;
     if (attempts > 1) storage::PauseAfterRace(attempts - 1);
     // It may be the setup that is another.
