@@ -15,7 +15,6 @@
 namespace peiling::intake {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 std::string WaveOf(int partitions) { return Replaced(kWaveYaml, "language: nl", absl::StrCat("language: nl\npartitions: ", partitions)); }
@@ -23,6 +22,7 @@ std::string WaveOf(int partitions) { return Replaced(kWaveYaml, "language: nl", 
 // Runs `threads` of them at the same time.
 void AtOnce(int threads, const std::function<void(int)>& work) {
   std::vector<std::thread> running;
+  running.reserve(threads);
   std::latch start(threads);
   for (int i = 0; i < threads; ++i) {
     running.emplace_back([&, i] {
@@ -157,6 +157,7 @@ TEST_P(ReplicasTest, EqualRequestsAtBothMakeOneResponse) {
 
 TEST_P(ReplicasTest, WithdrawalsAtBothHappenOnce) {
   std::vector<std::string> names;
+  names.reserve(6);
   for (int i = 0; i < 6; ++i) names.push_back(Must(one_.Submit(Submission("s" + std::to_string(i)))).response().name());
   std::atomic<int> withdrawn = 0, too_late = 0;
   AtOnce(8, [&](int thread) {
