@@ -25,6 +25,7 @@
 
 #include <chrono>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -35,7 +36,8 @@ struct RedisEndpoint {
   std::string host;
   int port = 0;
   std::string ToString() const;
-  auto operator<=>(const RedisEndpoint&) const = default;
+  bool operator==(const RedisEndpoint&) const = default;
+  bool operator<(const RedisEndpoint& other) const { return std::tie(host, port) < std::tie(other.host, other.port); }
 };
 
 struct RedisAddress {

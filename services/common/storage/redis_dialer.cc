@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "services/common/status/errors.h"
+
 namespace peiling::storage {
 namespace {
 
@@ -82,6 +84,11 @@ void AppendQuestions(RedisConnection& connection) {
 }
 
 }  // namespace
+
+bool CanBeRead(const absl::Status& health) {
+  const std::string reason = status::Reason(health);
+  return health.ok() || reason == "STORAGE_FULL" || reason == "STORAGE_NOT_REPLICATED";
+}
 
 absl::StatusOr<std::unique_ptr<RedisConnection>> RedisDialer::Login(const RedisEndpoint& endpoint, const std::string& user,
                                                                     const std::string& password, RedisDeadline deadline) const {

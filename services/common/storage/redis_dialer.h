@@ -13,6 +13,9 @@
 
 namespace peiling::storage {
 
+// Whether a server with this health (RedisDialer::Check) can at least be read: it lacks no more than room or replicas.
+bool CanBeRead(const absl::Status& health);
+
 // Thread-safe.
 class RedisDialer {
  public:

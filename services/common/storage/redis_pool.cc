@@ -11,6 +11,10 @@ using std::chrono::steady_clock;
 constexpr std::chrono::minutes kMaxAge(10);
 constexpr std::chrono::milliseconds kDialPause(100);
 
+bool IsGood(const std::unique_ptr<RedisConnection>& connection) {
+  return connection != nullptr && connection->usable() && steady_clock::now() < connection->created() + kMaxAge;
+}
+
 }  // namespace
 
 std::vector<RedisOutcome> RedisPool::Read(const std::vector<RedisCommand>& commands) {
@@ -37,15 +41,16 @@ std::vector<RedisOutcome> RedisPool::Read(const std::vector<RedisCommand>& comma
 
 absl::Status RedisPool::Check() {
   const RedisDeadline deadline = dialer_.Deadline();
-  auto connection = Take(deadline);
-  if (!connection.ok()) return connection.status();
-  absl::Status status = dialer_.Check(**connection, deadline);
-  const bool fit = status.ok() || status.code() == absl::StatusCode::kResourceExhausted;
-  if (fit) {
-    GiveBack(std::move(*connection));
-  } else {
+  absl::Status status;
+  if (!IsGood(checked_)) {
+    auto connection = dialer_.DialServer(endpoint_, deadline);
+    status = connection.status();
+    checked_ = connection.ok() ? std::move(*connection) : nullptr;
+  }
+  if (status.ok()) status = dialer_.Check(*checked_, deadline);
+  if (!CanBeRead(status)) {
+    checked_.reset();
     Clear();
-    GiveBack(nullptr);
   }
   return status;
 }
@@ -83,7 +88,7 @@ RedisPool::Connection RedisPool::TakeIdle() {
       connection = std::move(idle_.back());
       idle_.pop_back();
     }
-    if (connection->usable() && steady_clock::now() < connection->created() + kMaxAge) return connection;
+    if (IsGood(connection)) return connection;
   }
 }
 

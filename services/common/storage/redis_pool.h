@@ -22,7 +22,8 @@ class RedisPool {
 
   // Sends commands in one pipeline and gives what became of each. All of them may be sent again after kTryAgain: only for reading.
   std::vector<RedisOutcome> Read(const std::vector<RedisCommand>& commands);
-  // How the server does (RedisDialer::Check). When it is not fit, connections made before are not used again.
+  // How the server does (RedisDialer::Check), over a connection of its own. When it cannot be read, connections made before are not used
+  // again. Called by one thread at a time.
   absl::Status Check();
 
  private:
@@ -38,6 +39,7 @@ class RedisPool {
 
   const RedisDialer& dialer_;
   const RedisEndpoint endpoint_;
+  Connection checked_;  // Of Check.
 
   std::mutex mutex_;
   std::condition_variable freed_;

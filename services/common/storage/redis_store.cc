@@ -23,6 +23,7 @@ constexpr milliseconds kPause(20);
 constexpr int kMaxRedirects = 5;
 // How often feeds of other processes are looked at while somebody waits.
 constexpr milliseconds kWatchPause(20);
+constexpr milliseconds kWatchPauseAfterError(200);
 constexpr std::chrono::seconds kKeeperPause(1);
 
 // What one script does at most, so that others get their turn.
@@ -43,12 +44,6 @@ absl::Status Corrupt(const std::string& partition) {
 absl::Status Later(const absl::Status& status) {
   if (status.code() != absl::StatusCode::kFailedPrecondition) return status;
   return status::Error(absl::StatusCode::kUnavailable, status::Reason(status), std::string(status.message()), status::Metadata(status));
-}
-
-// Whether a server with this health can at least be read: it is the one we know, without room or replicas.
-bool CanBeRead(const absl::Status& health) {
-  const std::string reason = status::Reason(health);
-  return health.ok() || reason == "STORAGE_FULL" || reason == "STORAGE_NOT_REPLICATED";
 }
 
 RedisCommand Command(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
@@ -496,16 +491,18 @@ std::vector<absl::StatusOr<RedisStore::End>> RedisStore::ReadEnds(const std::vec
 }
 
 uint64_t RedisStore::Visible(const std::string& partition, const End& end) {
-  if (dialer_.address().wait == 0) {
-    NoteDurable(partition, end.last);
-    return end.last;
-  }
-  NoteDurable(partition, std::min(end.last, end.durable));
-  std::lock_guard guard(feeds_mutex_);
-  Feed& feed = feeds_[partition];
-  const uint64_t visible = std::min(end.last, feed.durable);
-  if (visible < end.last) feed.behind = true;
+  const bool at_once = dialer_.address().wait == 0;
+  NoteDurable(partition, at_once ? end.last : std::min(end.last, end.durable));
+  if (at_once) return end.last;
+  const uint64_t visible = std::min(end.last, KnownDurable(partition));
+  if (visible < end.last) NoteBehind(partition);
   return visible;
+}
+
+uint64_t RedisStore::KnownDurable(const std::string& partition) {
+  std::lock_guard guard(feeds_mutex_);
+  const auto found = feeds_.find(partition);
+  return found == feeds_.end() ? 0 : found->second.durable;
 }
 
 std::condition_variable& RedisStore::FeedChanged(const std::string& partition) {
@@ -513,6 +510,7 @@ std::condition_variable& RedisStore::FeedChanged(const std::string& partition) {
 }
 
 void RedisStore::NoteDurable(const std::string& partition, uint64_t sequence) {
+  if (sequence == 0) return;  // Whoever asks for partitions that are not there takes no memory.
   {
     std::lock_guard guard(feeds_mutex_);
     Feed& feed = feeds_[partition];
@@ -536,11 +534,7 @@ void RedisStore::NoteBehind(const std::string& partition) {
 absl::StatusOr<std::vector<FeedEvent>> RedisStore::ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) {
   std::vector<FeedEvent> events;
   if (after_sequence >= kMaxSequence) return events;
-  std::string known = "inf";
-  if (dialer_.address().wait > 0) {
-    std::lock_guard guard(feeds_mutex_);
-    known = std::to_string(feeds_[partition].durable);
-  }
+  const std::string known = dialer_.address().wait == 0 ? "inf" : std::to_string(KnownDurable(partition));
   const RedisKeys keys(name_, partition);
   uint64_t after = after_sequence;
   size_t bytes = 0;
@@ -594,7 +588,7 @@ absl::StatusOr<bool> RedisStore::WaitFeed(const std::string& partition, uint64_t
     return grown || interrupted_;
   });
   --waiters_;
-  --feeds_[partition].waiters;
+  if (Feed& feed = feeds_[partition]; --feed.waiters == 0 && feed.durable == 0 && !feed.behind) feeds_.erase(partition);
   if (interrupted_) return shutting_down();
   if (!grown && !watch_error_.ok()) return watch_error_;
   return grown;
@@ -625,7 +619,7 @@ void RedisStore::RunWatcher() {
     }
     lock.lock();
     watch_error_ = error;
-    watcher_wakes_.wait_for(lock, kWatchPause, [this] { return stopping_; });
+    watcher_wakes_.wait_for(lock, error.ok() ? kWatchPause : kWatchPauseAfterError, [this] { return stopping_; });
   }
 }
 

@@ -106,6 +106,7 @@ class RedisStore final : public Store {
 
   // What of a feed may be shown, noting what was learnt.
   uint64_t Visible(const std::string& partition, const End& end);
+  uint64_t KnownDurable(const std::string& partition);
   void NoteDurable(const std::string& partition, uint64_t sequence);
   // A write of ours has made it durable, on servers of this generation.
   void NoteConfirmed(const std::string& partition, uint64_t sequence, uint64_t generation);
