@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/log/log.h"
 #include "services/common/status/errors.h"
 
@@ -18,7 +19,7 @@ constexpr int kFramePage = 1000;
 template <typename Stub, typename Method, typename Request, typename Response>
 absl::Status Call(Stub& stub, Method method, const Request& request, Response* response) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  deadline::Set(context, kDeadline);
   return status::FromGrpc((stub.*method)(&context, request, response));
 }
 

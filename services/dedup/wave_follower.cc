@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/feed/feed_metrics.h"
 #include "services/common/log/log.h"
 #include "services/common/names/partitions.h"
@@ -49,7 +50,7 @@ intake::v1::Wave Essence(const intake::v1::Wave& wave) {
   return essence;
 }
 
-WaveFollower::WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wave, int partition)
+WaveFollower::WaveFollower(Upstream& upstream, Waves& waves, const intake::v1::Wave& wave, int partition)
     : upstream_(upstream),
       waves_(waves),
       wave_(Essence(wave)),
@@ -161,7 +162,7 @@ absl::Status WaveFollower::TakeInLate(WaveLedger& ledger) {
 
 absl::StatusOr<SubmissionEvent> WaveFollower::Fetch(uint64_t sequence) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kFetchDeadline);
+  deadline::Set(context, kFetchDeadline);
   auto reader = upstream_.intake().WatchSubmissions(&context, RequestAfter(sequence - 1));
   intake::v1::WatchSubmissionsResponse message;
   const bool came = reader->Read(&message) && message.submission().sequence() == sequence;

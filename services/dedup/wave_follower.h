@@ -25,7 +25,7 @@ intake::v1::Wave Essence(const intake::v1::Wave& wave);
 class WaveFollower {
  public:
   // `upstream` and `waves` must outlive it.
-  WaveFollower(Upstream& upstream, Waves& waves, intake::v1::Wave wave, int partition);
+  WaveFollower(Upstream& upstream, Waves& waves, const intake::v1::Wave& wave, int partition);
 
   // Its essence.
   const intake::v1::Wave& wave() const { return wave_; }

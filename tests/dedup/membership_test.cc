@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
-#include "tests/dedup/forwarding_store.h"
+#include "tests/common/storage/forwarding_store.h"
 
 namespace peiling::dedup {
 namespace {
@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 // A way to the store that can be cut.
-class Link final : public ForwardingStore {
+class Link final : public storage::ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
   absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {

@@ -10,8 +10,8 @@
 #include "services/common/names/partitions.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/waves.h"
+#include "tests/common/storage/forwarding_store.h"
 #include "tests/contract/redis_server.h"
-#include "tests/dedup/forwarding_store.h"
 #include "tests/dedup/ledger_fixture.h"
 
 namespace peiling::dedup {
@@ -21,7 +21,7 @@ using intake::v1::SubmissionEvent;
 using testing::ElementsAre;
 
 // Lets a test do something between what a step has read and its commit, and counts what is read.
-class WatchedStore final : public ForwardingStore {
+class WatchedStore final : public storage::ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
 

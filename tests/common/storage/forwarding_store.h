@@ -9,30 +9,30 @@
 
 #include "services/common/storage/store.h"
 
-namespace peiling::dedup {
+namespace peiling::storage {
 
-class ForwardingStore : public storage::Store {
+class ForwardingStore : public Store {
  public:
   // The other must outlive it.
-  explicit ForwardingStore(storage::Store& store) : store_(store) {}
+  explicit ForwardingStore(Store& store) : store_(store) {}
 
-  absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override { return store_.Commit(std::move(batch)); }
-  absl::StatusOr<std::optional<storage::Document>> Get(const std::string& partition, const std::string& key) override {
+  absl::StatusOr<CommitResult> Commit(Batch batch) override { return store_.Commit(std::move(batch)); }
+  absl::StatusOr<std::optional<Document>> Get(const std::string& partition, const std::string& key) override {
     return store_.Get(partition, key);
   }
-  absl::StatusOr<std::vector<std::optional<storage::Document>>> GetMany(const std::string& partition,
-                                                                        const std::vector<std::string>& keys) override {
+  absl::StatusOr<std::vector<std::optional<Document>>> GetMany(const std::string& partition,
+                                                               const std::vector<std::string>& keys) override {
     return store_.GetMany(partition, keys);
   }
-  absl::StatusOr<std::vector<storage::Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
-                                                      size_t limit) override {
+  absl::StatusOr<std::vector<Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                             size_t limit) override {
     return store_.List(partition, prefix, after, limit);
   }
   absl::StatusOr<uint64_t> Count(const std::string& partition, const std::string& prefix) override {
     return store_.Count(partition, prefix);
   }
   absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) override { return store_.Partitions(prefix); }
-  absl::StatusOr<std::vector<storage::FeedEvent>> ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) override {
+  absl::StatusOr<std::vector<FeedEvent>> ReadFeed(const std::string& partition, uint64_t after_sequence, size_t limit) override {
     return store_.ReadFeed(partition, after_sequence, limit);
   }
   absl::StatusOr<uint64_t> LastSequence(const std::string& partition) override { return store_.LastSequence(partition); }
@@ -41,17 +41,17 @@ class ForwardingStore : public storage::Store {
   }
   absl::Status Confirm(const std::string& partition) override { return store_.Confirm(partition); }
   absl::Status Health() override { return store_.Health(); }
-  absl::StatusOr<std::vector<storage::SavedDocument>> Save(const std::string& partition, const std::string& after, size_t limit) override {
+  absl::StatusOr<std::vector<SavedDocument>> Save(const std::string& partition, const std::string& after, size_t limit) override {
     return store_.Save(partition, after, limit);
   }
-  absl::Status Restore(const std::string& partition, const std::vector<storage::SavedDocument>& documents,
-                       const std::vector<storage::FeedEvent>& events) override {
+  absl::Status Restore(const std::string& partition, const std::vector<SavedDocument>& documents,
+                       const std::vector<FeedEvent>& events) override {
     return store_.Restore(partition, documents, events);
   }
   void Interrupt() override { store_.Interrupt(); }
 
  private:
-  storage::Store& store_;
+  Store& store_;
 };
 
-}  // namespace peiling::dedup
+}  // namespace peiling::storage
