@@ -82,6 +82,9 @@ class Access(unittest.TestCase):
         self.assertIn("NOAUTH", self.ask("", "ping"))
         wrong = self.servers.ask(self.primary, "", "ping", more=["--user", "intake", "--pass", "wrong"])
         self.assertIn("WRONGPASS", wrong)
+        for password in ("", "default"):
+            self.assertIn("WRONGPASS", self.ask("", "auth", "default", password))
+        self.assertIn("NOAUTH", self.ask("", "hget", "intake:k", "f"))
 
     def test_owners_keep_to_their_own_keys(self):
         for owner in OWNERS:
@@ -137,6 +140,19 @@ class Alone(unittest.TestCase):
         self.assertGreater(written, 0)
         for field in range(written):
             self.assertEqual(servers.ask(port, "intake", "hget", "intake:k", field), value)
+
+    def test_everything_is_there_after_a_crash_and_a_start(self):
+        servers = Servers(Alone)
+        port, process = servers.start("min-replicas-to-write 0")
+        self.assertEqual(servers.ask(port, "intake", "hset", "intake:one", "f", "v"), "1")
+        # In the log this is MULTI … EXEC.
+        script = "redis.call('HSET', KEYS[1], 'f', 'v') return redis.call('XADD', KEYS[2], '1-0', 'f', 'v')"
+        self.assertEqual(servers.ask(port, "intake", "eval", script, 2, "intake:two", "intake:stream"), "1-0")
+        process.kill()
+        process.wait()
+        servers.start("min-replicas-to-write 0", port=port)
+        self.assertEqual([servers.ask(port, "intake", "hget", f"intake:{key}", "f") for key in ("one", "two")], ["v", "v"])
+        self.assertIn("1-0", servers.ask(port, "intake", "xrange", "intake:stream", "-", "+"))
 
     def test_a_log_cut_off_by_a_crash_is_read_up_to_the_cut(self):
         servers = Servers(Alone)
