@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -57,6 +58,9 @@ class Process final : public prometheus::Collectable {
   std::vector<MetricFamily> Collect() const override {
     std::vector<MetricFamily> families;
     AddStat(families);
+    const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
+    families.push_back(
+        Family("peiling_clock_seconds", "The machine's clock, in seconds since unix epoch.", MetricType::Gauge, now.count()));
     std::error_code error;
     const auto open = std::filesystem::directory_iterator("/proc/self/fd", error);
     if (!error) {

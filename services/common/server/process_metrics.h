@@ -8,7 +8,8 @@
 namespace peiling::server {
 
 // process_cpu_seconds_total, process_resident_memory_bytes, process_virtual_memory_bytes, process_open_fds, process_max_fds and
-// process_start_time_seconds, read from /proc when they are asked for. What cannot be read is left out. One for the process.
+// process_start_time_seconds, read from /proc when they are asked for; what cannot be read is left out. Also peiling_clock_seconds, so that
+// clocks that are apart are noticed. One for the process.
 std::shared_ptr<prometheus::Collectable> ProcessMetrics();
 
 }  // namespace peiling::server

@@ -18,6 +18,7 @@ void AddAllCommands(CommandLine& line) {
   AddTrend(line);
   AddMunicipality(line);
   AddStore(line);
+  AddDoctor(line);
   AddWait(line);
   AddVersion(line);
   AddCompletion(line);

@@ -20,6 +20,7 @@ void AddTable(CommandLine& line);
 void AddTrend(CommandLine& line);
 void AddMunicipality(CommandLine& line);
 void AddStore(CommandLine& line);
+void AddDoctor(CommandLine& line);
 void AddWait(CommandLine& line);
 void AddVersion(CommandLine& line);
 void AddCompletion(CommandLine& line);
