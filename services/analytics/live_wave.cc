@@ -23,6 +23,8 @@ survey::v1::FeedPosition PositionAfter(const dedup::v1::RecordEvent& event) {
   return position;
 }
 
+std::string FingerprintOf(const dedup::v1::RecordEvent& event) { return Sha256(proto::CanonicalBytes(event)); }
+
 }  // namespace
 
 LiveWave::LiveWave(std::shared_ptr<const WaveDefinition> definition, absl::TimeZone zone)
@@ -38,20 +40,19 @@ std::unique_lock<std::shared_mutex> LiveWave::LockForWriting() {
   return std::unique_lock<std::shared_mutex>(mutex_);
 }
 
-bool LiveWave::Apply(const dedup::v1::RecordEvent& event) {
-  const std::string fingerprint = Sha256(proto::CanonicalBytes(event));
+bool LiveWave::Apply(dedup::v1::RecordEvent event) {
   std::vector<PreparedRecord> prepared;
   survey::Assessment scratch;
   for (const auto& record : event.records()) prepared.push_back(index_.Prepare(record, scratch));
   const std::lock_guard<std::mutex> writer(writer_);
-  const auto lock = LockForWriting();
-  if (event.sequence() == position_.records()) return fingerprint == fingerprint_;
+  if (event.sequence() == position_.records()) return FingerprintOf(event) == Fingerprint();
   if (event.sequence() < position_.records()) return true;
+  const auto lock = LockForWriting();
   for (const auto& code : event.removed_municipality_codes()) index_.Remove(code);
   for (const auto& record : prepared) index_.Put(record);
   for (const auto& decision : event.decisions()) fieldwork_.Put(decision);
   feed::Advance(position_, PositionAfter(event));
-  fingerprint_ = fingerprint;
+  last_event_ = std::move(event);
   ++version_;
   return true;
 }
@@ -69,10 +70,13 @@ snapshot::Header LiveWave::Wanted(const WaveDefinition& definition) {
   return header;
 }
 
+// Made when it is wanted: for every event it would cost as much as counting it.
+std::string LiveWave::Fingerprint() const { return last_event_.sequence() == 0 ? saved_fingerprint_ : FingerprintOf(last_event_); }
+
 snapshot::Header LiveWave::HeaderLocked() const {
   snapshot::Header header = Wanted(*definition_);
   *header.mutable_position() = position_;
-  header.set_last_event_sha256(fingerprint_);
+  header.set_last_event_sha256(Fingerprint());
   return header;
 }
 
@@ -101,7 +105,7 @@ absl::StatusOr<std::shared_ptr<LiveWave>> LiveWave::Restore(std::shared_ptr<cons
   }
   if (!wave->index_.HoldsTogether()) return damaged();
   wave->position_ = snapshot.header.position();
-  wave->fingerprint_ = snapshot.header.last_event_sha256();
+  wave->saved_fingerprint_ = snapshot.header.last_event_sha256();
   return wave;
 }
 

@@ -48,7 +48,7 @@ class LiveWave {
 
   // Takes in an event; one it has already changes nothing. False when the feed is not the one it took in until now: where the last event
   // it has stood, there stands another.
-  bool Apply(const dedup::v1::RecordEvent& event);
+  bool Apply(dedup::v1::RecordEvent event);
   void SetCaughtUp();
   // What a snapshot must be of to fit a wave: its header but for what is counted.
   static snapshot::Header Wanted(const WaveDefinition& definition);
@@ -65,6 +65,7 @@ class LiveWave {
 
  private:
   std::unique_lock<std::shared_mutex> LockForWriting();
+  std::string Fingerprint() const;
   snapshot::Header HeaderLocked() const;
 
   // Held by whoever changes the wave, from before it is locked for writing: who holds it may read without a lock.
@@ -76,8 +77,9 @@ class LiveWave {
   WaveIndex index_;
   Fieldwork fieldwork_;
   survey::v1::FeedPosition position_;
-  // SHA-256 of the last event taken in.
-  std::string fingerprint_;
+  // The last event taken in, or what stands for it when that was before a snapshot. Under `writer_`.
+  dedup::v1::RecordEvent last_event_;
+  std::string saved_fingerprint_;
   // Read without the lock, so that asking for them never waits for a table.
   std::atomic<bool> caught_up_ = false;
   std::atomic<uint64_t> version_ = 0;

@@ -113,7 +113,7 @@ class WaveFollowers::Follower {
     request.set_after_sequence(std::max<uint64_t>(live_->Read().position().records(), 1) - 1);
     const auto watch = feed::WatchSession<dedup::v1::WatchRecordsResponse>(
         [&](grpc::ClientContext* call) { return sources_.dedup->WatchRecords(call, request); },
-        [this](const std::vector<dedup::v1::WatchRecordsResponse>& events) { return TakeIn(events); });
+        [this](std::vector<dedup::v1::WatchRecordsResponse>& events) { return TakeIn(events); });
     const auto ended = watch(context, healthy);
     if (FeedStartedOver(ended)) {
       log::Warning("the record feed has started over; counting anew", {{"wave", wave_.name()}});
@@ -161,10 +161,10 @@ class WaveFollowers::Follower {
     RecordIndex(wave_.name(), view.index().records(), view.index().bytes());
   }
 
-  absl::Status TakeIn(const std::vector<dedup::v1::WatchRecordsResponse>& events) {
-    for (const auto& event : events) {
+  absl::Status TakeIn(std::vector<dedup::v1::WatchRecordsResponse>& events) {
+    for (auto& event : events) {
       const bool ends_too_soon = event.has_caught_up() && event.caught_up().sequence() < live_->Read().position().records();
-      if (ends_too_soon || (event.has_change() && !live_->Apply(event.change()))) {
+      if (ends_too_soon || (event.has_change() && !live_->Apply(std::move(*event.mutable_change())))) {
         return status::Error(absl::StatusCode::kOutOfRange, kStartedOver, "the record feed is not the one that was counted from");
       }
       if (event.has_caught_up() && !live_->caught_up()) {
