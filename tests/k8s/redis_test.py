@@ -4,7 +4,7 @@ import os
 import shutil
 import unittest
 
-from redis_cluster import Cluster, until
+from redis_cluster import SERVERS, Cluster, until
 
 
 class RedisTest(unittest.TestCase):
