@@ -1,5 +1,6 @@
-// What the gateway costs: 4 KiB unary calls from 64 threads, direct to a bare gRPC echo (the bound) and through the proxy. Client, gateway
-// and echo share this process and its cores, so the ratio is of processor time, not of latency.
+// What the gateway costs: 4 KiB unary calls from 64 threads, direct to a bare gRPC echo (the bound), through the proxy, and through the
+// whole gateway with its metrics and log, without and with traces. Client, gateway and echo share this process and its cores, so the ratio
+// is of processor time, not of latency.
 #include <benchmark/benchmark.h>
 #include <grpcpp/grpcpp.h>
 
@@ -8,6 +9,9 @@
 #include <vector>
 
 #include "peiling/registry/v1/registry.grpc.pb.h"
+#include "services/common/server/server.h"
+#include "services/common/tracing/span.h"
+#include "services/gateway/gateway_module.h"
 #include "services/gateway/proxy.h"
 
 namespace peiling::gateway {
@@ -45,6 +49,9 @@ struct Setting {
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &proxy_port);
     builder.RegisterCallbackGenericService(proxy.get());
     proxy_server = builder.BuildAndStart();
+    gateway = *server::Server::Start({.listen = "127.0.0.1:0", .max_threads = 1024},
+                                     MakeModule(Options{}, {{"registry", RegistryService::service_full_name(),
+                                                             server::Connect("127.0.0.1:" + std::to_string(echo_port))}}));
   }
 
   Echo echo;
@@ -54,6 +61,13 @@ struct Setting {
   std::unique_ptr<RouteTable> routes;
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<grpc::Server> proxy_server;
+  std::unique_ptr<server::Server> gateway;
+};
+
+// As much of a recorder as calls wait for.
+class Dropped final : public tracing::Recorder {
+ public:
+  void Record(tracing::SpanData) override {}
 };
 
 Setting& TheSetting() {
@@ -77,10 +91,19 @@ void Calls(benchmark::State& state, int port) {
 }
 
 void BM_BareEcho(benchmark::State& state) { Calls(state, TheSetting().echo_port); }
-void BM_ThroughGateway(benchmark::State& state) { Calls(state, TheSetting().proxy_port); }
+void BM_ThroughProxy(benchmark::State& state) { Calls(state, TheSetting().proxy_port); }
+void BM_ThroughGateway(benchmark::State& state) { Calls(state, TheSetting().gateway->port()); }
+void BM_ThroughGatewayTraced(benchmark::State& state) {
+  static auto* const recorder = new Dropped;
+  if (state.thread_index() == 0) tracing::SetRecorder(recorder, 1);
+  Calls(state, TheSetting().gateway->port());
+  if (state.thread_index() == 0) tracing::SetRecorder(nullptr, 0);
+}
 
 BENCHMARK(BM_BareEcho)->Threads(1)->Threads(64)->UseRealTime();
+BENCHMARK(BM_ThroughProxy)->Threads(1)->Threads(64)->UseRealTime();
 BENCHMARK(BM_ThroughGateway)->Threads(1)->Threads(64)->UseRealTime();
+BENCHMARK(BM_ThroughGatewayTraced)->Threads(1)->Threads(64)->UseRealTime();
 
 }  // namespace
 }  // namespace peiling::gateway
