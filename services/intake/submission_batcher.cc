@@ -84,15 +84,15 @@ void SubmissionBatcher::Stop() {
 
 void SubmissionBatcher::Submit(const v1::SubmitResponseRequest& request, std::chrono::system_clock::time_point deadline,
                                v1::SubmitResponseResponse* response, Done done) {
+  const int partition = names::PartitionOf(request.request_id(), catalog_.KnownPartitions(request.parent()));
   // The receipt lies with the wave, so the response is all the content there is.
-  const int partitions = catalog_.KnownPartitions(request.parent());
   std::unique_ptr<Submission> submission(new Submission{.request = request,
                                                         .deadline = deadline,
                                                         .answer = *response,
                                                         .done = std::move(done),
                                                         .bytes = request.ByteSizeLong(),
                                                         .digest = storage::RequestDigest(request.response()),
-                                                        .partition = names::PartitionOf(request.request_id(), partitions),
+                                                        .place = names::PartitionName(request.parent(), partition),
                                                         .trace = CurrentTrace()});
   submission->response() = request.response();
   if (absl::Status status = Enqueue(submission); !status.ok()) Finish(*submission, status);
@@ -107,21 +107,32 @@ absl::Status SubmissionBatcher::Enqueue(std::unique_ptr<Submission>& submission)
   waiting_bytes_ += submission->bytes;
   waiting_.push_back(std::move(submission));
   SetWaiting(waiting_.size());
-  changed_.notify_one();
+  if (MayStart(*waiting_.back())) changed_.notify_one();
   return absl::OkStatus();
+}
+
+bool SubmissionBatcher::MayStart(const Submission& submission) const {
+  const auto found = under_way_.find(submission.place);
+  return found == under_way_.end() || found->second < limits_.max_groups;
 }
 
 SubmissionBatcher::Group SubmissionBatcher::NextGroup() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+  auto first = waiting_.end();
+  changed_.wait(lock, [&] {
+    first = std::find_if(waiting_.begin(), waiting_.end(), [this](const auto& submission) { return MayStart(*submission); });
+    return stopping_ || first != waiting_.end();
+  });
   Group group;
+  // What still waits is left to those who have the groups under way it waits for.
+  if (first == waiting_.end()) return group;
+  const std::string place = (*first)->place;
   size_t bytes = 0;
   std::unordered_set<std::string_view> request_ids;
   std::deque<std::unique_ptr<Submission>> others;
   for (std::unique_ptr<Submission>& submission : waiting_) {
-    const bool fits = group.empty() || (submission->partition == group.front()->partition &&
-                                        submission->request.parent() == group.front()->request.parent() &&
-                                        group.size() < limits_.max_group && bytes + submission->bytes <= limits_.max_group_bytes);
+    const bool fits = submission->place == place &&
+                      (group.empty() || (group.size() < limits_.max_group && bytes + submission->bytes <= limits_.max_group_bytes));
     if (fits && request_ids.insert(submission->request.request_id()).second) {
       bytes += submission->bytes;
       group.push_back(std::move(submission));
@@ -132,11 +143,19 @@ SubmissionBatcher::Group SubmissionBatcher::NextGroup() {
   waiting_.swap(others);
   waiting_bytes_ -= bytes;
   SetWaiting(waiting_.size());
+  ++under_way_[place];
   return group;
 }
 
 void SubmissionBatcher::Work() {
-  for (Group group = NextGroup(); !group.empty(); group = NextGroup()) TakeIn(std::move(group));
+  for (Group group = NextGroup(); !group.empty(); group = NextGroup()) {
+    const std::string place = group.front()->place;
+    TakeIn(std::move(group));
+    const std::lock_guard lock(mutex_);
+    if (--under_way_[place] == 0) under_way_.erase(place);
+    // This thread takes what waited longest, which need not be for this partition.
+    if (!waiting_.empty()) changed_.notify_one();
+  }
 }
 
 void SubmissionBatcher::Finish(Submission& submission, const absl::Status& status) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "services/common/tracing/span.h"
@@ -32,8 +33,10 @@ struct BatchLimits {
   size_t max_group = 128;
   // Their bytes together, so that a group fits in a message to validation. A larger submission goes alone.
   size_t max_group_bytes = 2 << 20;
-  // Groups under way: while some are written, others are validated. At least 1.
-  int workers = 4;
+  // Groups under way to one partition: while some are written, others are validated. With more of them they would be smaller. At least 1.
+  int max_groups = 4;
+  // Groups under way to all partitions of all waves; each holds a thread. At least 1.
+  int workers = 16;
 };
 
 // Thread-safe.
@@ -66,8 +69,8 @@ class SubmissionBatcher {
     const Done done;
     const size_t bytes;
     const std::string digest;
-    // Of its wave, as far as that is known without asking the store.
-    const int partition;
+    // The partition of its wave, as far as that is known without asking the store.
+    const std::string place;
     // The call it came with; nullopt while nothing is traced.
     const std::optional<tracing::TraceContext> trace;
     survey::v1::Answers personal = {};
@@ -77,6 +80,8 @@ class SubmissionBatcher {
   using Group = std::vector<std::unique_ptr<Submission>>;
 
   absl::Status Enqueue(std::unique_ptr<Submission>& submission);
+  // Whether one more group may go to the submission's partition. With the lock.
+  bool MayStart(const Submission& submission) const;
   void Work();
   // Waits for the next group: submissions to one partition of a wave, no request twice. Empty: the end.
   Group NextGroup();
@@ -102,6 +107,8 @@ class SubmissionBatcher {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::unique_ptr<Submission>> waiting_;
+  // Groups by their place; none that has none.
+  absl::flat_hash_map<std::string, int> under_way_;
   size_t waiting_bytes_ = 0;
   bool stopping_ = false;
   std::vector<std::thread> workers_;

@@ -251,6 +251,43 @@ TEST(SubmissionBatcherBoundsTest, GroupsKeepToTheirBytes) {
   for (const int size : rooms.validation.calls()) EXPECT_EQ(size, 1);
 }
 
+TEST(SubmissionBatcherBoundsTest, APartitionThatIsHeldHoldsNoOther) {
+  auto store = MemoryStore();
+  Rooms rooms(*store, {.max_groups = 1, .workers = 4});
+  rooms.Apply({kSurveyYaml, Replaced(kWaveYaml, "language: nl", "language: nl\npartitions: 2")});
+  // Ids by the partition they belong to; from the first response on the batcher knows how many there are.
+  std::vector<std::string> ids[2];
+  for (int i = 0; i < 100; ++i) ids[names::PartitionOf(std::to_string(i), 2)].push_back(std::to_string(i));
+  ASSERT_TRUE(rooms.Submit(Submission(ids[0].back())).ok());
+
+  std::promise<void> go;
+  std::shared_future<void> gone = go.get_future().share();
+  std::atomic<int> held = 0;
+  ON_CALL(rooms.validation, ValidateResponses)
+      .WillByDefault([&](grpc::ClientContext*, const validation::v1::ValidateResponsesRequest& request,
+                         validation::v1::ValidateResponsesResponse* response) {
+        if (request.responses(0).answers().answers(1).text() == "held") {
+          ++held;
+          gone.wait();
+        }
+        for (int i = 0; i < request.responses_size(); ++i) response->add_results();
+        return grpc::Status::OK;
+      });
+  std::vector<std::future<absl::Status>> answers;
+  const auto submit = [&](const std::string& id) {
+    answers.push_back(std::async(std::launch::async, [&rooms, id] { return rooms.Submit(Submission(id, "held")).status(); }));
+  };
+  submit(ids[0][0]);
+  while (held == 0) std::this_thread::yield();
+  for (int i = 1; i < 6; ++i) submit(ids[0][i]);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(rooms.Submit(Submission(ids[1][i])).ok());
+  EXPECT_EQ(held, 1) << "one group to a partition";
+  go.set_value();
+  for (auto& answer : answers) EXPECT_TRUE(answer.get().ok());
+  EXPECT_EQ(rooms.Feed(0).size(), 7u);
+  EXPECT_EQ(rooms.Feed(1).size(), 5u);
+}
+
 TEST(SubmissionBatcherLifeTest, StoppingRefusesTheRestAndFinishesWhatWaits) {
   auto store = MemoryStore();
   Rooms rooms(*store);
