@@ -9,6 +9,7 @@ import unittest
 import checks
 from manifests import OVERLAYS, render
 from programs import Client, Pod, facts, start_all
+from suite import TIMEOUT, W2022, answers_pb2, intake_pb2
 
 # Metrics of others that rules may speak of: Prometheus itself, Kubernetes' and cert-manager's.
 FOREIGN = {"up"}
@@ -69,6 +70,10 @@ class ServicesTest(unittest.TestCase):
         client = Client(self.pods["gateway"].channel)
         client.wait_healthy()
         client.main_job()
+        answers = [answers_pb2.Answer(question=question, text=text) for question, text in (("Q1", "Proefpersoon"), ("Q3", "Zwolle"))]
+        answers += [answers_pb2.Answer(question=q, selection=answers_pb2.Selection(codes=[code])) for q, code in (("Q5", "nee"), ("Q6", "ja"))]
+        client.intake.SubmitResponse(intake_pb2.SubmitResponseRequest(
+            parent=W2022, request_id="one", response=intake_pb2.Response(answers=answers_pb2.Answers(answers=answers))), timeout=TIMEOUT)
         known = set().union(*[pod.metrics() for pod in self.pods.values()]) | FOREIGN
         rules = [rule for m in render("production").of("PrometheusRule") for group in m["spec"]["groups"] for rule in group["rules"]]
         self.assertTrue(rules)
