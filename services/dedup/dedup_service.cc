@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/feed/feed_metrics.h"
 #include "services/common/feed/serve.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -137,6 +138,7 @@ absl::Status DedupService::Watch(const grpc::ServerContext& context, const v1::W
                             },
                         .caught_up =
                             [&](uint64_t sequence) {
+                              feed::RecordEnd(feed::kRecords, request.parent(), 0, sequence);
                               message.mutable_caught_up()->set_sequence(sequence);
                               return writer.Write(message);
                             },

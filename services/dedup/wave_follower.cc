@@ -84,6 +84,7 @@ absl::Status WaveFollower::Follow(grpc::ClientContext& context, const std::funct
   if (absl::Status late = TakeInLate(**ledger); !late.ok()) return late;
   auto after = (*ledger)->SubmissionSequence(partition_);
   if (!after.ok()) return after.status();
+  TellPosition(*after);
   return Watch(**ledger, *after, context, healthy);
 }
 
@@ -123,7 +124,7 @@ absl::Status WaveFollower::TakeIn(WaveLedger& ledger, absl::Span<const Submissio
       if (!taken.ok()) return taken;
     }
   }
-  if (taken.ok()) feed::RecordPosition("dedup", feed::kSubmissions, wave_.name(), partition_, events.back().sequence());
+  if (taken.ok()) TellPosition(events.back().sequence());
   return taken;
 }
 
@@ -170,6 +171,10 @@ absl::StatusOr<SubmissionEvent> WaveFollower::Fetch(uint64_t sequence) {
   const absl::Status finished = status::FromGrpc(reader->Finish());
   if (came) return std::move(*message.mutable_submission());
   return finished.ok() || absl::IsCancelled(finished) ? absl::NotFoundError("intake no longer has it") : finished;
+}
+
+void WaveFollower::TellPosition(uint64_t sequence) const {
+  feed::RecordPosition("dedup", feed::kSubmissions, wave_.name(), partition_, sequence);
 }
 
 void WaveFollower::CountSetAside(WaveLedger& ledger) {

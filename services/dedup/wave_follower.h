@@ -45,6 +45,8 @@ class WaveFollower {
   // Tries those set aside again.
   absl::Status TakeInLate(WaveLedger& ledger);
   absl::StatusOr<intake::v1::SubmissionEvent> Fetch(uint64_t sequence);
+  // As metrics.
+  void TellPosition(uint64_t sequence) const;
   void CountSetAside(WaveLedger& ledger);
   intake::v1::WatchSubmissionsRequest RequestAfter(uint64_t sequence) const;
 
