@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "services/common/deadline/deadline.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::analytics {
@@ -18,7 +19,7 @@ absl::StatusOr<std::shared_ptr<const registry::v1::TraceLineageResponse>> Lineag
   request.set_to(to);
   // A deadline of its own: others will use the answer, also when the one who asked first has left.
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  deadline::Set(context, std::chrono::seconds(5));
   auto response = std::make_shared<registry::v1::TraceLineageResponse>();
   const auto called = registry_->TraceLineage(&context, request, response.get());
   if (!called.ok()) return status::FromGrpc(called);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/analytics/frame.h"
 #include "services/analytics/index_metrics.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/feed/feed_metrics.h"
 #include "services/common/log/log.h"
 #include "services/common/status/errors.h"
@@ -31,7 +32,7 @@ template <typename Stub, typename Request, typename Response>
 absl::Status Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
                   Response& response) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallDeadline);
+  deadline::Set(context, kCallDeadline);
   return status::FromGrpc((stub.*method)(&context, request, &response));
 }
 

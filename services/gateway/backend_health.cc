@@ -5,6 +5,7 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "prometheus/gauge.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/log/log.h"
 #include "services/common/server/metrics.h"
 
@@ -34,7 +35,7 @@ std::map<std::string, bool> AskAll(const RouteTable& routes) {
     HealthCheckRequest request;
     request.set_service(backend.service);
     auto check = std::make_unique<Check>();
-    check->context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    deadline::Set(check->context, kDeadline);
     check->reader = Health::NewStub(backend.channel)->AsyncCheck(&check->context, request, &queue);
     check->reader->Finish(&check->answer, &check->status, check.get());
     checks.push_back(std::move(check));

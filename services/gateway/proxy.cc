@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/status/errors.h"
 #include "services/common/tracing/span.h"
 
@@ -103,6 +104,10 @@ void KeepCallbackQueue() {
   static_cast<void>(user);
 }
 
+// For calls of one request and one answer whose caller names no deadline. Longer than any service waits by itself (dedup: 60 seconds).
+// Not the service config's "timeout": gRPC 1.51 counts that by the wall clock, which somebody may set.
+constexpr std::chrono::seconds kLongestCall(65);
+
 bool SaysTrace(const grpc::string_ref& key) { return key == tracing::kTraceparent || key == tracing::kTracestate; }
 
 // What a backend is called with on behalf of a client: its deadline and metadata; as the caller in a trace, the gateway's own span, which
@@ -149,6 +154,7 @@ class UnaryCall final : public grpc::ServerGenericBidiReactor {
  public:
   UnaryCall(grpc::GenericCallbackServerContext* context, const Backend& backend, std::shared_ptr<Proxy::CallSlots> slots)
       : context_(context), backend_(backend), slots_(std::move(slots)), upstream_context_(UpstreamContext(*context)) {
+    if (context->deadline() == std::chrono::system_clock::time_point::max()) deadline::Set(*upstream_context_, kLongestCall);
     StartRead(&request_);
   }
   ~UnaryCall() override { slots_->GiveBack(backend_); }

@@ -4,6 +4,7 @@
 
 #include "google/protobuf/arena.h"
 #include "grpcpp/support/message_allocator.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/feed/feed_metrics.h"
 #include "services/common/feed/serve.h"
 #include "services/common/names/partitions.h"
@@ -16,6 +17,9 @@ namespace peiling::intake {
 namespace {
 
 using ::grpc::ServerContext;
+
+// Longest an import waits for validation's judgement of a group of rows.
+constexpr std::chrono::seconds kGroupTimeout(30);
 
 // Puts the messages of one call on an arena.
 class ArenaAllocator final : public grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse> {
@@ -146,7 +150,12 @@ grpc::Status IntakeService::ImportResponses(ServerContext* context,
   return status::ToGrpc(importer_.Run({.read = [stream](v1::ImportResponsesRequest& request) { return stream->Read(&request); },
                                        .write = [stream](const v1::ImportResponsesResponse& report) { return stream->Write(report); },
                                        .cancelled = [context] { return context->IsCancelled(); },
-                                       .make_context = [context] { return grpc::ClientContext::FromServerContext(*context); }}));
+                                       .make_context =
+                                           [context] {
+                                             auto client = grpc::ClientContext::FromServerContext(*context);
+                                             deadline::Set(*client, kGroupTimeout);
+                                             return client;
+                                           }}));
 }
 
 grpc::Status IntakeService::GetResponse(ServerContext*, const v1::GetResponseRequest* request, v1::GetResponseResponse* response) {

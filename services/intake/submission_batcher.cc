@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "google/protobuf/arena.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/feed/position.h"
 #include "services/common/names/partitions.h"
 #include "services/common/status/errors.h"
@@ -223,10 +224,10 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, 
     input.set_last_section(submission->response().last_section());
     latest = std::max(latest, submission->deadline);
   }
-  const auto deadline = std::min(latest, std::chrono::system_clock::now() + kValidationTimeout);
-  const MakeContext make_context = [deadline] {
+  const auto end = std::min(latest, std::chrono::system_clock::now() + kValidationTimeout);
+  const MakeContext make_context = [end] {
     auto context = std::make_unique<grpc::ClientContext>();
-    context->set_deadline(deadline);
+    deadline::Set(*context, end);
     return context;
   };
   auto results = validator_.Validate(questions, make_context, request);

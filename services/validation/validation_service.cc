@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "services/common/deadline/deadline.h"
 #include "services/common/status/errors.h"
 #include "services/validation/validate.h"
 
@@ -16,7 +17,7 @@ Call CallOf(grpc::ServerContext& context) {
   return {.make_context =
               [&context] {
                 auto client = grpc::ClientContext::FromServerContext(context);
-                client->set_deadline(std::min(context.deadline(), std::chrono::system_clock::now() + kRegistryPatience));
+                deadline::Set(*client, std::min(context.deadline(), std::chrono::system_clock::now() + kRegistryPatience));
                 return client;
               },
           .cancelled = [&context] { return context.IsCancelled(); }};

@@ -56,6 +56,7 @@ class Process:
         """Starts it, the second time on the port it had before."""
         self.starts += 1
         port_file = self.directory / f"{self.program}.{self.starts}.port"
+        port_file.unlink(missing_ok=True)  # Of an earlier run in the same directory.
         self.log = open(self.directory / f"{self.program}.log", "ab")
         self.process = subprocess.Popen(
             [*self.prefix, BIN / self.program, f"--listen={self.host}:{self.port}", f"--port-file={port_file}", *map(str, self.arguments)],

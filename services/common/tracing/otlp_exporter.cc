@@ -16,6 +16,7 @@
 #include "grpcpp/grpcpp.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
 #include "prometheus/counter.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/log/log.h"
 #include "services/common/server/metrics.h"
 #include "services/common/status/errors.h"
@@ -165,7 +166,7 @@ class Exporter final : public OtlpExporter {
     waiting_.erase(waiting_.begin(), last);
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
-    context.set_deadline(std::min(Clock::now() + options_.timeout, end_));
+    deadline::Set(context, std::min(Clock::now() + options_.timeout, end_));
     sending_ = &context;
     lock.unlock();
     Send(std::move(batch), context);

@@ -19,6 +19,7 @@ namespace peiling::server {
 namespace {
 
 using testing::ContainerEq;
+using testing::IsEmpty;
 
 // What changes nothing begins with one of these; a new kind of read is added here and to the file.
 bool IsRead(const std::string& method) {
@@ -27,7 +28,7 @@ bool IsRead(const std::string& method) {
 }
 
 // Unary methods of all contracts, as service/method.
-std::set<std::string> UnaryMethods(bool reads) {
+std::set<std::string> UnaryReads() {
   std::set<std::string> names;
   for (const auto* file : {analytics::v1::TabulateRequest::descriptor()->file(), dedup::v1::GetCaseRequest::descriptor()->file(),
                            intake::v1::GetWaveRequest::descriptor()->file(), registry::v1::GetMunicipalityRequest::descriptor()->file(),
@@ -35,7 +36,7 @@ std::set<std::string> UnaryMethods(bool reads) {
     for (int s = 0; s < file->service_count(); ++s) {
       for (int m = 0; m < file->service(s)->method_count(); ++m) {
         const auto& method = *file->service(s)->method(m);
-        if (method.client_streaming() || method.server_streaming() || IsRead(method.name()) != reads) continue;
+        if (method.client_streaming() || method.server_streaming() || !IsRead(method.name())) continue;
         names.insert(file->service(s)->full_name() + "/" + method.name());
       }
     }
@@ -49,7 +50,8 @@ std::set<std::string> ConfiguredMethods(bool retried) {
   config.Parse(kServiceConfigJson);
   std::set<std::string> names;
   for (const auto& entry : config["methodConfig"].GetArray()) {
-    EXPECT_TRUE(entry.HasMember("timeout"));
+    // gRPC 1.51 counts it by the wall clock: once somebody sets that back, every call would be over before it began.
+    EXPECT_FALSE(entry.HasMember("timeout"));
     if (entry.HasMember("retryPolicy") != retried) continue;
     for (const auto& name : entry["name"].GetArray()) {
       names.insert(std::string(name["service"].GetString()) + "/" + name["method"].GetString());
@@ -60,9 +62,9 @@ std::set<std::string> ConfiguredMethods(bool retried) {
 
 TEST(ServiceConfig, IsValidToGrpc) { EXPECT_EQ(grpc::experimental::ValidateServiceConfigJSON(kServiceConfigJson), ""); }
 
-TEST(ServiceConfig, RetriesReadsAndReadsAlone) { EXPECT_THAT(ConfiguredMethods(true), ContainerEq(UnaryMethods(true))); }
+TEST(ServiceConfig, RetriesReadsAndReadsAlone) { EXPECT_THAT(ConfiguredMethods(true), ContainerEq(UnaryReads())); }
 
-TEST(ServiceConfig, GivesWritesADeadlineAndNoRetry) { EXPECT_THAT(ConfiguredMethods(false), ContainerEq(UnaryMethods(false))); }
+TEST(ServiceConfig, NamesNothingElse) { EXPECT_THAT(ConfiguredMethods(false), IsEmpty()); }
 
 }  // namespace
 }  // namespace peiling::server
