@@ -119,9 +119,12 @@ bool SubmissionBatcher::MayStart(const Submission& submission) const {
 
 SubmissionBatcher::Group SubmissionBatcher::NextGroup() {
   std::unique_lock lock(mutex_);
+  const auto find = [this] {
+    return std::find_if(waiting_.begin(), waiting_.end(), [this](const auto& submission) { return MayStart(*submission); });
+  };
   auto first = waiting_.end();
   changed_.wait(lock, [&] {
-    first = std::find_if(waiting_.begin(), waiting_.end(), [this](const auto& submission) { return MayStart(*submission); });
+    first = find();
     return stopping_ || first != waiting_.end();
   });
   Group group;
@@ -145,6 +148,8 @@ SubmissionBatcher::Group SubmissionBatcher::NextGroup() {
   waiting_bytes_ -= bytes;
   SetWaiting(waiting_.size());
   ++under_way_[place];
+  // For another partition.
+  if (find() != waiting_.end()) changed_.notify_one();
   return group;
 }
 
@@ -154,8 +159,6 @@ void SubmissionBatcher::Work() {
     TakeIn(std::move(group));
     const std::lock_guard lock(mutex_);
     if (--under_way_[place] == 0) under_way_.erase(place);
-    // This thread takes what waited longest, which need not be for this partition.
-    if (!waiting_.empty()) changed_.notify_one();
   }
 }
 
