@@ -72,6 +72,7 @@ void Commit(benchmark::State& state, const std::string& address) {
   for (auto _ : state) {
     const auto begin = std::chrono::steady_clock::now();
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<size_t>(callers));
     for (int caller = 0; caller < callers; ++caller) {
       threads.emplace_back([&, mine = ++seed] {
         std::mt19937_64 random(mine);

@@ -52,7 +52,8 @@ std::string AsText(const redisReply* reply) {
 
 int FreePort() {
   // Ports that the system gives out of its own accord to connections would be taken by one sooner or later.
-  static int next = 20'000 + getpid() % 10'000;
+  // Programs that run at the same time, with neighbouring ids, are kept apart.
+  static int next = 20'000 + getpid() * 97 % 10'000;
   while (true) {
     next = next >= 30'000 ? 20'000 : next + 1;
     if (Bindable(next) != 0 && Bindable(next + kBusOffset) != 0) return next;

@@ -34,7 +34,7 @@ TlsRedis::TlsRedis() : tls_port_(FreePort()) {
       "tls-cert-file " + File("server.crt"),
       "tls-key-file " + File("server.key"),
       "tls-ca-cert-file " + File("ca.crt"),
-      "user peiling on >secret ~test* +@read +@write +@scripting +@connection +info +wait +config|get",
+      "user peiling on >secret ~test* +@read +@write +@scripting +@transaction +@connection +info +wait +config|get",
   });
 }
 

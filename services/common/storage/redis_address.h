@@ -19,8 +19,8 @@
 //   fsync=always|any  always (default): refuse servers that do not have "appendonly yes" and "appendfsync always"; any: take what is there
 //
 // What the servers must have: Redis 7, maxmemory-policy noeviction. An ACL user needs
-// "~NAME:* +@read +@write +@scripting +@connection +info +wait +config|get +cluster|slots", where NAME is the owner's ("intake"); without
-// config|get only fsync=any works. All replicas should be configured like the primary: any of them may become it.
+// "~NAME:* +@read +@write +@scripting +@transaction +@connection +info +wait +config|get +cluster|slots", where NAME is the owner's
+// ("intake"); without config|get only fsync=any works. All replicas should be configured like the primary: any of them may become it.
 #pragma once
 
 #include <chrono>

@@ -19,7 +19,7 @@ struct Meaning {
 
 // The errors of Redis that mean something to us, by how they begin. All but the last few say that nothing was executed.
 constexpr Meaning kMeanings[] = {
-    {"NOSCRIPT", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kNoScript},
+    {"NOSCRIPT", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kSendWhole},
     {"READONLY", absl::StatusCode::kUnavailable, "STORAGE_READ_ONLY", Next::kTryAgain},
     {"LOADING", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kTryAgain},
     {"MASTERDOWN", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kTryAgain},

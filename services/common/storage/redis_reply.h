@@ -44,8 +44,9 @@ struct RedisOutcome {
     kTryAgain,
     // Was not executed; is to be tried at `redirect`.
     kRedirected,
-    // Was not executed: the server does not know the script.
-    kNoScript,
+    // Was not executed: the server does not know the script's digest, or another write of a transaction was refused. Is to be sent again,
+    // with the whole script and by itself.
+    kSendWhole,
   };
   // OK: `reply` is there and no error.
   absl::Status status;

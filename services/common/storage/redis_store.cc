@@ -246,7 +246,7 @@ RedisOutcome RedisStore::ReadScript(int slot, const RedisScript& script, const s
       if (asking) commands.push_back({"ASKING"});
       commands.push_back(form);
       RedisOutcome outcome = std::move(node.pool.Read(commands).back());
-      if (outcome.next != Next::kNoScript) return outcome;
+      if (outcome.next != Next::kSendWhole) return outcome;
     }
     return RedisOutcome::Failed(status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "Redis forgets scripts"),
                                 Next::kFinal);

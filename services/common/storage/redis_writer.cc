@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "services/common/status/errors.h"
+#include "services/common/storage/redis_keys.h"
 
 namespace peiling::storage {
 namespace {
@@ -124,17 +125,17 @@ void RedisWriter::Execute(Group& group) {
   }
   items.insert(items.end(), group.items.begin(), group.items.end());
 
-  absl::Status status = Send(items, false);
-  std::vector<Item*> unknown;
+  absl::Status status = Send(items, true);
+  std::vector<Item*> again;
   for (Item* item : items) {
-    if (item->outcome.next == RedisOutcome::Next::kNoScript) unknown.push_back(item);
+    if (item->outcome.next == RedisOutcome::Next::kSendWhole) again.push_back(item);
   }
-  if (!unknown.empty()) status = Send(unknown, true);
+  if (!again.empty()) status = Send(again, false);
   std::lock_guard guard(mutex_);
   last_status_ = status;
 }
 
-absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool whole) {
+absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool together) {
   const auto fail = [&items](absl::Status status, RedisOutcome::Next next) {
     for (Item* item : items) item->outcome = RedisOutcome::Failed(status, next);
     return status;
@@ -142,13 +143,8 @@ absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool whole) {
   if (absl::Status status = EnsureConnection(); !status.ok()) return fail(status, RedisOutcome::Next::kTryAgain);
   const RedisAddress& address = dialer_.address();
   const std::string replicas = std::to_string(address.wait), timeout = std::to_string(address.wait_timeout.count());
-  std::vector<size_t> positions;
-  size_t count = 0;
-  for (const Item* item : items) {
-    count += item->write->asking ? 1 : 0;
-    positions.push_back(count++);
-    AppendWrite(*item->write, whole);
-  }
+  const std::vector<Transaction> transactions = Transactions(items, together);
+  for (const Transaction& transaction : transactions) AppendTransaction(transaction, !together);
   if (address.wait > 0) connection_->Append({"WAIT", replicas, timeout});
   auto replies = connection_->Exchange(dialer_.Deadline() + address.wait_timeout);
   if (!replies.ok()) return fail(replies.status(), RedisOutcome::Next::kFinal);
@@ -160,15 +156,64 @@ absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool whole) {
                                 " replicas in time; whether it lasts is unknown, try again with the same request_id");
   }
   absl::Status all = replicated;
-  for (size_t i = 0; i < items.size(); ++i) {
-    RedisOutcome& outcome = items[i]->outcome;
-    outcome = RedisOutcome::Of(std::move((*replies)[positions[i]]));
+  auto next = replies->begin();
+  for (const Transaction& transaction : transactions) next = TakeReplies(transaction, next);
+  for (Item* item : items) {
+    RedisOutcome& outcome = item->outcome;
     if (outcome.next == RedisOutcome::Next::kTryAgain) all = outcome.status;
     if (outcome.status.ok()) outcome.status = replicated;
   }
   // Perhaps it is no primary any more: who connects anew looks.
   if (!all.ok()) connection_.reset();
   return all;
+}
+
+std::vector<RedisWriter::Transaction> RedisWriter::Transactions(const std::vector<Item*>& items, bool together) const {
+  const bool cluster = dialer_.address().kind == RedisAddress::Kind::kCluster;
+  std::vector<Transaction> transactions;
+  std::map<int, Transaction> by_slot;
+  for (Item* item : items) {
+    if (together && !item->write->asking) {
+      by_slot[cluster ? RedisSlot(item->write->keys.front()) : 0].push_back(item);
+    } else {
+      transactions.push_back({item});
+    }
+  }
+  for (auto& [slot, transaction] : by_slot) transactions.push_back(std::move(transaction));
+  return transactions;
+}
+
+void RedisWriter::AppendTransaction(const Transaction& transaction, bool whole) {
+  if (transaction.size() > 1) connection_->Append({"MULTI"});
+  for (const Item* item : transaction) AppendWrite(*item->write, whole);
+  if (transaction.size() > 1) connection_->Append({"EXEC"});
+}
+
+std::vector<RedisReply>::iterator RedisWriter::TakeReplies(const Transaction& transaction, std::vector<RedisReply>::iterator next) {
+  if (transaction.size() == 1) {
+    if (transaction.front()->write->asking) ++next;
+    transaction.front()->outcome = RedisOutcome::Of(std::move(*next));
+    return ++next;
+  }
+  // Where MULTI is refused, each was executed by itself.
+  const bool begun = !IsError(**next++);
+  const auto queued = next;
+  next += static_cast<ptrdiff_t>(transaction.size());
+  redisReply& executed = **next++;
+  for (size_t i = 0; i < transaction.size(); ++i) {
+    RedisReply& answer = queued[static_cast<ptrdiff_t>(i)];
+    if (begun && Size(executed) == transaction.size()) {
+      transaction[i]->outcome = RedisOutcome::Of(RedisReply(std::exchange(executed.element[i], nullptr)));
+    } else if (!begun || IsError(*answer)) {
+      transaction[i]->outcome = RedisOutcome::Of(std::move(answer));
+    } else {
+      // One of the others was refused, and so none was executed.
+      transaction[i]->outcome = RedisOutcome::Failed(
+          RedisError(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", endpoint_.ToString(), "a transaction was refused"),
+          RedisOutcome::Next::kSendWhole);
+    }
+  }
+  return next;
 }
 
 absl::Status RedisWriter::EnsureConnection() {

@@ -62,8 +62,16 @@ class RedisWriter {
   // Nothing when it is time to end.
   std::shared_ptr<Group> NextGroup(std::chrono::microseconds linger);
   void Execute(Group& group);
-  // Sends writes, with the scripts' digests or whole, and a WAIT. Fills in their outcomes and gives what became of them as a whole.
-  absl::Status Send(const std::vector<Item*>& items, bool whole);
+  // Sends writes and a WAIT: together, as transactions of digests, or whole and each by itself. Fills in their outcomes and gives what
+  // became of them as a whole.
+  absl::Status Send(const std::vector<Item*>& items, bool together);
+  // Writes that go out as one transaction. Redis syncs its file after every reading from a socket (16 KiB) in which something was executed;
+  // those of a transaction are executed at its end.
+  using Transaction = std::vector<Item*>;
+  std::vector<Transaction> Transactions(const std::vector<Item*>& items, bool together) const;
+  void AppendTransaction(const Transaction& transaction, bool whole);
+  // Takes the outcomes of a transaction from its replies, and gives the reply after them.
+  std::vector<RedisReply>::iterator TakeReplies(const Transaction& transaction, std::vector<RedisReply>::iterator next);
   absl::Status EnsureConnection();
   void AppendWrite(const RedisWrite& write, bool whole);
 

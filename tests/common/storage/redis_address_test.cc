@@ -16,7 +16,6 @@
 namespace peiling::storage {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using Kind = RedisAddress::Kind;
 

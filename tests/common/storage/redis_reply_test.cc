@@ -37,7 +37,7 @@ TEST(RedisReply, ErrorsMeanWhatIsToBeDone) {
       {"CLUSTERDOWN The cluster is down", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kTryAgain},
       {"TRYAGAIN Multiple keys request during rehashing of slot", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kTryAgain},
       {"BUSY Redis is busy running a script.", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kTryAgain},
-      {"NOSCRIPT No matching script.", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kNoScript},
+      {"NOSCRIPT No matching script.", absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", Next::kSendWhole},
       {"NOREPLICAS Not enough good replicas to write.", absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", Next::kFinal},
       {"OOM command not allowed when used memory > 'maxmemory'.", absl::StatusCode::kResourceExhausted, "STORAGE_FULL", Next::kFinal},
       {"MISCONF Errors writing to the AOF file: No space left on device", absl::StatusCode::kResourceExhausted, "STORAGE_FULL",
