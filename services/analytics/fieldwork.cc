@@ -13,8 +13,8 @@ namespace sv = survey::v1;
 namespace {
 
 // Of a saved response: tags, lengths and numbers, at most.
-constexpr size_t kLongestVarint = 10;
-constexpr size_t kResponseOverhead = 64;
+constexpr size_t kLongestVarint = 5;
+constexpr size_t kResponseOverhead = 32;
 
 // Whether its municipality has something to count, be it this response or a better one.
 bool Counts(dv::Disposition disposition) {
