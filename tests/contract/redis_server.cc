@@ -60,7 +60,7 @@ int FreePort() {
   }
 }
 
-RedisServer::RedisServer(std::vector<std::string> lines, bool sentinel) : port_(FreePort()), sentinel_(sentinel) {
+RedisServer::RedisServer(const std::vector<std::string>& lines, bool sentinel) : port_(FreePort()), sentinel_(sentinel) {
   std::ofstream config(folder_.path() / "redis.conf");
   config << "bind 127.0.0.1\nport " << port_ << "\ndir " << folder_.path().string() << "\nlogfile redis.log\n";
   if (!sentinel) config << "save \"\"\nappendonly yes\nappendfsync always\nrepl-diskless-sync-delay 0\n";

@@ -18,7 +18,7 @@ class RedisServer {
  public:
   // `lines` of its configuration come after, and so override, what makes writes durable. They may name files of its folder, which it
   // runs in. With `sentinel` they are a Sentinel's.
-  explicit RedisServer(std::vector<std::string> lines = {}, bool sentinel = false);
+  explicit RedisServer(const std::vector<std::string>& lines = {}, bool sentinel = false);
   ~RedisServer();
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;
