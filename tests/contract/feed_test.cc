@@ -67,7 +67,8 @@ class ServeTest : public ::testing::Test {
     return Serve(*store_, kWave, after,
                  {.event = [&](const storage::FeedEvent& event) { return add(std::to_string(event.sequence) + " " + event.value); },
                   .caught_up = [&](uint64_t sequence) { return add("caught up " + std::to_string(sequence)); },
-                  .cancelled = [this] { return cancelled_.load(); }});
+                  .cancelled = [this] { return cancelled_.load(); },
+                  .reaches = [this](uint64_t sequence) { reached_.push_back(sequence); }});
   }
 
   size_t lines() {
@@ -78,6 +79,7 @@ class ServeTest : public ::testing::Test {
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "test");
   std::mutex mutex_;
   std::vector<std::string> lines_;
+  std::vector<uint64_t> reached_;
   std::atomic<bool> cancelled_ = false;
 };
 
@@ -107,6 +109,19 @@ TEST_F(ServeTest, ASequenceThatIsNotThereYetIsRefused) {
   EXPECT_EQ(status.code(), absl::StatusCode::kOutOfRange);
   EXPECT_EQ(status::Reason(status), "SEQUENCE_IN_FUTURE");
   EXPECT_THAT(lines_, IsEmpty());
+}
+
+TEST_F(ServeTest, HowFarTheFeedReachesIsToldBeforeItIsSentAndAsItGrows) {
+  Append(*store_, 200);
+  ServeUntil(0, 1).IgnoreError();
+  ASSERT_FALSE(reached_.empty());
+  EXPECT_EQ(reached_.front(), 200u);
+  lines_.clear();
+  auto served = std::async(std::launch::async, [this] { return ServeUntil(200, 2); });
+  ASSERT_TRUE(Eventually([this] { return lines() == 1; }));
+  Append(*store_, 1);
+  served.get().IgnoreError();
+  EXPECT_EQ(reached_.back(), 201u);
 }
 
 TEST_F(ServeTest, ALongFeedComesWholeAndInOrder) {

@@ -18,6 +18,7 @@ absl::Status SendSome(storage::Store& store, const std::string& partition, const
   if (events->empty() || events->front().sequence != sent + 1) {
     return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "event " + std::to_string(sent + 1) + " of a feed is missing");
   }
+  sink.reaches(events->back().sequence);
   for (const storage::FeedEvent& event : *events) {
     if (sink.cancelled() || !sink.event(event)) return Gone();
     sent = event.sequence;
@@ -34,6 +35,7 @@ absl::Status Serve(storage::Store& store, const std::string& partition, uint64_t
     return status::Error(absl::StatusCode::kOutOfRange, "SEQUENCE_IN_FUTURE",
                          "after_sequence is " + std::to_string(after_sequence) + ", the feed ends at " + std::to_string(*last));
   }
+  sink.reaches(*last);
   uint64_t sent = after_sequence;
   bool caught_up = false;
   while (true) {

@@ -17,6 +17,8 @@ struct Sink {
   std::function<bool(uint64_t sequence)> caught_up;
   // Asked between events and while waiting, at least every second.
   std::function<bool()> cancelled;
+  // Told how far the feed reaches at least, at the beginning and as events are read.
+  std::function<void(uint64_t sequence)> reaches = [](uint64_t) {};
 };
 
 // Runs until the client is gone (CANCELLED/CLIENT_GONE), the store is interrupted (UNAVAILABLE/SHUTTING_DOWN) or fails. A sink that blocks
