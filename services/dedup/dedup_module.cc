@@ -100,7 +100,7 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--replica", options.replica,
                  "Name of this replica among those that share the store; default: host name and a random part")
       ->envname("PEILING_REPLICA");
-  app.add_option("--max-waiting-calls", options.max_waiting_calls, "Watches and waiting calls at once; one more is refused")
+  app.add_option("--max-waiting-calls", options.max_waiting_calls, "Calls that may wait for a position at once; each holds a thread")
       ->envname("PEILING_DEDUP_MAX_WAITING_CALLS")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -17,7 +17,7 @@ struct Options {
   // Name of this replica among those that share the store; the same again after a restart spares the others a wait. Empty: the host's name
   // and a random part.
   std::string replica;
-  // Watches and waiting calls at once; each holds a thread.
+  // Calls that wait for a position at once; each holds a thread.
   int max_waiting_calls = 64;
 };
 

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/feed/feed_metrics.h"
-#include "services/common/feed/serve.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/validate.h"
@@ -91,21 +90,28 @@ grpc::Status DedupService::GetCleaningReport(grpc::ServerContext* context, const
   return Reply(WaitAndReport(*context, *request), response);
 }
 
-grpc::Status DedupService::WatchRecords(grpc::ServerContext* context, const v1::WatchRecordsRequest* request,
-                                        grpc::ServerWriter<v1::WatchRecordsResponse>* writer) {
-  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
-  return status::ToGrpc(WithinBounds([&] { return Watch(*context, *request, *writer); }));
+grpc::ServerWriteReactor<v1::WatchRecordsResponse>* DedupService::WatchRecords(grpc::CallbackServerContext*,
+                                                                               const v1::WatchRecordsRequest* request) {
+  return watches_.Start<v1::WatchRecordsResponse>([this, request = *request](auto& stream) { return Watch(request, stream); });
 }
 
 absl::StatusOr<v1::GetCleaningReportResponse> DedupService::WaitAndReport(const grpc::ServerContext& context,
                                                                           const v1::GetCleaningReportRequest& request) {
   if (request.has_wait_for()) {
-    absl::Status waited = WithinBounds([&] { return Wait(context, request); });
-    if (!waited.ok()) return waited;
+    if (absl::Status waited = WaitWithinBounds(context, request); !waited.ok()) return waited;
   }
   auto view = View(request.parent());
   if (!view.ok()) return view.status();
   return view->GetCleaningReport();
+}
+
+absl::Status DedupService::WaitWithinBounds(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request) {
+  absl::Status waited = ++waiting_calls_ <= max_waiting_calls_
+                            ? Wait(context, request)
+                            : status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WAITING_CALLS",
+                                            absl::StrCat("no more than ", max_waiting_calls_, " calls may wait at once"));
+  --waiting_calls_;
+  return waited;
 }
 
 absl::Status DedupService::Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request) {
@@ -125,36 +131,17 @@ absl::Status DedupService::Wait(const grpc::ServerContext& context, const v1::Ge
   return view.ok() ? view->WaitFor(request.wait_for(), deadline, go_on) : view.status();
 }
 
-absl::Status DedupService::Watch(const grpc::ServerContext& context, const v1::WatchRecordsRequest& request,
-                                 grpc::ServerWriter<v1::WatchRecordsResponse>& writer) {
+absl::Status DedupService::Watch(const v1::WatchRecordsRequest& request, feed::WatchStream<v1::WatchRecordsResponse>& stream) {
+  if (absl::Status checked = validate::Check(request); !checked.ok()) return checked;
   if (auto view = View(request.parent()); !view.ok()) return view.status();
-  v1::WatchRecordsResponse message;
-  bool readable = true;
-  const feed::Sink sink{.event =
-                            [&](const storage::FeedEvent& event) {
-                              readable = message.mutable_change()->ParseFromString(event.value);
-                              message.mutable_change()->set_sequence(event.sequence);
-                              return readable && writer.Write(message);
-                            },
-                        .caught_up =
-                            [&](uint64_t sequence) {
-                              feed::RecordEnd(feed::kRecords, request.parent(), 0, sequence);
-                              message.mutable_caught_up()->set_sequence(sequence);
-                              return writer.Write(message);
-                            },
-                        .cancelled = [&] { return context.IsCancelled(); }};
-  absl::Status served = feed::Serve(store_, request.parent(), request.after_sequence(), sink);
-  if (!readable) return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the record feed cannot be read");
-  return served;
-}
-
-absl::Status DedupService::WithinBounds(const std::function<absl::Status()>& call) {
-  absl::Status result = ++waiting_calls_ <= max_waiting_calls_
-                            ? call()
-                            : status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WAITING_CALLS",
-                                            absl::StrCat("no more than ", max_waiting_calls_, " watches and waits at once"));
-  --waiting_calls_;
-  return result;
+  return feed::ServeTo<v1::WatchRecordsResponse>(
+      stream, store_, request.parent(), request.after_sequence(),
+      [](const storage::FeedEvent& event, v1::WatchRecordsResponse& message) {
+        const bool readable = message.mutable_change()->ParseFromString(event.value);
+        message.mutable_change()->set_sequence(event.sequence);
+        return readable;
+      },
+      [&request](uint64_t sequence) { feed::RecordEnd(feed::kRecords, request.parent(), 0, sequence); });
 }
 
 }  // namespace peiling::dedup

@@ -3,20 +3,24 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "services/common/feed/watches.h"
 #include "services/common/storage/store.h"
 #include "services/dedup/wave_view.h"
 #include "services/dedup/waves.h"
 
 namespace peiling::dedup {
 
-class DedupService final : public v1::DedupService::Service {
+// Watches have threads of their own, so they are callbacks; the others hold one of gRPC's threads each.
+class DedupService final : public v1::DedupService::WithCallbackMethod_WatchRecords<v1::DedupService::Service> {
  public:
-  // Both must outlive it. At most `max_waiting_calls` watches and calls that wait for a position at once; one more gets
+  // Watches at a time.
+  static constexpr int kMaxWatchers = 1024;
+
+  // Both must outlive it. At most `max_waiting_calls` calls wait for a position at once; one more gets
   // RESOURCE_EXHAUSTED/TOO_MANY_WAITING_CALLS.
   DedupService(storage::Store& store, Waves& waves, int max_waiting_calls)
       : store_(store), waves_(waves), max_waiting_calls_(max_waiting_calls) {}
@@ -37,8 +41,8 @@ class DedupService final : public v1::DedupService::Service {
   grpc::Status ListRecords(grpc::ServerContext* context, const v1::ListRecordsRequest* request, v1::ListRecordsResponse* response) override;
   grpc::Status GetCleaningReport(grpc::ServerContext* context, const v1::GetCleaningReportRequest* request,
                                  v1::GetCleaningReportResponse* response) override;
-  grpc::Status WatchRecords(grpc::ServerContext* context, const v1::WatchRecordsRequest* request,
-                            grpc::ServerWriter<v1::WatchRecordsResponse>* writer) override;
+  grpc::ServerWriteReactor<v1::WatchRecordsResponse>* WatchRecords(grpc::CallbackServerContext* context,
+                                                                   const v1::WatchRecordsRequest* request) override;
 
  private:
   // WAVE_NOT_FOUND when there is none.
@@ -50,17 +54,17 @@ class DedupService final : public v1::DedupService::Service {
   grpc::Status List(const Request& request, Response* response, Read read);
   absl::StatusOr<v1::GetCleaningReportResponse> WaitAndReport(const grpc::ServerContext& context,
                                                               const v1::GetCleaningReportRequest& request);
+  // Waits for the report to be as far as is asked, when there is room for one more that waits.
+  absl::Status WaitWithinBounds(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request);
   absl::Status Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request);
-  absl::Status Watch(const grpc::ServerContext& context, const v1::WatchRecordsRequest& request,
-                     grpc::ServerWriter<v1::WatchRecordsResponse>& writer);
-  // Runs a call that waits, when there is room for one more.
-  absl::Status WithinBounds(const std::function<absl::Status()>& call);
+  absl::Status Watch(const v1::WatchRecordsRequest& request, feed::WatchStream<v1::WatchRecordsResponse>& stream);
 
   storage::Store& store_;
   Waves& waves_;
   const int max_waiting_calls_;
   std::atomic<int> waiting_calls_ = 0;
   std::atomic<bool> stopping_ = false;
+  feed::Watches watches_{kMaxWatchers};
 };
 
 }  // namespace peiling::dedup

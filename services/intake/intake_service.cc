@@ -6,7 +6,6 @@
 #include "grpcpp/support/message_allocator.h"
 #include "services/common/deadline/deadline.h"
 #include "services/common/feed/feed_metrics.h"
-#include "services/common/feed/serve.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -190,36 +189,17 @@ grpc::Status IntakeService::WithdrawResponse(ServerContext*, const v1::WithdrawR
   return Reply(responses_.Withdraw(*request, *partitions), response);
 }
 
-template <typename Message>
-absl::Status IntakeService::Watch(const std::string& partition, uint64_t after_sequence, feed::WatchStream<Message>& stream,
-                                  const std::function<bool(const storage::FeedEvent&, Message&)>& fill) {
-  bool readable = true;
-  const feed::Sink sink{.event =
-                            [&](const storage::FeedEvent& event) {
-                              Message message;
-                              readable = fill(event, message);
-                              return readable && stream.Write(std::move(message));
-                            },
-                        .caught_up =
-                            [&](uint64_t sequence) {
-                              Message message;
-                              message.mutable_caught_up()->set_sequence(sequence);
-                              return stream.Write(std::move(message));
-                            },
-                        .cancelled = [&] { return stream.cancelled(); }};
-  const absl::Status status = feed::Serve(store_, partition, after_sequence, sink);
-  return readable ? status : status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
-}
-
 grpc::ServerWriteReactor<v1::WatchWavesResponse>* IntakeService::WatchWaves(grpc::CallbackServerContext*,
                                                                             const v1::WatchWavesRequest* request) {
   return watches_.Start<v1::WatchWavesResponse>([this, after = request->after_sequence()](auto& stream) {
-    return Watch<v1::WatchWavesResponse>(Catalog::kPartition, after, stream,
-                                         [](const storage::FeedEvent& event, v1::WatchWavesResponse& message) {
-                                           const bool readable = message.mutable_wave()->ParseFromString(event.value);
-                                           message.mutable_wave()->set_sequence(event.sequence);
-                                           return readable;
-                                         });
+    return feed::ServeTo<v1::WatchWavesResponse>(
+        stream, store_, Catalog::kPartition, after,
+        [](const storage::FeedEvent& event, v1::WatchWavesResponse& message) {
+          const bool readable = message.mutable_wave()->ParseFromString(event.value);
+          message.mutable_wave()->set_sequence(event.sequence);
+          return readable;
+        },
+        [](uint64_t) {});
   });
 }
 
@@ -234,14 +214,15 @@ absl::Status IntakeService::WatchPartition(const v1::WatchSubmissionsRequest& re
   const absl::StatusOr<int> partitions = catalog_.Partitions(request.parent());
   if (!partitions.ok()) return partitions.status();
   if (absl::Status valid = ValidatePartition(request, *partitions); !valid.ok()) return valid;
-  return Watch<v1::WatchSubmissionsResponse>(names::PartitionName(request.parent(), request.partition()), request.after_sequence(), stream,
-                                             [&request](const storage::FeedEvent& event, v1::WatchSubmissionsResponse& message) {
-                                               feed::RecordEnd(feed::kSubmissions, request.parent(), request.partition(), event.sequence);
-                                               const bool readable = message.mutable_submission()->ParseFromString(event.value);
-                                               message.mutable_submission()->set_sequence(event.sequence);
-                                               message.mutable_submission()->mutable_response()->set_sequence(event.sequence);
-                                               return readable;
-                                             });
+  return feed::ServeTo<v1::WatchSubmissionsResponse>(
+      stream, store_, names::PartitionName(request.parent(), request.partition()), request.after_sequence(),
+      [](const storage::FeedEvent& event, v1::WatchSubmissionsResponse& message) {
+        const bool readable = message.mutable_submission()->ParseFromString(event.value);
+        message.mutable_submission()->set_sequence(event.sequence);
+        message.mutable_submission()->mutable_response()->set_sequence(event.sequence);
+        return readable;
+      },
+      [&request](uint64_t sequence) { feed::RecordEnd(feed::kSubmissions, request.parent(), request.partition(), sequence); });
 }
 
 }  // namespace peiling::intake

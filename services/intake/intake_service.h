@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -54,10 +53,6 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
                                                                            const v1::WatchSubmissionsRequest* request) override;
 
  private:
-  // Serves one of the store's feeds as a watch; `fill` reads an event into a message of the stream.
-  template <typename Message>
-  absl::Status Watch(const std::string& partition, uint64_t after_sequence, feed::WatchStream<Message>& stream,
-                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill);
   absl::Status WatchPartition(const v1::WatchSubmissionsRequest& request, feed::WatchStream<v1::WatchSubmissionsResponse>& stream);
 
   storage::Store& store_;

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <future>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +22,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
+using testing::UnorderedElementsAre;
 
 intake::v1::Wave TestWave() { return TestSource().wave; }
 
@@ -211,23 +215,36 @@ TEST_F(DedupServiceTest, WatchReplaysThenFollows) {
   EXPECT_EQ(status::Reason(status::FromGrpc(reader->Finish())), "SEQUENCE_IN_FUTURE");
 }
 
-TEST_F(DedupServiceTest, WatchesAreBounded) {
+TEST_F(DedupServiceTest, WatchesHoldNeitherThreadsNorPlacesOfOtherCalls) {
   StartDedup(1);
   intake_.Submit({.id = "1"});
   ASSERT_TRUE(Report(1).ok());
   v1::WatchRecordsRequest request;
   request.set_parent(kWave);
-  auto context = Context();
-  auto reader = stub_->WatchRecords(context.get(), request);
-  v1::WatchRecordsResponse message;
-  ASSERT_TRUE(reader->Read(&message));
-  auto second_context = Context();
-  auto second = stub_->WatchRecords(second_context.get(), request);
-  EXPECT_FALSE(second->Read(&message));
-  EXPECT_EQ(status::Reason(status::FromGrpc(second->Finish())), "TOO_MANY_WAITING_CALLS");
-  context->TryCancel();
-  reader->Finish();
-  EXPECT_TRUE(Eventually([&] { return Report(1).ok(); })) << "the place is free again";
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::WatchRecordsResponse>>> watches;
+  for (int i = 0; i <= server::Options().max_threads; ++i) {
+    contexts.push_back(Context(60));
+    watches.push_back(stub_->WatchRecords(contexts.back().get(), request));
+    v1::WatchRecordsResponse message;
+    ASSERT_TRUE(watches.back()->Read(&message));
+  }
+  EXPECT_TRUE(Report(1).ok());
+  for (const auto& context : contexts) context->TryCancel();
+  for (const auto& watch : watches) watch->Finish();
+}
+
+TEST_F(DedupServiceTest, WaitsAreBounded) {
+  StartDedup(1);
+  intake_.Submit({.id = "1"});
+  ASSERT_TRUE(Report(1).ok());
+  const auto wait = [this] { return status::Reason(Report(2).status()); };
+  std::array waits{std::async(std::launch::async, wait), std::async(std::launch::async, wait)};
+  const auto ended = [](const auto& waiting) { return waiting.wait_for(std::chrono::seconds(0)) == std::future_status::ready; };
+  ASSERT_TRUE(Eventually([&] { return std::any_of(waits.begin(), waits.end(), ended); }));
+  intake_.Submit({.id = "2", .municipality = "GM0002"});
+  EXPECT_THAT((std::vector{waits[0].get(), waits[1].get()}), UnorderedElementsAre("", "TOO_MANY_WAITING_CALLS"));
+  EXPECT_TRUE(Report(2).ok()) << "the place is free again";
 }
 
 TEST_F(DedupServiceTest, StopEndsWatchesAndWaits) {

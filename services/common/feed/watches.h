@@ -3,15 +3,19 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "grpcpp/support/server_callback.h"
+#include "services/common/feed/serve.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/store.h"
 
 namespace peiling::feed {
 
@@ -71,6 +75,12 @@ class Watches {
   std::condition_variable ended_;
   int running_ = 0;
 };
+
+// Serves a feed of `store` as a watch (see Serve). `fill` reads an event into a message of the stream; false when it cannot, which ends the
+// watch as DATA_LOSS/STORAGE_CORRUPT. `reaches` as in Sink.
+template <typename Message>
+absl::Status ServeTo(WatchStream<Message>& stream, storage::Store& store, const std::string& partition, uint64_t after_sequence,
+                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill, std::function<void(uint64_t sequence)> reaches);
 
 template <typename Message>
 bool WatchStream<Message>::Write(Message message) {
@@ -132,6 +142,28 @@ grpc::ServerWriteReactor<Message>* Watches::Start(std::function<absl::Status(Wat
   const absl::Status running = Run([stream, serve = std::move(serve)] { stream->End(serve(*stream)); });
   if (!running.ok()) stream->End(running);
   return stream;
+}
+
+template <typename Message>
+absl::Status ServeTo(WatchStream<Message>& stream, storage::Store& store, const std::string& partition, uint64_t after_sequence,
+                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill, std::function<void(uint64_t sequence)> reaches) {
+  bool readable = true;
+  const Sink sink{.event =
+                      [&](const storage::FeedEvent& event) {
+                        Message message;
+                        readable = fill(event, message);
+                        return readable && stream.Write(std::move(message));
+                      },
+                  .caught_up =
+                      [&](uint64_t sequence) {
+                        Message message;
+                        message.mutable_caught_up()->set_sequence(sequence);
+                        return stream.Write(std::move(message));
+                      },
+                  .cancelled = [&] { return stream.cancelled(); },
+                  .reaches = std::move(reaches)};
+  const absl::Status status = Serve(store, partition, after_sequence, sink);
+  return readable ? status : status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
 }
 
 }  // namespace peiling::feed
