@@ -4,7 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "tests/intake/forwarding_store.h"
+#include "tests/common/storage/forwarding_store.h"
 #include "tests/intake/poll.h"
 
 namespace peiling::intake {
@@ -22,7 +22,7 @@ figures:
 )";
 
 // A store in which something happens just before the next commit.
-class BusyStore final : public ForwardingStore {
+class BusyStore final : public storage::ForwardingStore {
  public:
   BusyStore(storage::Store& store, std::function<void()> before_commit)
       : ForwardingStore(store), before_commit_(std::move(before_commit)) {}

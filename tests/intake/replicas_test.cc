@@ -8,8 +8,8 @@
 #include "services/common/feed/position.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
+#include "tests/common/storage/forwarding_store.h"
 #include "tests/contract/redis_servers.h"
-#include "tests/intake/forwarding_store.h"
 #include "tests/intake/poll.h"
 
 namespace peiling::intake {
@@ -232,9 +232,9 @@ TEST_P(ReplicasTest, BothMakeTheSameRespondentKeys) {
 }
 
 // A store that has lost its replicas: what it shows may be lost, and nothing can be written.
-class UnsafeStore final : public ForwardingStore {
+class UnsafeStore final : public storage::ForwardingStore {
  public:
-  using ForwardingStore::ForwardingStore;
+  using storage::ForwardingStore::ForwardingStore;
   absl::Status Confirm(const std::string& partition) override {
     if (!unsafe) return ForwardingStore::Confirm(partition);
     return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "no replica has it");
@@ -310,9 +310,9 @@ TEST_F(ConfirmTest, NoResponseIsWithdrawnAlreadyThatMayBeBack) {
 }
 
 // A store that shows documents before their events, as one does whose commits are seen before they are safe.
-class EarlyStore final : public ForwardingStore {
+class EarlyStore final : public storage::ForwardingStore {
  public:
-  using ForwardingStore::ForwardingStore;
+  using storage::ForwardingStore::ForwardingStore;
   absl::StatusOr<std::vector<storage::FeedEvent>> ReadFeed(const std::string& partition, uint64_t after, size_t limit) override {
     auto events = ForwardingStore::ReadFeed(partition, after, limit);
     if (events.ok()) std::erase_if(*events, [this](const storage::FeedEvent& event) { return event.sequence > durable; });
