@@ -81,7 +81,7 @@ Analytics::Analytics(std::shared_ptr<LiveWaves> waves, std::shared_ptr<Lineages>
 absl::StatusOr<std::shared_ptr<LiveWave>> Analytics::Await(const std::string& name, const sv::FeedPosition& position,
                                                            const Caller& caller) {
   if (waves_->IsCounted(name, position)) return waves_->Get(name);
-  const WaitingPlaces::Place place(places_);
+  const server::Places::Place place(places_);
   if (!place.granted()) return TooManyWaiting();
   return waves_->Await(name, position, caller);
 }
@@ -134,7 +134,7 @@ absl::StatusOr<v1::GetProgressResponse> Analytics::GetProgress(const v1::GetProg
 }
 
 absl::Status Analytics::WatchProgress(const v1::WatchProgressRequest& request, const Caller& caller, const SendProgress& send) {
-  const WaitingPlaces::Place place(places_);
+  const server::Places::Place place(places_);
   if (!place.granted()) return TooManyWaiting();
   while (true) {
     // Looked up again each time: a wave whose frame changes is built anew.

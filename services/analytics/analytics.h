@@ -13,7 +13,7 @@
 #include "services/analytics/lineages.h"
 #include "services/analytics/live_waves.h"
 #include "services/analytics/selection.h"
-#include "services/analytics/waiting_places.h"
+#include "services/common/server/places.h"
 
 namespace peiling::analytics {
 
@@ -47,7 +47,7 @@ class Analytics {
 
   const std::shared_ptr<LiveWaves> waves_;
   const std::shared_ptr<Lineages> lineages_;
-  WaitingPlaces places_;
+  server::Places places_;
 };
 
 }  // namespace peiling::analytics

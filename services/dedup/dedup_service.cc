@@ -4,7 +4,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "services/common/feed/feed_metrics.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -98,23 +97,18 @@ grpc::ServerWriteReactor<v1::WatchRecordsResponse>* DedupService::WatchRecords(g
 absl::StatusOr<v1::GetCleaningReportResponse> DedupService::WaitAndReport(const grpc::ServerContext& context,
                                                                           const v1::GetCleaningReportRequest& request) {
   if (request.has_wait_for()) {
-    if (absl::Status waited = WaitWithinBounds(context, request); !waited.ok()) return waited;
+    if (absl::Status waited = Wait(context, request); !waited.ok()) return waited;
   }
   auto view = View(request.parent());
   if (!view.ok()) return view.status();
   return view->GetCleaningReport();
 }
 
-absl::Status DedupService::WaitWithinBounds(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request) {
-  absl::Status waited = ++waiting_calls_ <= max_waiting_calls_
-                            ? Wait(context, request)
-                            : status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WAITING_CALLS",
-                                            absl::StrCat("no more than ", max_waiting_calls_, " calls may wait at once"));
-  --waiting_calls_;
-  return waited;
-}
-
 absl::Status DedupService::Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request) {
+  const server::Places::Place place(places_);
+  if (!place.granted()) {
+    return status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_WAITING_CALLS", "too many callers wait; try again later");
+  }
   const auto deadline = std::min(context.deadline(), std::chrono::system_clock::now() + kMaxWait);
   const auto go_on = [&]() -> absl::Status {
     if (stopping_) return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "dedup is shutting down");

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
 #include "services/common/feed/watches.h"
+#include "services/common/server/places.h"
 #include "services/common/storage/store.h"
 #include "services/dedup/wave_view.h"
 #include "services/dedup/waves.h"
@@ -22,8 +23,7 @@ class DedupService final : public v1::DedupService::WithCallbackMethod_WatchReco
 
   // Both must outlive it. At most `max_waiting_calls` calls wait for a position at once; one more gets
   // RESOURCE_EXHAUSTED/TOO_MANY_WAITING_CALLS.
-  DedupService(storage::Store& store, Waves& waves, int max_waiting_calls)
-      : store_(store), waves_(waves), max_waiting_calls_(max_waiting_calls) {}
+  DedupService(storage::Store& store, Waves& waves, int max_waiting_calls) : store_(store), waves_(waves), places_(max_waiting_calls) {}
 
   // Ends calls that wait; watches end with the store's Interrupt.
   void Stop() { stopping_ = true; }
@@ -54,15 +54,12 @@ class DedupService final : public v1::DedupService::WithCallbackMethod_WatchReco
   grpc::Status List(const Request& request, Response* response, Read read);
   absl::StatusOr<v1::GetCleaningReportResponse> WaitAndReport(const grpc::ServerContext& context,
                                                               const v1::GetCleaningReportRequest& request);
-  // Waits for the report to be as far as is asked, when there is room for one more that waits.
-  absl::Status WaitWithinBounds(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request);
   absl::Status Wait(const grpc::ServerContext& context, const v1::GetCleaningReportRequest& request);
   absl::Status Watch(const v1::WatchRecordsRequest& request, feed::WatchStream<v1::WatchRecordsResponse>& stream);
 
   storage::Store& store_;
   Waves& waves_;
-  const int max_waiting_calls_;
-  std::atomic<int> waiting_calls_ = 0;
+  server::Places places_;
   std::atomic<bool> stopping_ = false;
   feed::Watches watches_{kMaxWatchers};
 };

@@ -44,22 +44,6 @@ class ArenaAllocator final : public grpc::MessageAllocator<v1::SubmitResponseReq
   };
 };
 
-// One of a bounded number of places, held for the length of a call.
-class Place {
- public:
-  Place(std::atomic<int>& taken, int places) : taken_(taken), free_(taken.fetch_add(1) < places) {}
-  ~Place() { --taken_; }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-
-  // Whether there was room.
-  bool free() const { return free_; }
-
- private:
-  std::atomic<int>& taken_;
-  const bool free_;
-};
-
 // What a handler comes to: the answer of the domain, or why there is none.
 template <typename Response>
 grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
@@ -141,8 +125,8 @@ grpc::ServerUnaryReactor* IntakeService::SubmitResponse(grpc::CallbackServerCont
 
 grpc::Status IntakeService::ImportResponses(ServerContext* context,
                                             grpc::ServerReaderWriter<v1::ImportResponsesResponse, v1::ImportResponsesRequest>* stream) {
-  const Place place(imports_, kMaxImports);
-  if (!place.free()) {
+  const server::Places::Place place(imports_);
+  if (!place.granted()) {
     return status::ToGrpc(
         status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_IMPORTS", "too many imports are under way; try again later"));
   }

@@ -1,12 +1,12 @@
 // The gRPC handlers of intake: check the request, call the domain, map the status.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/common/feed/watches.h"
+#include "services/common/server/places.h"
 #include "services/common/storage/store.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_importer.h"
@@ -62,7 +62,7 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   ResponseImporter& importer_;
   // A submission and its answer are many small things that come and go together.
   const std::unique_ptr<grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse>> submissions_;
-  std::atomic<int> imports_ = 0;
+  server::Places imports_{kMaxImports};
   feed::Watches watches_{kMaxWatchers};
 };
 
