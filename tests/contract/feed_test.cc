@@ -17,6 +17,7 @@
 #include "services/common/feed/serve.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
+#include "tests/common/eventually.h"
 #include "tests/contract/place.h"
 
 namespace peiling::feed {
@@ -41,16 +42,6 @@ void Append(storage::Store& store, int count) {
     auto result = store.Commit({kWave, {}, {}, {"e" + std::to_string(*last + 1)}});
     ASSERT_TRUE(result.ok()) << result.status();
   }
-}
-
-// Waits until something holds; false after 20 seconds.
-bool Eventually(const std::function<bool()>& holds) {
-  const auto end = steady_clock::now() + std::chrono::seconds(20);
-  while (!holds()) {
-    if (steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return true;
 }
 
 // ---- Serve

@@ -13,6 +13,7 @@
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/dedup_module.h"
+#include "tests/common/eventually.h"
 #include "tests/dedup/fake_upstream.h"
 
 namespace peiling::dedup {
@@ -88,15 +89,6 @@ class DedupServiceTest : public testing::Test {
     *request.mutable_ruling() = ruling;
     request.set_request_id(request_id);
     return request;
-  }
-
-  template <typename Condition>
-  static bool Eventually(Condition condition) {
-    for (int i = 0; i < 500; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return false;
   }
 
   std::string directory_;

@@ -1,13 +1,12 @@
 // Replicas of dedup whole over one Redis: they find each other, share out a wave's partitions, and take over from each other.
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "absl/strings/str_cat.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/dedup_module.h"
+#include "tests/common/eventually.h"
 #include "tests/contract/redis_server.h"
 #include "tests/dedup/fake_upstream.h"
 
@@ -58,14 +57,6 @@ class DedupRedisTest : public testing::Test {
     return response.report();
   }
 
-  template <typename Condition>
-  static bool Eventually(Condition condition) {
-    for (int i = 0; i < 1000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return false;
-  }
   bool Ready(const std::string& name) { return replicas_[name]->module().ready(); }
 
   storage::RedisServer redis_;

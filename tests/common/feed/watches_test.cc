@@ -11,6 +11,7 @@
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
+#include "tests/common/eventually.h"
 
 namespace peiling::feed {
 namespace {
@@ -21,16 +22,6 @@ using intake::v1::WatchWavesResponse;
 using Stream = WatchStream<WatchWavesResponse>;
 
 constexpr int kMost = 3;
-
-// Waits until something holds; false after 20 seconds.
-bool Eventually(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
 
 // A service whose watches do what a test says.
 class Service final : public IntakeService::WithCallbackMethod_WatchWaves<IntakeService::Service> {

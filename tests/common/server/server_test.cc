@@ -27,6 +27,7 @@
 #include "services/common/server/metrics.h"
 #include "services/common/status/errors.h"
 #include "services/common/tracing/span.h"
+#include "tests/common/eventually.h"
 
 namespace peiling::server {
 namespace {
@@ -149,15 +150,6 @@ class ServerTest : public testing::Test {
     const grpc::Status status = Health::NewStub(channel_)->Check(&context, request, &response);
     if (!status.ok()) return absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
     return HealthCheckResponse::ServingStatus_Name(response.status());
-  }
-
-  template <typename Condition>
-  static bool Eventually(Condition condition) {
-    for (int i = 0; i < 5000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(milliseconds(1));
-    }
-    return false;
   }
 
   Options options_;
