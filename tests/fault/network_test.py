@@ -59,7 +59,7 @@ class NetworkFaults(unittest.TestCase):
             wait_until("another primary", lambda: redis.new_primary(old), timeout=60)
             self.wait_for_more(account)
             network.cut()
-            wait_until("the old primary follows", redis.whole, timeout=60)
+            redis.wait_whole()
             self.wait_for_more(account)
 
     def test_services_cut_off_from_their_store_are_passed_over(self):

@@ -189,7 +189,7 @@ class SentinelRedis:
 
     def fail_over(self):
         """Kills the primary (-9), waits until another is, brings the old one back as a replica. Seconds until there was a new one."""
-        wait_until("all follow the primary", self.whole, timeout=60)
+        self.wait_whole()
         old = self.primary()
         begun = time.monotonic()
         old.kill()
@@ -206,6 +206,25 @@ class SentinelRedis:
         """All follow the primary, and every Sentinel has noticed: a failover that begins before would wait for the last one to end."""
         primary = self.primary()
         return primary.attached_replicas() == len(self.servers) - 1 and all(self.settled(at, primary) for at, _ in self.sentinels)
+
+    def wait_whole(self, timeout=60):
+        try:
+            wait_until("all follow the primary", self.whole, timeout)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}: {self.state()}") from error
+
+    def state(self):
+        """Who is what, for whoever looks into a failure."""
+        servers = [(server.port, server.running(), server.role(), server.attached_replicas()) for server in self.servers]
+        seen = []
+        for at, _ in self.sentinels:
+            try:
+                master = pairs(command(at, "SENTINEL", "MASTER", self.NAME))
+                replicas = [pairs(replica) for replica in command(at, "SENTINEL", "REPLICAS", self.NAME)]
+                seen.append((master["port"], master["flags"], [(r["port"], r["flags"], r["master-port"]) for r in replicas]))
+            except RedisError as error:
+                seen.append(str(error))
+        return f"servers {servers}, Sentinels say {seen}"
 
     def settled(self, at, primary):
         try:
