@@ -110,6 +110,41 @@ TEST(RedisSentinel, AnOpenStoreWithoutReplicasCanBeRead) {
   EXPECT_EQ(status::Reason(Put(*store, "b")), "STORAGE_NOT_REPLICATED");
 }
 
+TEST(RedisSentinel, WhatWasReadBeforeAFailoverIsNeitherCommittedOnNorConfirmed) {
+  SentinelRedis redis;
+  const std::string address = redis.address() + "?wait-timeout-ms=200";
+  auto store = Opened(address);
+  ASSERT_NE(store, nullptr);
+  ASSERT_TRUE(Put(*store, "a", "first").ok());
+  RedisServer &first = redis.primary(), &second = redis.replica();
+  second.Kill();
+  EXPECT_EQ(status::Reason(Put(*store, "a", "lost")), "STORAGE_NOT_REPLICATED");
+  auto read = store->Get(kWave, "a");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)->value, "lost");
+  first.Kill();
+  second.Start();
+  redis.AwaitFailover();
+  first.Start();
+  redis.AwaitReplica();
+
+  // The version that was lost is now another's.
+  {
+    auto other = Opened(address);
+    ASSERT_NE(other, nullptr);
+    AwaitReason("", [&] { return Put(*other, "a", "other"); });
+    EXPECT_EQ((*other->Get(kWave, "a"))->version, (*read)->version);
+  }
+  const auto commit = [&](uint64_t version) { return store->Commit({kWave, {{"a", "mine", version}}, {}, {}}).status(); };
+  EXPECT_EQ(status::Reason(store->Confirm(kWave)), "STORAGE_UNAVAILABLE");
+  AwaitReason("CONCURRENT_CHANGE", [&] { return commit((*read)->version); });
+  read = store->Get(kWave, "a");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ((*read)->value, "other");
+  EXPECT_TRUE(store->Confirm(kWave).ok());
+  EXPECT_TRUE(commit((*read)->version).ok());
+}
+
 // Writers and a reader of the feed who go on whatever happens, in several processes' stores.
 class Traffic {
  public:

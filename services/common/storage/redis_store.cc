@@ -46,6 +46,25 @@ absl::Status Later(const absl::Status& status) {
   return status::Error(absl::StatusCode::kUnavailable, status::Reason(status), std::string(status.message()), status::Metadata(status));
 }
 
+// Which of several stores of a process it is, for what threads remember.
+uint64_t NextInstance() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
+// The generations of servers that a thread has read in: the first since it last committed on what it had read, and the last.
+struct ReadIn {
+  uint64_t first = 0, last = 0;
+};
+// Of this thread, by store (NextInstance).
+thread_local std::unordered_map<uint64_t, ReadIn> read_in;
+
+// Whether a commit relies on something read: a version that a failover may have taken back and given again.
+bool ReliesOnVersions(const Batch& batch) {
+  return std::any_of(batch.writes.begin(), batch.writes.end(), [](const Write& write) { return write.expected_version.value_or(0) > 0; }) ||
+         std::any_of(batch.expectations.begin(), batch.expectations.end(), [](const auto& expected) { return expected.second > 0; });
+}
+
 RedisCommand Command(const std::vector<std::string>& words) { return {words.begin(), words.end()}; }
 
 absl::StatusOr<std::optional<Document>> ToDocument(const std::string& partition, const std::string& key, const redisReply& reply) {
@@ -125,7 +144,10 @@ absl::StatusOr<std::unique_ptr<Store>> RedisStore::Open(const std::string& addre
 }
 
 RedisStore::RedisStore(RedisAddress address, std::string name)
-    : dialer_(std::move(address), "peiling-" + name), name_(std::move(name)), topology_(RedisTopology::Make(dialer_)) {}
+    : dialer_(std::move(address), "peiling-" + name),
+      name_(std::move(name)),
+      instance_(NextInstance()),
+      topology_(RedisTopology::Make(dialer_)) {}
 
 absl::Status RedisStore::Connect() {
   const auto end = steady_clock::now() + kOpening;
@@ -222,7 +244,23 @@ RedisOutcome RedisStore::Try(int slot, const std::function<RedisOutcome(Node&, b
   }
 }
 
+void RedisStore::NoteReading() {
+  const uint64_t generation = generation_;
+  read_in.try_emplace(instance_, ReadIn{generation, generation}).first->second.last = generation;
+}
+
+uint64_t RedisStore::TakeFirstRead() {
+  const auto read = read_in.extract(instance_);
+  return read ? read.mapped().first : generation_.load();
+}
+
+uint64_t RedisStore::LastRead() const {
+  const auto read = read_in.find(instance_);
+  return read != read_in.end() ? read->second.last : generation_.load();
+}
+
 RedisOutcome RedisStore::Read(int slot, const RedisCommand& command) {
+  NoteReading();
   return Try(slot, [&command](Node& node, bool asking) {
     std::vector<RedisCommand> commands;
     if (asking) commands.push_back({"ASKING"});
@@ -233,6 +271,7 @@ RedisOutcome RedisStore::Read(int slot, const RedisCommand& command) {
 
 RedisOutcome RedisStore::ReadScript(int slot, const RedisScript& script, const std::vector<std::string>& keys,
                                     const std::vector<std::string>& arguments) {
+  NoteReading();
   const std::string count = std::to_string(keys.size());
   RedisCommand command = {"EVALSHA", script.sha, count};
   command.insert(command.end(), keys.begin(), keys.end());
@@ -277,12 +316,14 @@ absl::Status RedisStore::Enlist(const std::string& partition) {
 }
 
 absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
+  const uint64_t generation = generation_;
+  const bool relies = ReliesOnVersions(batch);
+  const uint64_t first_read = relies ? TakeFirstRead() : 0;
   absl::Status checked = CheckBatch(batch);
   if (checked.ok()) checked = CheckItems(batch.writes.size() + batch.expectations.size() + batch.events.size());
   if (checked.ok() && !(batch.writes.empty() && batch.events.empty())) checked = Enlist(batch.partition);
   if (!checked.ok()) return checked;
 
-  const uint64_t generation = generation_;
   const std::string partition = batch.partition;
   const RedisKeys keys(name_, partition);
   const bool at_once = dialer_.address().wait == 0;
@@ -290,6 +331,9 @@ absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
   CommitResult result;
   bool refused = false;
   RedisOutcome outcome = Try(keys.slot, [&](Node& node, bool asking) {
+    // Other servers may not have had what was read, and have given its version to something else.
+    refused = relies && generation_ != first_read;
+    if (refused) return RedisOutcome();
     write.asking = asking;
     RedisOutcome answer = node.writer.Write(write);
     if (answer.reply == nullptr) return answer;
@@ -311,9 +355,18 @@ absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
 
 absl::Status RedisStore::Confirm(const std::string& partition) {
   if (dialer_.address().wait == 0) return absl::OkStatus();
-  const uint64_t generation = generation_;
+  const uint64_t generation = LastRead();
   const RedisKeys keys(name_, partition);
-  const RedisOutcome outcome = Write(keys.slot, {&TouchScript(), {keys.data}, {}});
+  RedisWrite touch{&TouchScript(), {keys.data}, {}};
+  const RedisOutcome outcome = Try(keys.slot, [&](Node& node, bool asking) {
+    if (generation_ != generation) {
+      return RedisOutcome::Failed(status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE",
+                                                "the servers changed since it was read; try again with the same request_id"),
+                                  Next::kFinal);
+    }
+    touch.asking = asking;
+    return node.writer.Write(touch);
+  });
   if (!outcome.status.ok()) return outcome.status;
   const auto last = static_cast<uint64_t>(Number(*outcome.reply));
   if (last == 0) return absl::OkStatus();

@@ -4,7 +4,8 @@
 // (appendfsync always) and WAIT has counted enough replicas. Where replicas are waited for, a commit can be seen before it is safe, so
 // each feed has a mark up to which it is durable, set by the writer after its WAIT: feeds show nothing beyond it. A mark left behind by
 // a writer that died is moved on by whoever sees it: it writes something, waits for the replicas and sets the mark (Confirm).
-// After a failover, sequences beyond the mark may be given to other events; nobody has seen them.
+// After a failover, sequences beyond the mark may be given to other events; nobody has seen them. Versions may be given again too: what a
+// thread has read before the servers changed it can neither commit on nor confirm (ABORTED, UNAVAILABLE); it reads again.
 //
 // A write that was sent and not answered is never sent again: UNAVAILABLE, and the caller tries again with the same request_id.
 #pragma once
@@ -92,6 +93,11 @@ class RedisStore final : public Store {
   std::shared_ptr<Node> NodeAt(const RedisEndpoint& endpoint);
   // Makes an attempt at the server that has the slot until it gives an answer, following redirections, or patience ends.
   RedisOutcome Try(int slot, const std::function<RedisOutcome(Node&, bool asking)>& attempt);
+  // The calling thread reads in the present generation_ of servers.
+  void NoteReading();
+  // The generation_ of its first reading since this was last asked, and of its last reading; the present one when there was none.
+  uint64_t TakeFirstRead();
+  uint64_t LastRead() const;
   RedisOutcome Read(int slot, const RedisCommand& command);
   RedisOutcome ReadScript(int slot, const RedisScript& script, const std::vector<std::string>& keys,
                           const std::vector<std::string>& arguments);
@@ -127,6 +133,7 @@ class RedisStore final : public Store {
 
   const RedisDialer dialer_;
   const std::string name_;
+  const uint64_t instance_;
   const std::unique_ptr<RedisTopology> topology_;
 
   std::mutex nodes_mutex_;
