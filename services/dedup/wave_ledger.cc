@@ -154,6 +154,8 @@ absl::StatusOr<bool> WaveLedger::Load() {
     versions.emplace_back(SetupKeys()[i], (*stored)[i]->version);
   }
   if (const Setup known = setup(); known != nullptr && known->versions == versions) return true;
+  // Kept from step to step by its versions, so they must be none that a failover takes back and gives to another setup.
+  if (absl::Status durable = store_.Confirm(wave_); !durable.ok()) return durable;
   WaveSource source;
   const std::vector<google::protobuf::Message*> parts = {&source.wave, &source.questionnaire, &source.frame};
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -422,6 +424,7 @@ absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const Wav
   }
   v1::Ruling ruling = *found;
   if (ruling.has_retracted_at()) {
+    if (absl::Status durable = store_.Confirm(wave_); !durable.ok()) return durable;
     return status::Error(StatusCode::kFailedPrecondition, "ALREADY_RETRACTED", absl::StrCat(request.name(), " was taken back already"),
                          {{"ruling", request.name()}});
   }

@@ -44,6 +44,13 @@ class WatchedStore final : public storage::ForwardingStore {
     return ForwardingStore::List(partition, prefix, after, limit);
   }
 
+  absl::Status Confirm(const std::string& partition) override {
+    if (!unsafe) return ForwardingStore::Confirm(partition);
+    return status::Error(absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", "no replica has it");
+  }
+
+  // What is read may be lost yet.
+  bool unsafe = false;
   // Called once, before the next commit.
   std::function<void()> before_commit;
   int reads = 0;
@@ -197,6 +204,27 @@ TEST_F(ReplicasTest, OldSetupIsRefused) {
   // A ruling goes on with the new one by itself.
   ASSERT_EQ(ledger_->Prepare(SourceWithPartitions(2), ResolveByDate), absl::OkStatus());
   EXPECT_TRUE(other_->CreateRuling(CreateRequest(Assign("3", "GM0009"), 1)).ok()) << "it is in the frame again";
+}
+
+TEST_F(ReplicasTest, NoSetupIsKeptThatMayBeLost) {
+  WaveLedger third(*watched_, kWave, StoppedClock);
+  watched_->unsafe = true;
+  EXPECT_EQ(status::Reason(third.Load().status()), "STORAGE_NOT_REPLICATED");
+  // One that is known is safe.
+  EXPECT_TRUE(other_->Load().ok());
+  watched_->unsafe = false;
+  EXPECT_TRUE(*third.Load());
+}
+
+TEST_F(ReplicasTest, NoRulingIsTakenBackAlreadyThatMayStandAgain) {
+  ASSERT_EQ(ledger_->Apply(0, {Event(1, {.id = "1"})}, TestResolve), absl::OkStatus());
+  ASSERT_TRUE(ledger_->CreateRuling(CreateRequest(Exclude("1"), 1)).ok());
+  const std::string ruling = absl::StrCat(kWave, "/rulings/1");
+  ASSERT_TRUE(ledger_->RetractRuling(RetractRequest(ruling, 2)).ok());
+  watched_->unsafe = true;
+  EXPECT_EQ(status::Reason(other_->RetractRuling(RetractRequest(ruling, 3)).status()), "STORAGE_NOT_REPLICATED");
+  watched_->unsafe = false;
+  EXPECT_EQ(status::Reason(other_->RetractRuling(RetractRequest(ruling, 3)).status()), "ALREADY_RETRACTED");
 }
 
 TEST_F(ReplicasTest, ResponseThatChangesWhileAllIsDecidedAgainStaysAsItIs) {
