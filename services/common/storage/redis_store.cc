@@ -316,7 +316,6 @@ absl::Status RedisStore::Enlist(const std::string& partition) {
 }
 
 absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
-  const uint64_t generation = generation_;
   const bool relies = ReliesOnVersions(batch);
   const uint64_t first_read = relies ? TakeFirstRead() : 0;
   absl::Status checked = CheckBatch(batch);
@@ -349,7 +348,7 @@ absl::StatusOr<CommitResult> RedisStore::Commit(Batch batch) {
     NoteBehind(partition);
     return outcome.status;
   }
-  NoteConfirmed(partition, result.last_sequence, generation);
+  NoteDurable(partition, result.last_sequence);
   return result;
 }
 
@@ -370,7 +369,7 @@ absl::Status RedisStore::Confirm(const std::string& partition) {
   if (!outcome.status.ok()) return outcome.status;
   const auto last = static_cast<uint64_t>(Number(*outcome.reply));
   if (last == 0) return absl::OkStatus();
-  NoteConfirmed(partition, last, generation);
+  NoteDurable(partition, last);
   return Write(keys.slot, {&AdvanceScript(), {keys.data}, {std::to_string(last)}}).status;
 }
 
@@ -573,12 +572,6 @@ void RedisStore::NoteDurable(const std::string& partition, uint64_t sequence) {
   FeedChanged(partition).notify_all();
 }
 
-void RedisStore::NoteConfirmed(const std::string& partition, uint64_t sequence, uint64_t generation) {
-  NoteDurable(partition, sequence);
-  std::lock_guard guard(feeds_mutex_);
-  feeds_[partition].confirmed_in = generation;
-}
-
 void RedisStore::NoteBehind(const std::string& partition) {
   std::lock_guard guard(feeds_mutex_);
   feeds_[partition].behind = true;
@@ -612,12 +605,8 @@ absl::StatusOr<uint64_t> RedisStore::LastSequence(const std::string& partition) 
   auto end = ReadEnd(partition);
   if (!end.ok()) return end.status();
   const uint64_t visible = Visible(partition, *end);
-  const auto confirmed_in = [&] {
-    std::lock_guard guard(feeds_mutex_);
-    return feeds_[partition].confirmed_in;
-  };
-  // Of servers we do not know yet, the mark may be behind what was shown before a failover: the end must not seem to have gone back.
-  if (visible == end->last || confirmed_in() == generation_) return visible;
+  if (visible == end->last) return visible;
+  // Whoever wrote the last events may have shown them and ended before the mark was set: the end must not seem to have gone back.
   if (absl::Status status = Confirm(partition); !status.ok()) return status;
   return Visible(partition, *end);
 }

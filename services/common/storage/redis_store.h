@@ -68,8 +68,6 @@ class RedisStore final : public Store {
   struct Feed {
     // Known to be durable up to here, whatever the mark in Redis says: it may be behind.
     uint64_t durable = 0;
-    // The generation_ of servers in which we last knew the end to be durable.
-    uint64_t confirmed_in = 0;
     int waiters = 0;
     // Seen with events beyond the mark.
     bool behind = false;
@@ -114,8 +112,6 @@ class RedisStore final : public Store {
   uint64_t Visible(const std::string& partition, const End& end);
   uint64_t KnownDurable(const std::string& partition);
   void NoteDurable(const std::string& partition, uint64_t sequence);
-  // A write of ours has made it durable, on servers of this generation.
-  void NoteConfirmed(const std::string& partition, uint64_t sequence, uint64_t generation);
   std::condition_variable& FeedChanged(const std::string& partition);
   void NoteBehind(const std::string& partition);
 
