@@ -80,7 +80,8 @@ class Watches {
 // watch as DATA_LOSS/STORAGE_CORRUPT. `reaches` as in Sink.
 template <typename Message>
 absl::Status ServeTo(WatchStream<Message>& stream, storage::Store& store, const std::string& partition, uint64_t after_sequence,
-                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill, std::function<void(uint64_t sequence)> reaches);
+                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill,
+                     const std::function<void(uint64_t sequence)>& reaches);
 
 template <typename Message>
 bool WatchStream<Message>::Write(Message message) {
@@ -146,7 +147,8 @@ grpc::ServerWriteReactor<Message>* Watches::Start(std::function<absl::Status(Wat
 
 template <typename Message>
 absl::Status ServeTo(WatchStream<Message>& stream, storage::Store& store, const std::string& partition, uint64_t after_sequence,
-                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill, std::function<void(uint64_t sequence)> reaches) {
+                     const std::function<bool(const storage::FeedEvent&, Message&)>& fill,
+                     const std::function<void(uint64_t sequence)>& reaches) {
   bool readable = true;
   const Sink sink{.event =
                       [&](const storage::FeedEvent& event) {
@@ -161,7 +163,7 @@ absl::Status ServeTo(WatchStream<Message>& stream, storage::Store& store, const 
                         return stream.Write(std::move(message));
                       },
                   .cancelled = [&] { return stream.cancelled(); },
-                  .reaches = std::move(reaches)};
+                  .reaches = reaches};
   const absl::Status status = Serve(store, partition, after_sequence, sink);
   return readable ? status : status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "an event of the feed cannot be read");
 }
