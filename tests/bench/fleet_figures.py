@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What replicas on Redis give: throughput, recovery, memory and lag, as the tables of deploy/README.md have them.
 
     PEILING_BIN=build/release/bin PEILING_STUBS=build/release/tests/e2e/stubs PYTHONPATH=tests/e2e:tests/fault tests/bench/fleet_figures.py [PART…]
@@ -8,6 +8,7 @@ Parts: throughput, recovery, memory, lag (all of them by default). Starts a Redi
 
 import contextlib
 import statistics
+import subprocess
 import threading
 
 import load

@@ -7,7 +7,7 @@ import load
 from fleet import *
 from redis_servers import Server, wait_until
 
-LIBRARY = pathlib.Path(os.environ.get("PEILING_CLOCK_SHIFT_LIBRARY", BIN.parent / "tests" / "fault" / "libclock_shift.so"))
+LIBRARY = BIN.parent / "tests" / "fault" / "libclock_shift.so"
 DAY = 24 * 3600
 
 

@@ -49,14 +49,15 @@ class Account:
         self.withdrawn = set()
         self.rulings = 0
         self.retried = 0
-        self.longest_silence = 0.0
+        self.silences = []  # (seconds, when it began) of those of more than a second.
         self.begun = self.last = time.monotonic()
         self.unexpected = []
 
     def acknowledged(self):
         with self.lock:
             now = time.monotonic()
-            self.longest_silence = max(self.longest_silence, now - self.last)
+            if now - self.last > 1:
+                self.silences.append((now - self.last, self.last))
             self.last = now
 
     def rate(self):

@@ -38,6 +38,7 @@ class Chaos:
         self.random = random.Random(seed)
         self.failovers = []
         self.kills = 0
+        self.done = []  # (when, what)
 
     def run(self):
         every = max(1, KILLS // max(1, FAILOVERS))
@@ -45,12 +46,15 @@ class Chaos:
             self.kill_service()
             if self.kills % every == 0 and len(self.failovers) < FAILOVERS:
                 self.failovers.append(self.redis.fail_over())
+                self.note("another primary")
             elif self.random.random() < 0.1:
                 self.kill_redis_replica()
 
     def kill_service(self):
-        self.fleet.restart(self.random.choice(sorted(self.fleet.processes)))
+        name = self.random.choice(sorted(self.fleet.processes))
+        self.fleet.restart(name)
         self.kills += 1
+        self.note(f"{name} is back")
         time.sleep(self.random.uniform(0.1, 0.6))
 
     def kill_redis_replica(self):
@@ -60,6 +64,14 @@ class Chaos:
         self.kills += 1
         time.sleep(self.random.uniform(0.0, 1.0))
         replica.start(replica_of=self.redis.primary())
+        self.note("a replica of Redis is back")
+
+    def note(self, what):
+        self.done.append((time.monotonic(), what))
+
+    def during(self, begin, seconds):
+        """What was done then, for whoever looks into a silence."""
+        return [f"{when - begin:+.1f} s {what}" for when, what in self.done if begin - 3 < when < begin + seconds + 1]
 
 
 class Soak(unittest.TestCase):
@@ -119,7 +131,8 @@ class Soak(unittest.TestCase):
         figures = {
             "failovers": len(chaos.failovers), "failover_seconds": [round(seconds, 2) for seconds in chaos.failovers], "kills": chaos.kills,
             "acknowledged": len(account.responses), "withdrawn": len(account.withdrawn), "rulings": account.rulings,
-            "retried": account.retried, "per_second": round(account.rate(), 1), "longest_silence_seconds": round(account.longest_silence, 2),
+            "retried": account.retried, "per_second": round(account.rate(), 1),
+            "longest_silences": [(round(seconds, 1), chaos.during(begin, seconds)) for seconds, begin in sorted(account.silences)[:-4:-1]],
             "seconds": round(account.last - account.begun, 1)}
         print(json.dumps(figures), file=sys.stderr)
         if path := os.environ.get("PEILING_SOAK_REPORT"):
