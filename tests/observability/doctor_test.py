@@ -20,11 +20,7 @@ def doctor(address, *arguments):
 class Doctor(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.collector = Collector()
-        cls.addClassCleanup(cls.collector.stop)
-        cls.suite = WatchedSuite(cls.collector)
-        cls.addClassCleanup(cls.suite.close)
-        cls.suite.wait_healthy()
+        start_watched(cls)
         position = cls.suite.main_job()
         cls.suite.wait_counted(W2022, records=position.records)
         cls.metrics = [argument for port in cls.suite.metrics_ports.values() for argument in ("--metrics", f"127.0.0.1:{port}")]

@@ -66,11 +66,7 @@ def metrics_named(expression):
 class Metrics(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.collector = Collector()
-        cls.addClassCleanup(cls.collector.stop)
-        cls.suite = WatchedSuite(cls.collector)
-        cls.addClassCleanup(cls.suite.close)
-        cls.suite.wait_healthy()
+        start_watched(cls)
         position = cls.suite.main_job()
         cls.suite.wait_counted(W2022, records=position.records)
         cls.suite.intake.SubmitResponse(submission(W2022, "metrics"), timeout=TIMEOUT)

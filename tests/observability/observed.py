@@ -64,6 +64,15 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self.server.stop(None)
 
 
+def start_watched(case, **how):
+    """Gives a class of tests a collector and a suite that sends to it, ended with its last test."""
+    case.collector = Collector()
+    case.addClassCleanup(case.collector.stop)
+    case.suite = WatchedSuite(case.collector, **how)
+    case.addClassCleanup(case.suite.close)
+    case.suite.wait_healthy()
+
+
 class WatchedSuite(Suite):
     def __init__(self, collector, separate=True):
         self.collector = collector

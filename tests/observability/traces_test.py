@@ -20,11 +20,7 @@ class Traces:
 
     @classmethod
     def setUpClass(cls):
-        cls.collector = Collector()
-        cls.addClassCleanup(cls.collector.stop)
-        cls.suite = WatchedSuite(cls.collector, separate=cls.separate)
-        cls.addClassCleanup(cls.suite.close)
-        cls.suite.wait_healthy()
+        start_watched(cls, separate=cls.separate)
         cls.suite.apply_sociale_wijkteams()
 
     def submit(self, number, sampled=True, parent=W2022):
