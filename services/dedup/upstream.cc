@@ -86,6 +86,7 @@ absl::StatusOr<std::vector<registry::v1::Resolution>> Upstream::Resolve(const st
     for (size_t i = 0; i < to_ask.size(); ++i) by_text[to_ask[i]] = std::move((*resolved)[i]);
   }
   std::vector<registry::v1::Resolution> resolutions;
+  resolutions.reserve(texts.size());
   for (const std::string& text : texts) resolutions.push_back(by_text.at(text));
   return resolutions;
 }
