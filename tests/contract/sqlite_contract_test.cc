@@ -20,10 +20,11 @@ INSTANTIATE_TEST_SUITE_P(Stores, StoreHistory, kKinds, NameOfKind);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SharedStoreContract);
 
 TEST(OpenStore, RefusesWhatIsNoAddress) {
-  for (const char* address : {"", "sqlite", "sqlite:", "file.db", "mysql:file.db"}) {
+  for (const char* address : {"", "sqlite", "sqlite:", "file.db", "mysql:file.db", "reddis://peiling:secret@host"}) {
     auto store = OpenStore(address, "test");
     EXPECT_EQ(store.status().code(), absl::StatusCode::kInvalidArgument) << address;
     EXPECT_EQ(status::Reason(store.status()), "STORAGE_ADDRESS") << address;
+    EXPECT_EQ(store.status().message().find("secret"), std::string::npos) << store.status();
   }
 }
 

@@ -14,8 +14,9 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqlite(const std::string& address, co
   constexpr std::string_view kSqlite = "sqlite:";
   const std::string path = address.rfind(kSqlite, 0) == 0 ? address.substr(kSqlite.size()) : "";
   if (path.empty()) {
+    // Not the rest of it: somebody may have put a password there.
     return status::Error(absl::StatusCode::kInvalidArgument, "STORAGE_ADDRESS",
-                         "\"" + address + "\" is no store, want sqlite:PATH or redis://HOST");
+                         "\"" + address.substr(0, address.find(':')) + "\" is no store, want sqlite:PATH or redis://HOST");
   }
   return path == ":memory:" ? SqliteStore::OpenMemory() : SqliteStore::OpenFile(path, name);
 }
