@@ -20,7 +20,7 @@ namespace {
 
 class AnalyticsModule final : public server::Module {
  public:
-  AnalyticsModule(const Options& options, Sources sources, absl::TimeZone zone, std::shared_ptr<LiveWaves> waves,
+  AnalyticsModule(const Options& options, const Sources& sources, absl::TimeZone zone, std::shared_ptr<LiveWaves> waves,
                   std::unique_ptr<Snapshots> snapshots)
       : waves_(std::move(waves)),
         snapshots_(std::move(snapshots)),
@@ -76,8 +76,8 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
     return status::Error(absl::StatusCode::kFailedPrecondition, "TIME_ZONES_MISSING",
                          "there is no time zone Europe/Amsterdam; install the package tzdata");
   }
-  Sources sources{intake::v1::IntakeService::NewStub(intake), dedup::v1::DedupService::NewStub(dedup),
-                  registry::v1::RegistryService::NewStub(registry)};
+  const Sources sources{intake::v1::IntakeService::NewStub(std::move(intake)), dedup::v1::DedupService::NewStub(std::move(dedup)),
+                        registry::v1::RegistryService::NewStub(std::move(registry))};
   auto waves = std::make_shared<LiveWaves>();
   std::unique_ptr<Snapshots> snapshots;
   if (!options.store.empty()) {
@@ -86,7 +86,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
     if (!made.ok()) return made.status();
     snapshots = *std::move(made);
   }
-  return std::make_unique<AnalyticsModule>(options, std::move(sources), zone, std::move(waves), std::move(snapshots));
+  return std::make_unique<AnalyticsModule>(options, sources, zone, std::move(waves), std::move(snapshots));
 }
 
 }  // namespace peiling::analytics
