@@ -15,7 +15,7 @@ struct YamlPlace {
   int line = 1;
   int column = 1;
 
-  auto operator<=>(const YamlPlace&) const = default;
+  auto operator<=>(const YamlPlace&) const = default;  // NOLINT(modernize-use-nullptr): the compiler compares with 0.
 };
 
 struct YamlNode;
