@@ -19,10 +19,7 @@
 namespace peiling::dedup {
 namespace {
 
-using testing::Contains;
 using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Pair;
 using testing::UnorderedElementsAre;
 
 intake::v1::Wave TestWave() { return TestSource().wave; }

@@ -246,6 +246,7 @@ TEST_F(CatalogTest, ARepeatedRequestGetsTheFirstAnswer) {
 TEST_F(CatalogTest, ManyAtOnceAllSucceed) {
   Apply({kSurveyYaml});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([this, i] {
       for (int j = 0; j < 10; ++j) {
