@@ -72,6 +72,7 @@ WaveSource LaterSource(int partitions) {
 // As TestResolve; in 2023 "~GM0002" is understood otherwise.
 absl::StatusOr<std::vector<registry::v1::Resolution>> ResolveByDate(const std::vector<std::string>& texts, const std::string& as_of) {
   std::vector<registry::v1::Resolution> resolutions;
+  resolutions.reserve(texts.size());
   for (const std::string& text : texts) {
     resolutions.push_back(TestResolution(as_of == "2023-01-01" && text == "~GM0002" ? "GM0003" : text));
   }

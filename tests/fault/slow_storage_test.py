@@ -6,7 +6,7 @@ import unittest
 
 import load
 from fleet import *
-from redis_servers import SentinelRedis, Server, wait_until
+from redis_servers import SentinelRedis, Server, command, wait_until
 
 LIBRARY = BIN.parent / "tests" / "fault" / "libslow_disk.so"
 
@@ -69,6 +69,31 @@ class SlowStorage(unittest.TestCase):
         redis.wait_whole()
         self.wait_for_more(mixed)
         self.finish(fleet, mixed)
+
+    def test_a_primary_that_lives_through_a_failover_acknowledges_nothing_that_the_next_one_lacks(self):
+        """For a moment there are two primaries, and a replica that still follows the old one."""
+        redis = SentinelRedis()
+        self.addCleanup(redis.close)
+        fleet, mixed = self.run_load(redis.address())
+        for fault in (self.hang, self.order_failover, self.hang, self.order_failover):
+            redis.wait_whole()
+            self.wait_for_more(mixed)
+            fault(redis)
+            self.wait_for_more(mixed)
+        redis.wait_whole()
+        self.finish(fleet, mixed)
+
+    def hang(self, redis):
+        """Until the moment there is another primary, and not longer."""
+        old = redis.primary()
+        old.pause()
+        wait_until("another primary", lambda: any(server.role() == "master" for server in redis.servers if server is not old), 60, pause=0.002)
+        old.resume()
+
+    def order_failover(self, redis):
+        old = redis.primary()
+        command(redis.sentinels[0][0], "SENTINEL", "FAILOVER", redis.NAME)
+        wait_until("another primary", lambda: redis.new_primary(old), timeout=60)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// Structured logs: one JSON object a line on stderr, with time (RFC 3339, UTC), level, service, message, where a span is current its trace_id
-// and span_id, and fields. Never personal data, never a secret: log names of resources and counts, not contents. Thread-safe.
+// Structured logs: one JSON object a line on stderr, with time (RFC 3339, UTC), level, service, message, where a span is current its
+// trace_id and span_id, and fields. Never personal data, never a secret: log names of resources and counts, not contents. Thread-safe.
 #pragma once
 
 #include <initializer_list>

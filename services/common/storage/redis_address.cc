@@ -78,6 +78,7 @@ class Parser {
     result_.kind = scheme.kind;
     result_.tls = scheme.tls;
     result_.wait = scheme.kind == RedisAddress::Kind::kServer ? 0 : 1;
+    result_.wait_all = scheme.kind == RedisAddress::Kind::kSentinel;
   }
 
   void Parse(std::string_view rest) {
@@ -161,7 +162,7 @@ class Parser {
     if (name == "cert") return Assign(name, option, result_.cert_file);
     if (name == "key") return Assign(name, option, result_.key_file);
     if (name == "server-name") return Assign(name, option, result_.server_name);
-    if (name == "wait") return AssignNumber(name, option, 0, 16, result_.wait);
+    if (name == "wait") return ParseWait(option);
     if (name == "pool") return AssignNumber(name, option, 1, 256, result_.pool);
     if (name == "wait-timeout-ms") return AssignTime(name, option, result_.wait_timeout);
     if (name == "timeout-ms") return AssignTime(name, option, result_.timeout);
@@ -170,6 +171,12 @@ class Parser {
       return;
     }
     wrong_.Add(name, name == "fsync" ? Quoted(option) + ", want always or any" : "no such option");
+  }
+
+  void ParseWait(std::string_view option) {
+    const bool all = option == "all" && result_.kind == RedisAddress::Kind::kSentinel;
+    result_.wait_all = all;
+    if (!all) AssignNumber("wait", option, 0, 16, result_.wait);
   }
 
   void Assign(std::string_view name, std::string_view text, std::string& to) {

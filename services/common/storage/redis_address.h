@@ -11,8 +11,10 @@
 //   ca=PATH                       certificates to trust; without it the system's
 //   cert=PATH, key=PATH           our own certificate (mutual TLS)
 //   server-name=NAME              the name in the servers' certificates when they are reached by address
-//   wait=N            replicas that must have a write before it is acknowledged; 1 with Sentinel and Cluster, 0 for one server. A failover
-//                     loses nothing acknowledged when N is the number of replicas the new primary may be chosen from.
+//   wait=N|all        replicas that must have a write before it is acknowledged. all (default with Sentinel): every one that follows the
+//                     primary, at least one, so that whichever replaces it has the write; one that has gone is waited for until the primary
+//                     and the Sentinels agree that it has. 1 with Cluster, 0 for one server, by default. With N less than the replicas a
+//                     new primary may be chosen from, a primary that hangs and comes to can lose what it acknowledged.
 //   wait-timeout-ms=N how long to wait for them (1000)
 //   timeout-ms=N      for connecting and for every answer (2000)
 //   pool=N            connections for reading, per server (8); one more writes
@@ -57,7 +59,9 @@ struct RedisAddress {
   std::string ca_file, cert_file, key_file;
   std::string server_name;
 
+  // At least so many.
   int wait = 0;
+  bool wait_all = false;
   std::chrono::milliseconds wait_timeout{1000};
   std::chrono::milliseconds timeout{2000};
   int pool = 8;

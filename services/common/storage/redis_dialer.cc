@@ -24,14 +24,6 @@ std::string_view InfoField(std::string_view info, const std::string& name) {
   return value.substr(0, value.find('\r'));
 }
 
-// Replicas that follow, of the lines "slave0:ip=…,port=…,state=online,offset=…,lag=…".
-int OnlineReplicas(std::string_view info) {
-  constexpr std::string_view kOnline = ",state=online,";
-  int online = 0;
-  for (size_t at = info.find(kOnline); at != std::string_view::npos; at = info.find(kOnline, at + 1)) ++online;
-  return online;
-}
-
 // The value of a setting in the answer to CONFIG GET.
 std::string_view Setting(const redisReply& config, std::string_view name) {
   for (size_t i = 0; i + 1 < Size(config); i += 2) {
@@ -85,6 +77,13 @@ void AppendQuestions(RedisConnection& connection) {
 
 }  // namespace
 
+int FollowingReplicas(std::string_view info) {
+  constexpr std::string_view kOnline = ",state=online,";
+  int online = 0;
+  for (size_t at = info.find(kOnline); at != std::string_view::npos; at = info.find(kOnline, at + 1)) ++online;
+  return online;
+}
+
 bool CanBeRead(const absl::Status& health) {
   const std::string reason = status::Reason(health);
   return health.ok() || reason == "STORAGE_FULL" || reason == "STORAGE_NOT_REPLICATED";
@@ -130,7 +129,7 @@ absl::StatusOr<std::unique_ptr<RedisConnection>> RedisDialer::DialSentinel(const
   return Login(endpoint, "", *password, deadline);
 }
 
-absl::Status RedisDialer::Check(RedisConnection& connection, RedisDeadline deadline) const {
+absl::Status RedisDialer::Check(RedisConnection& connection, RedisDeadline deadline, std::optional<int>& replicas) const {
   AppendQuestions(connection);
   auto replies = connection.Exchange(deadline);
   if (!replies.ok()) return replies.status();
@@ -138,7 +137,8 @@ absl::Status RedisDialer::Check(RedisConnection& connection, RedisDeadline deadl
   const redisReply& info_reply = *(*replies)[0];
   if (absl::Status judged = Judge(server, info_reply, *(*replies)[1], address_.fsync_always); !judged.ok()) return judged;
   const std::string_view info = Text(info_reply);
-  if (const int online = OnlineReplicas(info); online < address_.wait) {
+  replicas = FollowingReplicas(info);
+  if (const int online = *replicas; online < address_.wait) {
     return RedisError(absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", server,
                       "has " + std::to_string(online) + " replicas that follow, a write must reach " + std::to_string(address_.wait));
   }

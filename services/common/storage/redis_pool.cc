@@ -39,7 +39,7 @@ std::vector<RedisOutcome> RedisPool::Read(const std::vector<RedisCommand>& comma
   return outcomes;
 }
 
-absl::Status RedisPool::Check() {
+absl::Status RedisPool::Check(std::optional<int>& replicas) {
   const RedisDeadline deadline = dialer_.Deadline();
   absl::Status status;
   if (!IsGood(checked_)) {
@@ -47,7 +47,7 @@ absl::Status RedisPool::Check() {
     status = connection.status();
     checked_ = connection.ok() ? std::move(*connection) : nullptr;
   }
-  if (status.ok()) status = dialer_.Check(*checked_, deadline);
+  if (status.ok()) status = dialer_.Check(*checked_, deadline, replicas);
   if (!CanBeRead(status)) {
     checked_.reset();
     Clear();

@@ -692,19 +692,30 @@ absl::Status RedisStore::CheckServers() {
   absl::Status status = primaries.empty() ? refreshed : absl::OkStatus();
   if (refreshed.ok()) DropOldNodes(primaries);
   for (const RedisEndpoint& primary : primaries) {
-    absl::Status checked = CheckServer(*NodeAt(primary));
+    absl::Status checked = CheckServer(*NodeAt(primary), primary);
     if (status.ok()) status = checked;
   }
   if (!CanBeRead(status)) StartAnew();
   return status;
 }
 
-absl::Status RedisStore::CheckServer(Node& node) {
-  absl::Status status = node.pool.Check();
+absl::Status RedisStore::CheckServer(Node& node, const RedisEndpoint& primary) {
+  std::optional<int> replicas;
+  absl::Status status = node.pool.Check(replicas);
+  if (replicas && dialer_.address().wait_all) RequireReplicas(node.writer, primary, std::max(*replicas, dialer_.address().wait));
   if (!status.ok() || node.writer.last_status().ok()) return status;
   // The last writes failed, and perhaps nobody writes while we say so: something that changes nothing shows whether the next will.
   node.writer.Write({&AdvanceScript(), {name_ + ":"}, {"0"}});
   return node.writer.last_status();
+}
+
+void RedisStore::RequireReplicas(RedisWriter& writer, const RedisEndpoint& primary, int replicas) {
+  if (replicas < writer.required()) {
+    // One that has left may be about to take the primary's place. If it is, somebody knows by now.
+    const bool refreshed = topology_->Refresh(dialer_.Deadline()).ok();
+    if (!refreshed || topology_->Primaries() != std::vector<RedisEndpoint>{primary}) return;
+  }
+  writer.Require(replicas);
 }
 
 void RedisStore::ConfirmFeedsBehind() {

@@ -121,7 +121,9 @@ class RedisStore final : public Store {
   void RunKeeper();
   // As Health says, but with the FAILED_PRECONDITIONs as they are.
   absl::Status CheckServers();
-  absl::Status CheckServer(Node& node);
+  absl::Status CheckServer(Node& node, const RedisEndpoint& primary);
+  // Lets writes to a primary wait for so many replicas; for fewer than before only when it is surely still the primary.
+  void RequireReplicas(RedisWriter& writer, const RedisEndpoint& primary, int replicas);
   void DropOldNodes(const std::vector<RedisEndpoint>& primaries);
   // What was learnt of the servers may hold no longer.
   void StartAnew();

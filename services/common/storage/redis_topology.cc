@@ -56,9 +56,11 @@ class Asked : public RedisTopology {
  protected:
   // Asks one of those who know.
   virtual absl::StatusOr<Knowledge> AskOne(const RedisEndpoint& source, RedisDeadline deadline) = 0;
-  // Whether one answer may be outdated by another's, so that all are asked; Newer says which of two to take.
+  // Whether one answer may be outdated by another's, so that all are asked; Merge makes one of two.
   virtual bool ask_all() const { return false; }
-  virtual bool Newer(const Knowledge&, const Knowledge&) const { return false; }
+  virtual Knowledge Merge(const Knowledge& first, const Knowledge&) const { return first; }
+  // Whether what is known can be gone by: OK, or why not.
+  virtual absl::Status Usable(const Knowledge&) const { return absl::OkStatus(); }
 
   // What is known, asked for when nothing is or it is suspected.
   absl::StatusOr<Knowledge> Known(RedisDeadline deadline) {
@@ -94,12 +96,16 @@ class Asked : public RedisTopology {
         why += (why.empty() ? "" : "; ") + std::string(knowledge.status().message());
         continue;
       }
-      if (!best || Newer(*knowledge, *best)) best = std::move(*knowledge);
+      best = best ? Merge(*best, *knowledge) : std::move(*knowledge);
       // Whoever answered is asked first next time.
       std::rotate(sources_.begin(), sources_.begin() + static_cast<ptrdiff_t>(i), sources_.begin() + static_cast<ptrdiff_t>(i) + 1);
     }
     if (!best) return Unavailable("nobody tells where the primary is: " + why);
     std::lock_guard guard(mutex_);
+    if (absl::Status usable = Usable(*best); !usable.ok()) {
+      suspected_ = true;
+      return usable;
+    }
     knowledge_ = std::move(*best);
     suspected_ = false;
     return absl::OkStatus();
@@ -116,6 +122,8 @@ class Asked : public RedisTopology {
 struct NamedPrimary {
   RedisEndpoint endpoint;
   int64_t epoch = 0;
+  // Another is being put in its place, and it may not know.
+  bool being_replaced = false;
 };
 
 class BySentinel final : public Asked<NamedPrimary> {
@@ -135,7 +143,14 @@ class BySentinel final : public Asked<NamedPrimary> {
  private:
   // A Sentinel cut off from the others, with the primary that was, does not know that they have made another one.
   bool ask_all() const override { return true; }
-  bool Newer(const NamedPrimary& a, const NamedPrimary& b) const override { return a.epoch > b.epoch; }
+  NamedPrimary Merge(const NamedPrimary& a, const NamedPrimary& b) const override {
+    NamedPrimary merged = b.epoch > a.epoch ? b : a;
+    if (a.epoch == b.epoch) merged.being_replaced = a.being_replaced || b.being_replaced;
+    return merged;
+  }
+  absl::Status Usable(const NamedPrimary& primary) const override {
+    return primary.being_replaced ? Unavailable("a failover from " + primary.endpoint.ToString() + " is under way") : absl::OkStatus();
+  }
 
   absl::StatusOr<NamedPrimary> AskOne(const RedisEndpoint& sentinel, RedisDeadline deadline) override {
     auto connection = dialer_.DialSentinel(sentinel, deadline);
@@ -152,6 +167,7 @@ class BySentinel final : public Asked<NamedPrimary> {
       if (field == "ip") primary.endpoint.host = Text(value);
       if (field == "port") primary.endpoint.port = static_cast<int>(Number(value));
       if (field == "config-epoch") primary.epoch = Number(value);
+      if (field == "flags") primary.being_replaced = Text(value).find("failover_in_progress") != std::string_view::npos;
     }
     if (!primary.endpoint.host.empty()) return primary;
     return Unavailable("Sentinel " + sentinel.ToString() + " knows no primary " + name + " " + std::string(Text(reply)));

@@ -29,7 +29,8 @@ size_t BytesOf(const RedisWrite& write) {
 
 }  // namespace
 
-RedisWriter::RedisWriter(const RedisDialer& dialer, RedisEndpoint endpoint) : dialer_(dialer), endpoint_(std::move(endpoint)) {
+RedisWriter::RedisWriter(const RedisDialer& dialer, RedisEndpoint endpoint)
+    : dialer_(dialer), endpoint_(std::move(endpoint)), required_(dialer.address().wait) {
   thread_ = std::thread(&RedisWriter::Run, this);
 }
 
@@ -141,20 +142,16 @@ absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool together) {
     return status;
   };
   if (absl::Status status = EnsureConnection(); !status.ok()) return fail(status, RedisOutcome::Next::kTryAgain);
-  const RedisAddress& address = dialer_.address();
-  const std::string replicas = std::to_string(address.wait), timeout = std::to_string(address.wait_timeout.count());
   const std::vector<Transaction> transactions = Transactions(items, together);
   for (const Transaction& transaction : transactions) AppendTransaction(transaction, !together);
-  if (address.wait > 0) connection_->Append({"WAIT", replicas, timeout});
-  auto replies = connection_->Exchange(dialer_.Deadline() + address.wait_timeout);
+  const bool wait_all = dialer_.address().wait_all;
+  if (wait_all) connection_->Append({"INFO", "replication"});
+  const int required = required_;
+  AppendWait(required);
+  auto replies = connection_->Exchange(dialer_.Deadline() + dialer_.address().wait_timeout);
   if (!replies.ok()) return fail(replies.status(), RedisOutcome::Next::kFinal);
-  const int64_t reached = address.wait > 0 ? Number(*replies->back()) : 0;
-  absl::Status replicated;
-  if (reached < address.wait) {
-    replicated = RedisError(absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", endpoint_.ToString(),
-                            "a write reached " + std::to_string(reached) + " of " + replicas +
-                                " replicas in time; whether it lasts is unknown, try again with the same request_id");
-  }
+  absl::Status replicated = required > 0 ? Reached(*replies->back(), required) : absl::OkStatus();
+  if (wait_all && replicated.ok()) replicated = WaitForMore(*(*replies)[replies->size() - 2], required);
   absl::Status all = replicated;
   auto next = replies->begin();
   for (const Transaction& transaction : transactions) next = TakeReplies(transaction, next);
@@ -166,6 +163,27 @@ absl::Status RedisWriter::Send(const std::vector<Item*>& items, bool together) {
   // Perhaps it is no primary any more: who connects anew looks.
   if (!all.ok()) connection_.reset();
   return all;
+}
+
+void RedisWriter::AppendWait(int replicas) {
+  if (replicas == 0) return;
+  connection_->Append({"WAIT", std::to_string(replicas), std::to_string(dialer_.address().wait_timeout.count())});
+}
+
+absl::Status RedisWriter::Reached(const redisReply& waited, int required) const {
+  if (Number(waited) >= required) return absl::OkStatus();
+  return RedisError(absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", endpoint_.ToString(),
+                    "a write reached " + std::to_string(Number(waited)) + " of " + std::to_string(required) +
+                        " replicas in time; whether it lasts is unknown, try again with the same request_id");
+}
+
+absl::Status RedisWriter::WaitForMore(const redisReply& info, int waited_for) {
+  const int following = FollowingReplicas(Text(info));
+  if (following <= waited_for) return absl::OkStatus();
+  Require(following);
+  AppendWait(following);
+  auto replies = connection_->Exchange(dialer_.Deadline() + dialer_.address().wait_timeout);
+  return replies.ok() ? Reached(*replies->front(), following) : replies.status();
 }
 
 std::vector<RedisWriter::Transaction> RedisWriter::Transactions(const std::vector<Item*>& items, bool together) const {

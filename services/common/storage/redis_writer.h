@@ -42,6 +42,10 @@ class RedisWriter {
   // Tells the server in a moment, with whatever is sent next, how far a feed is durable. Nobody waits for it.
   void Advance(const std::string& data_key, uint64_t sequence);
 
+  // From now on so many replicas must have a write; at first as many as the address says.
+  void Require(int replicas) { required_ = replicas; }
+  int required() const { return required_; }
+
   // What became of the last writes: OK, or why they failed as a whole.
   absl::Status last_status();
 
@@ -72,11 +76,17 @@ class RedisWriter {
   void AppendTransaction(const Transaction& transaction, bool whole);
   // Takes the outcomes of a transaction from its replies, and gives the reply after them.
   std::vector<RedisReply>::iterator TakeReplies(const Transaction& transaction, std::vector<RedisReply>::iterator next);
+  void AppendWait(int replicas);
+  // What an answer to WAIT comes to.
+  absl::Status Reached(const redisReply& waited, int required) const;
+  // Waits for a replica that has come to follow since it was last asked, by the server's INFO.
+  absl::Status WaitForMore(const redisReply& info, int waited_for);
   absl::Status EnsureConnection();
   void AppendWrite(const RedisWrite& write, bool whole);
 
   const RedisDialer& dialer_;
   const RedisEndpoint endpoint_;
+  std::atomic<int> required_;
 
   // The thread's own.
   std::unique_ptr<RedisConnection> connection_;

@@ -26,13 +26,15 @@ TEST(RedisAddress, EndpointsAreReadWithTheirUsualPorts) {
     bool tls;
     std::vector<RedisEndpoint> endpoints;
     int wait;
+    bool wait_all = false;
   };
   const Case cases[] = {
       {"redis://db", Kind::kServer, false, {{"db", 6379}}, 0},
       {"redis://db:7000/", Kind::kServer, false, {{"db", 7000}}, 0},
       {"rediss://[::1]:7000/3", Kind::kServer, true, {{"::1", 7000}}, 0},
       {"redis://[fe80::1]", Kind::kServer, false, {{"fe80::1", 6379}}, 0},
-      {"redis+sentinel://a,b:7000/peiling", Kind::kSentinel, false, {{"a", 26379}, {"b", 7000}}, 1},
+      {"redis+sentinel://a,b:7000/peiling", Kind::kSentinel, false, {{"a", 26379}, {"b", 7000}}, 1, true},
+      {"redis+sentinel://a/peiling?wait=all", Kind::kSentinel, false, {{"a", 26379}}, 1, true},
       {"rediss+sentinel://a/peiling?wait=0", Kind::kSentinel, true, {{"a", 26379}}, 0},
       {"redis+cluster://a,b,c", Kind::kCluster, false, {{"a", 6379}, {"b", 6379}, {"c", 6379}}, 1},
       {"rediss+cluster://a?wait=2", Kind::kCluster, true, {{"a", 6379}}, 2},
@@ -44,6 +46,7 @@ TEST(RedisAddress, EndpointsAreReadWithTheirUsualPorts) {
     EXPECT_EQ(address->tls, c.tls) << c.address;
     EXPECT_THAT(address->endpoints, ElementsAreArray(c.endpoints)) << c.address;
     EXPECT_EQ(address->wait, c.wait) << c.address;
+    EXPECT_EQ(address->wait_all, c.wait_all) << c.address;
   }
 }
 
@@ -92,6 +95,7 @@ TEST(RedisAddress, AllMistakesAreNamedAtOnce) {
       {"redis://a?sentinel-password-file=/p", {"sentinel-password-file"}},
       {"redis://us%2er@a?password-file=%&wait=17&pool=0&timeout-ms=&fsync=never&colour=red",
        {"password-file", "wait", "pool", "timeout-ms", "fsync", "colour"}},
+      {"redis://a?wait=all", {"wait"}},
       {"redis://a?wait-timeout-ms=60001&wait=-1&wait=1x", {"wait-timeout-ms", "wait", "wait"}},
   };
   for (const Case& c : cases) {
