@@ -106,6 +106,11 @@ int ClusterRedis::MoveKeys(int slot, size_t from, size_t to, int most) {
 void ClusterRedis::EndMove(int slot, size_t to) {
   servers_[to]->Ask({"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", ids_[to]});
   for (const auto& server : servers_) server->Ask({"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", ids_[to]});
+  // A server that takes the slot next must go beyond this epoch. If it did not know of it, it would hear of it too late, believe that it
+  // had lost the slot and delete its keys.
+  const std::string info = servers_[to]->Ask({"CLUSTER", "INFO"}), field = "cluster_my_epoch:";
+  const auto epoch = std::to_string(std::stoi(info.substr(info.find(field) + field.size())));
+  for (const auto& server : servers_) Await(*server, {"CLUSTER", "NODES"}, " " + epoch + " connected ");
 }
 
 }  // namespace peiling::storage

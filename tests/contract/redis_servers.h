@@ -62,7 +62,8 @@ class ClusterRedis {
   std::string address() const;
 
   RedisServer& server(size_t i) { return *servers_[i]; }
-  // Moves a slot with the keys in it: Begin makes it migrate, Keys moves some (all: a number large enough), End tells everybody.
+  // Moves a slot with the keys in it: Begin makes it migrate, Keys moves some (all: a number large enough), End tells everybody and
+  // waits until they agree.
   void BeginMove(int slot, size_t from, size_t to);
   // How many were moved.
   int MoveKeys(int slot, size_t from, size_t to, int most);
