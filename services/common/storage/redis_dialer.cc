@@ -77,11 +77,17 @@ void AppendQuestions(RedisConnection& connection) {
 
 }  // namespace
 
-int FollowingReplicas(std::string_view info) {
+std::set<RedisEndpoint> FollowingReplicas(std::string_view info) {
   constexpr std::string_view kOnline = ",state=online,";
-  int online = 0;
-  for (size_t at = info.find(kOnline); at != std::string_view::npos; at = info.find(kOnline, at + 1)) ++online;
-  return online;
+  std::set<RedisEndpoint> following;
+  for (size_t at = info.find(kOnline); at != std::string_view::npos; at = info.find(kOnline, at + 1)) {
+    // "slave0:ip=…,port=…" stands before it.
+    const std::string_view line = info.substr(info.rfind('\n', at) + 1, at - info.rfind('\n', at) - 1);
+    const size_t ip = line.find("ip=") + 3, port = line.find(",port=");
+    if (port != std::string_view::npos)
+      following.insert({std::string(line.substr(ip, port - ip)), static_cast<int>(ToNumber(line.substr(port + 6)))});
+  }
+  return following;
 }
 
 bool CanBeRead(const absl::Status& health) {
@@ -129,7 +135,7 @@ absl::StatusOr<std::unique_ptr<RedisConnection>> RedisDialer::DialSentinel(const
   return Login(endpoint, "", *password, deadline);
 }
 
-absl::Status RedisDialer::Check(RedisConnection& connection, RedisDeadline deadline, std::optional<int>& replicas) const {
+absl::Status RedisDialer::Check(RedisConnection& connection, RedisDeadline deadline, std::set<RedisEndpoint>& following) const {
   AppendQuestions(connection);
   auto replies = connection.Exchange(deadline);
   if (!replies.ok()) return replies.status();
@@ -137,8 +143,8 @@ absl::Status RedisDialer::Check(RedisConnection& connection, RedisDeadline deadl
   const redisReply& info_reply = *(*replies)[0];
   if (absl::Status judged = Judge(server, info_reply, *(*replies)[1], address_.fsync_always); !judged.ok()) return judged;
   const std::string_view info = Text(info_reply);
-  replicas = FollowingReplicas(info);
-  if (const int online = *replicas; online < address_.wait) {
+  following = FollowingReplicas(info);
+  if (const auto online = static_cast<int>(following.size()); online < address_.wait) {
     return RedisError(absl::StatusCode::kUnavailable, "STORAGE_NOT_REPLICATED", server,
                       "has " + std::to_string(online) + " replicas that follow, a write must reach " + std::to_string(address_.wait));
   }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,8 +18,8 @@ namespace peiling::storage {
 // Whether a server with this health (RedisDialer::Check) can at least be read: it lacks no more than room or replicas.
 bool CanBeRead(const absl::Status& health);
 
-// How many replicas follow a primary and have caught up, by its INFO.
-int FollowingReplicas(std::string_view info);
+// The replicas that follow a primary and have caught up, by its INFO.
+std::set<RedisEndpoint> FollowingReplicas(std::string_view info);
 
 // Thread-safe.
 class RedisDialer {
@@ -40,8 +40,8 @@ class RedisDialer {
   absl::StatusOr<std::unique_ptr<RedisConnection>> DialSentinel(const RedisEndpoint& endpoint, RedisDeadline deadline) const;
 
   // How a server does: what DialServer refuses, and UNAVAILABLE/STORAGE_NOT_REPLICATED when it has fewer replicas than a write must reach,
-  // RESOURCE_EXHAUSTED/STORAGE_FULL when its memory is used up. `replicas`: how many follow it, when it said so.
-  absl::Status Check(RedisConnection& connection, RedisDeadline deadline, std::optional<int>& replicas) const;
+  // RESOURCE_EXHAUSTED/STORAGE_FULL when its memory is used up. `following`: who does, when it is a primary that says so.
+  absl::Status Check(RedisConnection& connection, RedisDeadline deadline, std::set<RedisEndpoint>& following) const;
 
  private:
   // A connection that has logged in with a password, "" for none.

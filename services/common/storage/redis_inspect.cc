@@ -35,8 +35,8 @@ absl::Status Inspect(const RedisDialer& dialer, const RedisEndpoint& endpoint, R
   if (!replies.ok()) return replies.status();
   state.round_trip = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   state.info = ParseInfo(Text(*replies->front()));
-  std::optional<int> replicas;
-  return dialer.Check(**connection, deadline, replicas);
+  std::set<RedisEndpoint> following;
+  return dialer.Check(**connection, deadline, following);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ std::vector<RedisOutcome> RedisPool::Read(const std::vector<RedisCommand>& comma
   return outcomes;
 }
 
-absl::Status RedisPool::Check(std::optional<int>& replicas) {
+absl::Status RedisPool::Check(std::set<RedisEndpoint>& following) {
   const RedisDeadline deadline = dialer_.Deadline();
   absl::Status status;
   if (!IsGood(checked_)) {
@@ -47,7 +47,7 @@ absl::Status RedisPool::Check(std::optional<int>& replicas) {
     status = connection.status();
     checked_ = connection.ok() ? std::move(*connection) : nullptr;
   }
-  if (status.ok()) status = dialer_.Check(*checked_, deadline, replicas);
+  if (status.ok()) status = dialer_.Check(*checked_, deadline, following);
   if (!CanBeRead(status)) {
     checked_.reset();
     Clear();

@@ -5,7 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,7 +25,7 @@ class RedisPool {
   std::vector<RedisOutcome> Read(const std::vector<RedisCommand>& commands);
   // How the server does (RedisDialer::Check), over a connection of its own. When it cannot be read, connections made before are not used
   // again. Called by one thread at a time.
-  absl::Status Check(std::optional<int>& replicas);
+  absl::Status Check(std::set<RedisEndpoint>& following);
 
  private:
   using Connection = std::unique_ptr<RedisConnection>;

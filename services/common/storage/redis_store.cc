@@ -186,7 +186,7 @@ std::shared_ptr<RedisStore::Node> RedisStore::NodeAt(const RedisEndpoint& endpoi
   std::lock_guard guard(nodes_mutex_);
   std::shared_ptr<Node>& node = nodes_[endpoint];
   if (node == nullptr) {
-    node = std::make_shared<Node>(dialer_, endpoint);
+    node = std::make_shared<Node>(dialer_, *topology_, endpoint);
     ++generation_;
     enlisted_.clear();
   }
@@ -700,22 +700,20 @@ absl::Status RedisStore::CheckServers() {
 }
 
 absl::Status RedisStore::CheckServer(Node& node, const RedisEndpoint& primary) {
-  std::optional<int> replicas;
-  absl::Status status = node.pool.Check(replicas);
-  if (replicas && dialer_.address().wait_all) RequireReplicas(node.writer, primary, std::max(*replicas, dialer_.address().wait));
+  std::set<RedisEndpoint> following;
+  absl::Status status = node.pool.Check(following);
+  if (CanBeRead(status) && dialer_.address().wait_all) RequireReplicas(node.writer, primary, following);
   if (!status.ok() || node.writer.last_status().ok()) return status;
   // The last writes failed, and perhaps nobody writes while we say so: something that changes nothing shows whether the next will.
   node.writer.Write({&AdvanceScript(), {name_ + ":"}, {"0"}});
   return node.writer.last_status();
 }
 
-void RedisStore::RequireReplicas(RedisWriter& writer, const RedisEndpoint& primary, int replicas) {
-  if (replicas < writer.required()) {
-    // One that has left may be about to take the primary's place. If it is, somebody knows by now.
-    const bool refreshed = topology_->Refresh(dialer_.Deadline()).ok();
-    if (!refreshed || topology_->Primaries() != std::vector<RedisEndpoint>{primary}) return;
-  }
-  writer.Require(replicas);
+void RedisStore::RequireReplicas(RedisWriter& writer, const RedisEndpoint& primary, const std::set<RedisEndpoint>& following) {
+  // One that has left may be about to take the primary's place. If it is, somebody knows by now.
+  const bool fewer = writer.CountReplicas(following) < writer.required();
+  if (fewer && (!topology_->Refresh(dialer_.Deadline()).ok() || topology_->Primaries() != std::vector<RedisEndpoint>{primary})) return;
+  writer.Require(writer.CountReplicas(following));
 }
 
 void RedisStore::ConfirmFeedsBehind() {

@@ -60,7 +60,8 @@ class RedisStore final : public Store {
  private:
   // A server: its readers and its writer.
   struct Node {
-    Node(const RedisDialer& dialer, const RedisEndpoint& endpoint) : pool(dialer, endpoint), writer(dialer, endpoint) {}
+    Node(const RedisDialer& dialer, RedisTopology& topology, const RedisEndpoint& endpoint)
+        : pool(dialer, endpoint), writer(dialer, topology, endpoint) {}
     RedisPool pool;
     RedisWriter writer;
   };
@@ -122,8 +123,8 @@ class RedisStore final : public Store {
   // As Health says, but with the FAILED_PRECONDITIONs as they are.
   absl::Status CheckServers();
   absl::Status CheckServer(Node& node, const RedisEndpoint& primary);
-  // Lets writes to a primary wait for so many replicas; for fewer than before only when it is surely still the primary.
-  void RequireReplicas(RedisWriter& writer, const RedisEndpoint& primary, int replicas);
+  // Lets writes to a primary wait for those who follow; for fewer than before only when it is surely still the primary.
+  void RequireReplicas(RedisWriter& writer, const RedisEndpoint& primary, const std::set<RedisEndpoint>& following);
   void DropOldNodes(const std::vector<RedisEndpoint>& primaries);
   // What was learnt of the servers may hold no longer.
   void StartAnew();

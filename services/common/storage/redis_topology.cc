@@ -1,6 +1,7 @@
 #include "services/common/storage/redis_topology.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -118,12 +119,28 @@ class Asked : public RedisTopology {
   bool suspected_ = true;
 };
 
+// A field of the names and values that a Sentinel tells of a server.
+std::string_view Field(const redisReply& server, std::string_view name) {
+  for (size_t i = 0; i + 1 < Size(server); i += 2) {
+    if (Text(At(server, i)) == name) return Text(At(server, i + 1));
+  }
+  return {};
+}
+
+int ToNumber(std::string_view text) {
+  int number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 // A primary as a Sentinel names it. Each failover has a higher epoch.
 struct NamedPrimary {
   RedisEndpoint endpoint;
   int64_t epoch = 0;
   // Another is being put in its place, and it may not know.
   bool being_replaced = false;
+  // Its replicas that are up.
+  std::set<RedisEndpoint> successors;
 };
 
 class BySentinel final : public Asked<NamedPrimary> {
@@ -135,6 +152,10 @@ class BySentinel final : public Asked<NamedPrimary> {
     return known->endpoint;
   }
   void Moved(int, const RedisEndpoint&) override {}
+  std::set<RedisEndpoint> Successors() override {
+    std::lock_guard guard(mutex_);
+    return knowledge_ ? knowledge_->successors : std::set<RedisEndpoint>();
+  }
   std::vector<RedisEndpoint> Primaries() override {
     std::lock_guard guard(mutex_);
     return knowledge_ ? std::vector<RedisEndpoint>{knowledge_->endpoint} : std::vector<RedisEndpoint>();
@@ -145,7 +166,10 @@ class BySentinel final : public Asked<NamedPrimary> {
   bool ask_all() const override { return true; }
   NamedPrimary Merge(const NamedPrimary& a, const NamedPrimary& b) const override {
     NamedPrimary merged = b.epoch > a.epoch ? b : a;
-    if (a.epoch == b.epoch) merged.being_replaced = a.being_replaced || b.being_replaced;
+    if (a.epoch == b.epoch) {
+      merged.being_replaced = a.being_replaced || b.being_replaced;
+      merged.successors.insert(b.successors.begin(), b.successors.end());
+    }
     return merged;
   }
   absl::Status Usable(const NamedPrimary& primary) const override {
@@ -157,17 +181,19 @@ class BySentinel final : public Asked<NamedPrimary> {
     if (!connection.ok()) return connection.status();
     const std::string& name = dialer_.address().primary;
     (*connection)->Append({"SENTINEL", "MASTER", name});
+    (*connection)->Append({"SENTINEL", "REPLICAS", name});
     auto replies = (*connection)->Exchange(deadline);
     if (!replies.ok()) return replies.status();
     const redisReply& reply = *replies->front();
     NamedPrimary primary;
-    for (size_t i = 0; i + 1 < Size(reply); i += 2) {
-      const std::string_view field = Text(At(reply, i));
-      const redisReply& value = At(reply, i + 1);
-      if (field == "ip") primary.endpoint.host = Text(value);
-      if (field == "port") primary.endpoint.port = static_cast<int>(Number(value));
-      if (field == "config-epoch") primary.epoch = Number(value);
-      if (field == "flags") primary.being_replaced = Text(value).find("failover_in_progress") != std::string_view::npos;
+    primary.endpoint = {std::string(Field(reply, "ip")), ToNumber(Field(reply, "port"))};
+    primary.epoch = ToNumber(Field(reply, "config-epoch"));
+    primary.being_replaced = Field(reply, "flags").find("failover_in_progress") != std::string_view::npos;
+    const redisReply& replicas = **std::next(replies->begin());
+    for (size_t i = 0; i < Size(replicas); ++i) {
+      const redisReply& replica = At(replicas, i);
+      const bool up = Field(replica, "flags").find("down") == std::string_view::npos;
+      if (up) primary.successors.insert({std::string(Field(replica, "ip")), ToNumber(Field(replica, "port"))});
     }
     if (!primary.endpoint.host.empty()) return primary;
     return Unavailable("Sentinel " + sentinel.ToString() + " knows no primary " + name + " " + std::string(Text(reply)));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +26,8 @@ class RedisTopology {
   virtual void Suspect() = 0;
   // A server said that the slot has moved for good.
   virtual void Moved(int slot, const RedisEndpoint& endpoint) = 0;
+  // Who may take the primary's place, as last heard. Empty where nobody tells.
+  virtual std::set<RedisEndpoint> Successors() { return {}; }
   // All primaries, as far as known.
   virtual std::vector<RedisEndpoint> Primaries() = 0;
 };

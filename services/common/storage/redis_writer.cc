@@ -29,8 +29,8 @@ size_t BytesOf(const RedisWrite& write) {
 
 }  // namespace
 
-RedisWriter::RedisWriter(const RedisDialer& dialer, RedisEndpoint endpoint)
-    : dialer_(dialer), endpoint_(std::move(endpoint)), required_(dialer.address().wait) {
+RedisWriter::RedisWriter(const RedisDialer& dialer, RedisTopology& topology, RedisEndpoint endpoint)
+    : dialer_(dialer), topology_(topology), endpoint_(std::move(endpoint)), required_(dialer.address().wait) {
   thread_ = std::thread(&RedisWriter::Run, this);
 }
 
@@ -177,13 +177,18 @@ absl::Status RedisWriter::Reached(const redisReply& waited, int required) const 
                         " replicas in time; whether it lasts is unknown, try again with the same request_id");
 }
 
+int RedisWriter::CountReplicas(std::set<RedisEndpoint> following) {
+  following.merge(topology_.Successors());
+  return std::max(static_cast<int>(following.size()), dialer_.address().wait);
+}
+
 absl::Status RedisWriter::WaitForMore(const redisReply& info, int waited_for) {
-  const int following = FollowingReplicas(Text(info));
-  if (following <= waited_for) return absl::OkStatus();
-  Require(following);
-  AppendWait(following);
+  const int required = CountReplicas(FollowingReplicas(Text(info)));
+  if (required <= waited_for) return absl::OkStatus();
+  Require(required);
+  AppendWait(required);
   auto replies = connection_->Exchange(dialer_.Deadline() + dialer_.address().wait_timeout);
-  return replies.ok() ? Reached(*replies->front(), following) : replies.status();
+  return replies.ok() ? Reached(*replies->front(), required) : replies.status();
 }
 
 std::vector<RedisWriter::Transaction> RedisWriter::Transactions(const std::vector<Item*>& items, bool together) const {

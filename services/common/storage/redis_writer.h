@@ -18,6 +18,7 @@
 #include "services/common/storage/redis_dialer.h"
 #include "services/common/storage/redis_reply.h"
 #include "services/common/storage/redis_scripts.h"
+#include "services/common/storage/redis_topology.h"
 
 namespace peiling::storage {
 
@@ -32,7 +33,7 @@ struct RedisWrite {
 // Thread-safe. Destroyed after the last call has returned.
 class RedisWriter {
  public:
-  RedisWriter(const RedisDialer& dialer, RedisEndpoint endpoint);
+  RedisWriter(const RedisDialer& dialer, RedisTopology& topology, RedisEndpoint endpoint);
   ~RedisWriter();
 
   // Runs a script and waits for its replicas. UNAVAILABLE/STORAGE_NOT_REPLICATED when too few have it in time: then it was executed, and
@@ -45,6 +46,9 @@ class RedisWriter {
   // From now on so many replicas must have a write; at first as many as the address says.
   void Require(int replicas) { required_ = replicas; }
   int required() const { return required_; }
+  // How many must have a write when these follow: they, and who does not follow yet but may be made the primary all the same. That one's
+  // lack is not made up for by another's having it.
+  int CountReplicas(std::set<RedisEndpoint> following);
 
   // What became of the last writes: OK, or why they failed as a whole.
   absl::Status last_status();
@@ -85,6 +89,7 @@ class RedisWriter {
   void AppendWrite(const RedisWrite& write, bool whole);
 
   const RedisDialer& dialer_;
+  RedisTopology& topology_;
   const RedisEndpoint endpoint_;
   std::atomic<int> required_;
 
