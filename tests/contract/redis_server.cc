@@ -103,7 +103,7 @@ void RedisServer::Continue() const { kill(pid_, SIGCONT); }
 std::string RedisServer::Ask(const std::vector<std::string>& command) const {
   const timeval patience{5, 0};
   const std::unique_ptr<redisContext, void (*)(redisContext*)> context(redisConnectWithTimeout("127.0.0.1", port_, patience), redisFree);
-  if (context == nullptr || context->err != 0) return "(no connection)";
+  if (context == nullptr || context->err != 0) return std::string("(no connection) ") + (context == nullptr ? "" : context->errstr);
   redisSetTimeout(context.get(), patience);
   std::vector<const char*> words;
   std::vector<size_t> sizes;

@@ -108,8 +108,10 @@ void ClusterRedis::EndMove(int slot, size_t to) {
   for (const auto& server : servers_) server->Ask({"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", ids_[to]});
   // A server that takes the slot next must go beyond this epoch. If it did not know of it, it would hear of it too late, believe that it
   // had lost the slot and delete its keys.
-  const std::string info = servers_[to]->Ask({"CLUSTER", "INFO"}), field = "cluster_my_epoch:";
-  const auto epoch = std::to_string(std::stoi(info.substr(info.find(field) + field.size())));
+  const std::string field = "cluster_my_epoch:", info = servers_[to]->Ask({"CLUSTER", "INFO"});
+  const size_t found = info.find(field);
+  ASSERT_NE(found, std::string::npos) << info;
+  const auto epoch = std::to_string(std::stoi(info.substr(found + field.size())));
   for (const auto& server : servers_) Await(*server, {"CLUSTER", "NODES"}, " " + epoch + " connected ");
 }
 
