@@ -111,7 +111,8 @@ TEST_F(StoreTest, AStoreThatHoldsSomethingElseIsRefusedWithItsPlace) {
   ASSERT_TRUE(Open("to.db")->Commit({kWave, {{"a", "theirs"}}}).ok());
   const Outcome outcome = Run("import", "to.db", {backup_});
   EXPECT_EQ(outcome.code, 6);
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("document a of"), HasSubstr(kWave), HasSubstr("reason: RESTORE_CONFLICT\n"), HasSubstr("hint: ")));
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("document a of"), HasSubstr(kWave), HasSubstr("reason: RESTORE_CONFLICT\n"), HasSubstr("hint: ")));
 }
 
 TEST_F(StoreTest, OnlyAWholeBackupGetsItsName) {
