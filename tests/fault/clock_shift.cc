@@ -94,6 +94,7 @@ long syscall(long number, ...) noexcept {
   va_end(list);
   timespec kernel;
   if (number == SYS_futex && (arguments[1] & FUTEX_CLOCK_REALTIME) != 0 && arguments[3] != 0) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): arguments of the kernel are numbers.
     kernel = ToKernel(*reinterpret_cast<const timespec*>(arguments[3]));
     arguments[3] = reinterpret_cast<long>(&kernel);
   }
