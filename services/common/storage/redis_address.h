@@ -12,9 +12,11 @@
 //   cert=PATH, key=PATH           our own certificate (mutual TLS)
 //   server-name=NAME              the name in the servers' certificates when they are reached by address
 //   wait=N|all        replicas that must have a write before it is acknowledged. all (default with Sentinel): every one that follows the
-//                     primary, at least one, so that whichever replaces it has the write; one that has gone is waited for until the primary
-//                     and the Sentinels agree that it has. 1 with Cluster, 0 for one server, by default. With N less than the replicas a
-//                     new primary may be chosen from, a primary that hangs and comes to can lose what it acknowledged.
+//                     primary or that a Sentinel says is up, at least one, so that whichever replaces it has the write. One that has gone
+//                     is waited for until the primary and the Sentinels agree that it has. INFO and the Sentinels must call a replica by
+//                     the same name or address (sentinel announce-hostnames and replica-announce-ip alike). 1 with Cluster, 0 for one
+//                     server, by default. With N less than the replicas a new primary may be chosen from, a primary that hangs and comes to
+//                     can lose what it acknowledged.
 //   wait-timeout-ms=N how long to wait for them (1000)
 //   timeout-ms=N      for connecting and for every answer (2000)
 //   pool=N            connections for reading, per server (8); one more writes

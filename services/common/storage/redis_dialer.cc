@@ -1,19 +1,11 @@
 #include "services/common/storage/redis_dialer.h"
 
-#include <charconv>
-
 #include "services/common/status/errors.h"
 
 namespace peiling::storage {
 namespace {
 
 constexpr int kLeastVersion = 7;
-
-int64_t ToNumber(std::string_view text) {
-  int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 // The value of a line "name:value" of INFO; "" when there is none.
 std::string_view InfoField(std::string_view info, const std::string& name) {
@@ -82,10 +74,10 @@ std::set<RedisEndpoint> FollowingReplicas(std::string_view info) {
   std::set<RedisEndpoint> following;
   for (size_t at = info.find(kOnline); at != std::string_view::npos; at = info.find(kOnline, at + 1)) {
     // "slave0:ip=…,port=…" stands before it.
-    const std::string_view line = info.substr(info.rfind('\n', at) + 1, at - info.rfind('\n', at) - 1);
-    const size_t ip = line.find("ip=") + 3, port = line.find(",port=");
-    if (port != std::string_view::npos)
-      following.insert({std::string(line.substr(ip, port - ip)), static_cast<int>(ToNumber(line.substr(port + 6)))});
+    const std::string_view before = info.substr(0, at);
+    const size_t ip = before.rfind("ip="), port = before.rfind(",port=");
+    if (ip == std::string_view::npos || port == std::string_view::npos || port < ip) continue;
+    following.insert({std::string(before.substr(ip + 3, port - ip - 3)), static_cast<int>(ToNumber(before.substr(port + 6)))});
   }
   return following;
 }

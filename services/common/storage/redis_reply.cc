@@ -70,13 +70,13 @@ std::string_view Text(const redisReply& reply) {
   return has_text ? std::string_view(reply.str, reply.len) : std::string_view();
 }
 
-int64_t Number(const redisReply& reply) {
-  if (reply.type == REDIS_REPLY_INTEGER) return reply.integer;
-  const std::string_view text = Text(reply);
+int64_t ToNumber(std::string_view text) {
   int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
 }
+
+int64_t Number(const redisReply& reply) { return reply.type == REDIS_REPLY_INTEGER ? reply.integer : ToNumber(Text(reply)); }
 
 size_t Size(const redisReply& reply) { return reply.type == REDIS_REPLY_ARRAY ? reply.elements : 0; }
 

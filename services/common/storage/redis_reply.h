@@ -24,6 +24,8 @@ bool IsError(const redisReply& reply);
 std::string_view Text(const redisReply& reply);
 // An integer, or a string of digits; 0 for anything else, nil among it.
 int64_t Number(const redisReply& reply);
+// The number a text begins with, 0 when it begins with none.
+int64_t ToNumber(std::string_view text);
 // Elements of an array; 0 for anything else.
 size_t Size(const redisReply& reply);
 const redisReply& At(const redisReply& reply, size_t index);

@@ -1,7 +1,6 @@
 #include "services/common/storage/redis_topology.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -127,12 +126,6 @@ std::string_view Field(const redisReply& server, std::string_view name) {
   return {};
 }
 
-int ToNumber(std::string_view text) {
-  int number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
 // A primary as a Sentinel names it. Each failover has a higher epoch.
 struct NamedPrimary {
   RedisEndpoint endpoint;
@@ -186,14 +179,14 @@ class BySentinel final : public Asked<NamedPrimary> {
     if (!replies.ok()) return replies.status();
     const redisReply& reply = *replies->front();
     NamedPrimary primary;
-    primary.endpoint = {std::string(Field(reply, "ip")), ToNumber(Field(reply, "port"))};
+    primary.endpoint = {std::string(Field(reply, "ip")), static_cast<int>(ToNumber(Field(reply, "port")))};
     primary.epoch = ToNumber(Field(reply, "config-epoch"));
     primary.being_replaced = Field(reply, "flags").find("failover_in_progress") != std::string_view::npos;
     const redisReply& replicas = **std::next(replies->begin());
     for (size_t i = 0; i < Size(replicas); ++i) {
       const redisReply& replica = At(replicas, i);
       const bool up = Field(replica, "flags").find("down") == std::string_view::npos;
-      if (up) primary.successors.insert({std::string(Field(replica, "ip")), ToNumber(Field(replica, "port"))});
+      if (up) primary.successors.insert({std::string(Field(replica, "ip")), static_cast<int>(ToNumber(Field(replica, "port")))});
     }
     if (!primary.endpoint.host.empty()) return primary;
     return Unavailable("Sentinel " + sentinel.ToString() + " knows no primary " + name + " " + std::string(Text(reply)));
