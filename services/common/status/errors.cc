@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/util/time_util.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "services/common/log/log.h"
@@ -97,6 +98,19 @@ absl::Status BadRequest::ToStatus(std::string_view reason) const {
   absl::Status status = Error(absl::StatusCode::kInvalidArgument, reason, message);
   Attach(status, detail);
   return status;
+}
+
+absl::Status RetryAfter(absl::Status error, std::chrono::milliseconds delay) {
+  google::rpc::RetryInfo info;
+  *info.mutable_retry_delay() = google::protobuf::util::TimeUtil::MillisecondsToDuration(delay.count());
+  Attach(error, info);
+  return error;
+}
+
+std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status) {
+  if (!status.GetPayload(TypeUrl<google::rpc::RetryInfo>())) return std::nullopt;
+  const auto info = DetailOf<google::rpc::RetryInfo>(status);
+  return std::chrono::milliseconds(google::protobuf::util::TimeUtil::DurationToMilliseconds(info.retry_delay()));
 }
 
 std::string Reason(const absl::Status& status) { return DetailOf<google::rpc::ErrorInfo>(status).reason(); }

@@ -5,7 +5,9 @@
 // without loss.
 #pragma once
 
+#include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +36,11 @@ class BadRequest {
  private:
   std::vector<std::pair<std::string, std::string>> violations_;
 };
+
+// The error with advice to try again, not before `delay` (google.rpc.RetryInfo).
+absl::Status RetryAfter(absl::Status error, std::chrono::milliseconds delay);
+// That advice; nullopt when the error has none.
+std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status);
 
 // The reason of an error, "" when it has none.
 std::string Reason(const absl::Status& status);

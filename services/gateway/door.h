@@ -1,0 +1,70 @@
+// The one way in, whatever protocol a client speaks: who calls, whether they may, whether it is not too much, and what is kept of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/status.h"
+#include "peiling/access/v1/identity.pb.h"
+#include "services/gateway/identity/authenticator.h"
+#include "services/gateway/route_table.h"
+
+namespace peiling::gateway {
+
+// A call as it comes in.
+struct Arrival {
+  // "grpc" or "http".
+  std::string protocol;
+  // "/peiling.intake.v1.IntakeService/GetWave".
+  std::string method;
+  Credentials credentials;
+  // Address of the client, as gRPC writes it: "ipv4:127.0.0.1:51234".
+  std::string peer;
+  // "x-request-id" as sent; taken when it is 1 to 100 letters, digits, '-', '_', '.', else another is made.
+  std::string request_id;
+  // "x-forwarded-for" and "x-client-certificate" (URL-encoded PEM) as sent: believed of a certificate of a proxy alone.
+  std::string forwarded_for;
+  std::string forwarded_certificate;
+};
+
+// A call that was let in. Holds the caller's places until it is destroyed. Not thread-safe.
+class Visit {
+ public:
+  virtual ~Visit() = default;
+
+  virtual const access::v1::Identity& caller() const = 0;
+  virtual const Backend& backend() const = 0;
+  virtual const std::string& request_id() const = 0;
+
+  // To be called with every request message before it is passed on: whether the caller may touch what it is about.
+  // PERMISSION_DENIED/NOT_WITHIN_LIMITS (metadata: resource); INVALID_ARGUMENT/INVALID_REQUEST when it does not parse.
+  virtual absl::Status Check(const grpc::ByteBuffer& request) = 0;
+  // To be called with every response message of a call whose result the audit log names; cheap for others.
+  virtual void Note(const grpc::ByteBuffer& response) = 0;
+  // What the backend is called with beside the client's own metadata: identity, request id.
+  virtual void AddTo(grpc::ClientContext& context) const = 0;
+  // Ends the visit with the status the client is about to get: measured, written to the access log and, if the method is audited, to the
+  // audit log. Calls `done` once, at once or later on another thread: when the audit log has it. To be called once.
+  virtual void End(const grpc::Status& status, std::function<void()> done) = 0;
+};
+
+// Thread-safe.
+class Door {
+ public:
+  using Done = std::function<void(absl::StatusOr<std::unique_ptr<Visit>>)>;
+
+  virtual ~Door() = default;
+
+  // Calls `done` once, at once or later on another thread. Never blocks. Refusals are measured, logged and audited already:
+  // UNIMPLEMENTED/UNKNOWN_METHOD for what no contract has or nobody may call from outside; the errors of Authenticator;
+  // PERMISSION_DENIED/ROLE_MISSING (metadata: roles that may); RESOURCE_EXHAUSTED/RATE_LIMITED or TOO_MANY_CALLS, of this caller,
+  // BACKEND_BUSY or GATEWAY_BUSY, of all, each with RetryInfo; UNAVAILABLE/AUDIT_UNAVAILABLE for audited methods while the audit log
+  // cannot be written; UNAVAILABLE/SHUTTING_DOWN.
+  virtual void Admit(Arrival arrival, Done done) = 0;
+};
+
+}  // namespace peiling::gateway

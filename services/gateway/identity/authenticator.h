@@ -1,0 +1,34 @@
+// Who calls, proved by a credential.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "peiling/access/v1/identity.pb.h"
+
+namespace peiling::gateway {
+
+// What a client shows.
+struct Credentials {
+  // Value of the header "authorization", as sent; empty: none.
+  std::string authorization;
+  // The client's certificate in PEM, whose key the client holds (TLS checked, here or at a proxy in front); empty: none.
+  std::string certificate;
+};
+
+class Authenticator {
+ public:
+  using Done = std::function<void(absl::StatusOr<access::v1::Identity>)>;
+
+  virtual ~Authenticator() = default;
+
+  // Calls `done` once: at once on this thread when it can tell without waiting, else later on another. It must not block. What is shown
+  // in `authorization` goes before the certificate.
+  // UNAUTHENTICATED/CREDENTIALS_MISSING when nothing is shown; UNAUTHENTICATED/CREDENTIALS_INVALID (one message, about the same time,
+  // whatever is wrong: the log alone tells why) for what does not hold, TOKEN_EXPIRED for a token or key that once held; UNAVAILABLE/
+  // CREDENTIALS_UNCHECKABLE while it cannot be told; RESOURCE_EXHAUSTED/TOO_MANY_CREDENTIALS with RetryInfo when too many wait.
+  virtual void Authenticate(const Credentials& credentials, Done done) = 0;
+};
+
+}  // namespace peiling::gateway
