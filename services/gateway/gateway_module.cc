@@ -41,6 +41,7 @@ class GatewayModule final : public server::Module {
     return down.empty() ? "" : "not serving: " + absl::StrJoin(down, ", ");
   }
   std::map<std::string, bool> health() const override { return health_.Serving(); }
+  bool checks_callers() const override { return true; }
   void Stop() override {
     proxy_.Close();
     health_.Stop();

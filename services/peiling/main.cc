@@ -12,5 +12,5 @@ int main(int argc, char** argv) {
   peiling::suite::Options options;
   peiling::suite::AddFlags(app, options);
   CLI11_PARSE(app, argc, argv);
-  return peiling::server::RunModule(server, [&] { return peiling::suite::MakeModule(options, server); });
+  return peiling::server::RunModule(server, [&](const auto&) { return peiling::suite::MakeModule(options, server); });
 }

@@ -25,6 +25,7 @@ class InProcessServers {
  public:
   explicit InProcessServers(server::Options options) : options_(std::move(options)) {
     options_.listen.clear();
+    options_.health_listen.clear();
     options_.metrics_listen.clear();
     options_.port_file.clear();
     // Load balancers see the gateway alone.
@@ -63,6 +64,7 @@ class SuiteModule final : public server::Module {
   bool ready() const override { return gateway_->ready(); }
   std::string not_ready_reason() const override { return gateway_->not_ready_reason(); }
   std::map<std::string, bool> health() const override { return gateway_->health(); }
+  bool checks_callers() const override { return gateway_->checks_callers(); }
   void Stop() override {
     gateway_->Stop();
     servers_->Shutdown();

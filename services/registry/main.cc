@@ -9,5 +9,5 @@ int main(int argc, char** argv) {
   peiling::server::AddFlags(app, server_options);
   peiling::registry::AddFlags(app, options);
   CLI11_PARSE(app, argc, argv);
-  return peiling::server::RunModule(server_options, [&] { return peiling::registry::MakeModule(options); });
+  return peiling::server::RunModule(server_options, [&](const auto&) { return peiling::registry::MakeModule(options); });
 }

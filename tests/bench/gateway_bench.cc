@@ -49,9 +49,9 @@ struct Setting {
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &proxy_port);
     builder.RegisterCallbackGenericService(proxy.get());
     proxy_server = builder.BuildAndStart();
-    gateway = *server::Server::Start({.listen = "127.0.0.1:0", .max_threads = 1024},
+    gateway = *server::Server::Start({.listen = "127.0.0.1:0", .insecure = true, .max_threads = 1024},
                                      MakeModule(Options{}, {{"registry", RegistryService::service_full_name(),
-                                                             server::Connect("127.0.0.1:" + std::to_string(echo_port))}}));
+                                                             server::Connect("127.0.0.1:" + std::to_string(echo_port), grpc::InsecureChannelCredentials())}}));
   }
 
   Echo echo;

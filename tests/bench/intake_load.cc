@@ -270,6 +270,7 @@ std::unique_ptr<server::Server> StartServer(absl::StatusOr<std::unique_ptr<serve
   if (!module.ok()) Fail(std::string(module.status().message()));
   server::Options options;
   options.listen = listen;
+  options.insecure = true;
   auto server = server::Server::Start(options, *std::move(module));
   if (!server.ok()) Fail(std::string(server.status().message()));
   return *std::move(server);

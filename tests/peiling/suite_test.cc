@@ -35,6 +35,7 @@ class SuiteTest : public testing::Test {
     directory_ = mkdtemp(pattern.data());
     options_.data_dir = directory_ + "/data";
     server_options_.listen = "127.0.0.1:0";
+    server_options_.insecure = true;
   }
   ~SuiteTest() override {
     server_.reset();
@@ -47,7 +48,7 @@ class SuiteTest : public testing::Test {
     auto server = server::Server::Start(server_options_, *std::move(module));
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    channel_ = server::Connect(absl::StrCat("127.0.0.1:", server_->port()));
+    channel_ = server::Connect(absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials());
     ASSERT_TRUE(BecomesHealthy());
   }
 

@@ -25,9 +25,8 @@ grpc::ChannelArguments ChannelSettings() {
   return arguments;
 }
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
-  return grpc::experimental::CreateCustomChannelWithInterceptors(address, grpc::InsecureChannelCredentials(), ChannelSettings(),
-                                                                 ObserveClientCalls());
+std::shared_ptr<grpc::Channel> Connect(const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address, credentials, ChannelSettings(), ObserveClientCalls());
 }
 
 }  // namespace peiling::server

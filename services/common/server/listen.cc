@@ -1,5 +1,6 @@
 #include "services/common/server/listen.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,7 +44,28 @@ absl::Status TryBind(const std::string& address, const addrinfo& candidate) {
   return error == 0 ? absl::OkStatus() : BindError(address, error);
 }
 
+// Of "host:port"; without the brackets of "[::1]:80".
+std::string HostOf(std::string_view address) {
+  std::string host(address.substr(0, address.rfind(':')));
+  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  return host;
+}
+
 }  // namespace
+
+bool IsLoopback(std::string_view address) {
+  for (const std::string_view scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
+    if (!address.starts_with(scheme)) continue;
+    address.remove_prefix(scheme.size());
+    break;
+  }
+  const std::string host = HostOf(address);
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  if (inet_pton(AF_INET6, host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
+  return host == "localhost";
+}
 
 absl::Status CheckListenAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
@@ -52,8 +74,7 @@ absl::Status CheckListenAddress(const std::string& address) {
   if (int port; !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
     return Invalid(address, "want a port from 0 to 65535");
   }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const std::string host = HostOf(address);
 
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;

@@ -27,6 +27,9 @@ class Module {
   // Health by service name, as health checks ask for it; "" (the whole server) is ready(). More than one for whoever answers for other
   // services. Names must stay the same. Must not block. Thread-safe.
   virtual std::map<std::string, bool> health() const { return {{name(), ready()}}; }
+  // Whether it finds out itself who calls, call by call. Its server then only asks clients for a certificate, and may do without TLS on
+  // loopback; all others take calls from the certificates of this suite alone.
+  virtual bool checks_callers() const { return false; }
   // Ends followers and open watches, so that the server can drain; handlers may still be called. Called before the server shuts down.
   virtual void Stop() {}
 };

@@ -6,9 +6,11 @@
 #include <fstream>
 #include <map>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "grpc/support/log.h"
 #include "services/common/log/log.h"
+#include "services/common/server/credentials.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
 #include "services/common/tracing/otlp_exporter.h"
@@ -69,6 +71,39 @@ class Traces {
   tracing::OtlpExporter& exporter_;
 };
 
+absl::StatusOr<Channels> ConnectPeers(const Options& options) {
+  Channels channels;
+  for (const auto& [name, address] : options.peers) {
+    const auto credentials = PeerCredentials(address, options);
+    if (!credentials.ok()) return credentials.status();
+    channels[name] = Connect(address, *credentials);
+  }
+  return channels;
+}
+
+void AddFileFlag(CLI::App& app, const char* flag, std::string& file, const char* description, const char* environment) {
+  app.add_option(flag, file, description)->envname(environment)->type_name("FILE")->group("TLS (PEM files, read anew when they change)");
+}
+
+void AddTlsFlags(CLI::App& app, Options& options) {
+  AddFileFlag(app, "--tls-certificate", options.tls.certificate, "Certificate of this server, with those between it and its authority",
+              "PEILING_TLS_CERTIFICATE");
+  AddFileFlag(app, "--tls-key", options.tls.key, "Key of that certificate", "PEILING_TLS_KEY");
+  AddFileFlag(app, "--tls-client-ca", options.tls.ca, "Authorities of the certificates that clients show", "PEILING_TLS_CLIENT_CA");
+  AddFileFlag(app, "--peer-certificate", options.peer_tls.certificate, "Certificate shown to other services; default: --tls-certificate",
+              "PEILING_PEER_CERTIFICATE");
+  AddFileFlag(app, "--peer-key", options.peer_tls.key, "Key of that certificate; default: --tls-key", "PEILING_PEER_KEY");
+  AddFileFlag(app, "--peer-ca", options.peer_tls.ca, "Authorities of the certificates of other services; default: --tls-client-ca",
+              "PEILING_PEER_CA");
+}
+
+// "--intake" and PEILING_INTAKE for "intake".
+void AddPeerFlag(CLI::App& app, Options& options, const std::string& name) {
+  app.add_option("--" + name, options.peers[name], "Address of the service: host:port or dns:///name:port")
+      ->envname("PEILING_" + absl::AsciiStrToUpper(name))
+      ->required();
+}
+
 int Fail(const absl::Status& error) {
   const std::string reason = status::Reason(error);
   std::fprintf(stderr, "%s: %s%s\n", program_invocation_short_name, std::string(error.message()).c_str(),
@@ -78,13 +113,27 @@ int Fail(const absl::Status& error) {
 
 }  // namespace
 
-void AddFlags(CLI::App& app, Options& options) {
+void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& peers) {
+  for (const std::string& peer : peers) AddPeerFlag(app, options, peer);
+  AddTlsFlags(app, options);
   std::vector<std::string> levels;
   for (const auto& [name, level] : LogLevels()) levels.push_back(name);
   constexpr const char* kGroup = "Server";
   app.add_option("--listen", options.listen, "host:port to listen on; port 0 takes a free one")
       ->envname("PEILING_LISTEN")
       ->capture_default_str()
+      ->group(kGroup);
+  app.add_flag("--insecure", options.insecure, "Development: plaintext on loopback, and nobody is asked who he is")
+      ->envname("PEILING_INSECURE")
+      ->group(kGroup);
+  app.add_option("--gateway-names", options.gateway_names, "Names of the gateways' certificates: who calls is believed of them alone")
+      ->envname("PEILING_GATEWAY_NAMES")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->group(kGroup);
+  app.add_option("--health-listen", options.health_listen,
+                 "host:port of a plaintext listener with grpc.health.v1 alone, for probes; none when empty")
+      ->envname("PEILING_HEALTH_LISTEN")
       ->group(kGroup);
   app.add_option("--metrics-listen", options.metrics_listen, "host:port of the Prometheus endpoint /metrics; none when empty")
       ->envname("PEILING_METRICS_LISTEN")
@@ -167,11 +216,13 @@ absl::Status WritePortFile(const Options& options, int port) {
   return absl::OkStatus();
 }
 
-int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make) {
+int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>(const Channels& peers)>& make) {
   InitProcess(options);
   auto traces = Traces::Start(options);
   if (!traces.ok()) return Fail(traces.status());
-  auto module = make();
+  const auto peers = ConnectPeers(options);
+  if (!peers.ok()) return Fail(peers.status());
+  auto module = make(*peers);
   if (!module.ok()) return Fail(module.status());
   auto server = Server::Start(options, *std::move(module));
   if (!server.ok()) return Fail(server.status());

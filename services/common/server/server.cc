@@ -18,6 +18,7 @@
 #include "services/common/log/log.h"
 #include "services/common/server/client_calls.h"
 #include "services/common/server/connect.h"
+#include "services/common/server/credentials.h"
 #include "services/common/server/listen.h"
 #include "services/common/server/metrics.h"
 #include "services/common/server/process_metrics.h"
@@ -161,7 +162,8 @@ class ServerImpl final : public Server {
       : options_(options), module_(std::move(module)), exposer_(std::move(exposer)) {}
   ~ServerImpl() override { Shutdown(); }
 
-  absl::Status Start() {
+  // With the credentials of the listener.
+  absl::Status Start(const std::shared_ptr<grpc::ServerCredentials>& credentials) {
     grpc::ServerBuilder builder;
     SetLimits(options_, module_->name(), builder);
     ShowMaxThreads(module_->name(), options_.max_threads);
@@ -169,7 +171,7 @@ class ServerImpl final : public Server {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
     interceptors.push_back(ObserveServerCalls(module_->name()));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
-    if (!options_.listen.empty()) builder.AddListeningPort(options_.listen, grpc::InsecureServerCredentials(), &port_);
+    if (!options_.listen.empty()) builder.AddListeningPort(options_.listen, credentials, &port_);
     module_->Register(builder);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) {
@@ -217,13 +219,19 @@ class ServerImpl final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, std::unique_ptr<Module> module) {
   EnablePluginsOnce();
+  std::shared_ptr<grpc::ServerCredentials> credentials;
   if (!options.listen.empty()) {
+    const bool checks_callers = module->checks_callers();
+    if (const auto may = CheckExposure(options.listen, options, checks_callers); !may.ok()) return may;
+    auto made = ListenerCredentials(options, checks_callers);
+    if (!made.ok()) return made.status();
+    credentials = *std::move(made);
     if (const auto free = CheckListenAddress(options.listen); !free.ok()) return free;
   }
   auto exposer = ServeMetrics(options.metrics_listen);
   if (!exposer.ok()) return exposer.status();
   auto server = std::make_unique<ServerImpl>(options, std::move(module), *std::move(exposer));
-  if (const auto started = server->Start(); !started.ok()) return started;
+  if (const auto started = server->Start(credentials); !started.ok()) return started;
   return server;
 }
 

@@ -3,13 +3,16 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
 #include "grpcpp/grpcpp.h"
 #include "services/common/server/module.h"
+#include "services/common/tls/tls.h"
 
 namespace peiling::server {
 
@@ -17,6 +20,16 @@ namespace peiling::server {
 struct Options {
   // host:port; port 0 takes a free one. Empty: no port, in-process callers alone.
   std::string listen = "127.0.0.1:0";
+  // What the listener shows to clients, and the authorities of their certificates. Without a certificate it is plaintext.
+  tls::Files tls;
+  // The same for calls to other services; what is empty is as in `tls`.
+  tls::Files peer_tls;
+  // For development: plaintext on loopback, and nobody is asked who he is.
+  bool insecure = false;
+  // Names of certificates (DNS or URI) of gateways: who calls is believed of them alone.
+  std::vector<std::string> gateway_names = {"peiling-gateway"};
+  // host:port of a plaintext listener with grpc.health.v1 alone, for probes that speak no TLS; empty: none.
+  std::string health_listen;
   // host:port of the Prometheus endpoint; empty: none.
   std::string metrics_listen;
   // debug, info, warning, error.
@@ -36,16 +49,19 @@ struct Options {
   double trace_ratio = 1;
   // Written "host:port\n" once it listens, for scripts and tests that let the system choose ports; empty: none.
   std::string port_file;
+  // Addresses of the services it calls, by name: "dns:///intake:7400" or host:port.
+  std::map<std::string, std::string> peers;
 };
 
-// Adds the flags above to a command line, with environment variables PEILING_….
-void AddFlags(CLI::App& app, Options& options);
+// Adds the flags above to a command line, with environment variables PEILING_…. `peers` are the services it must be given the address of:
+// "intake" makes --intake and PEILING_INTAKE.
+void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& peers = {});
 
 // One gRPC server around one module.
 class Server {
  public:
-  // Listens and starts the module. UNAVAILABLE/PORT_TAKEN when the port is taken (SO_REUSEPORT is off), the errors of CheckListenAddress,
-  // else the module's.
+  // Listens and starts the module. FAILED_PRECONDITION/TLS_REQUIRED when it would listen in plaintext where it must not, the errors of
+  // tls::Load, UNAVAILABLE/PORT_TAKEN when the port is taken (SO_REUSEPORT is off), the errors of CheckListenAddress, else the module's.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, std::unique_ptr<Module> module);
   virtual ~Server() = default;  // Shuts down.
 
@@ -66,15 +82,19 @@ void InitProcess(const Options& options);
 // Waits for SIGTERM or SIGINT.
 void WaitForSignal();
 
-// A channel to another service: "dns:///intake:7000" or host:port; keepalive, limits and the retry rules of
+// A channel to another service: "dns:///intake:7400" or host:port; keepalive, limits and the retry rules of
 // services/common/server/service_config.json. Its calls are measured and traced (client_calls.h).
-std::shared_ptr<grpc::Channel> Connect(const std::string& address);
+std::shared_ptr<grpc::Channel> Connect(const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials);
+
+// Channels by the names of Options::peers.
+using Channels = std::map<std::string, std::shared_ptr<grpc::Channel>>;
 
 // Writes options.port_file, when it is set, once everything listens.
 absl::Status WritePortFile(const Options& options, int port);
 
-// The whole of a service's main after its flags are read: InitProcess, traces, start, wait, drain. Returns the exit code; problems are on
-// stderr in one line.
-int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>()>& make);
+// The whole of a service's main after its flags are read: InitProcess, traces, channels to its peers, start, wait, drain. Returns the exit
+// code; problems are on stderr in one line. FAILED_PRECONDITION/TLS_REQUIRED for a peer that is not on loopback and is to be called in
+// plaintext.
+int RunModule(const Options& options, const std::function<absl::StatusOr<std::unique_ptr<Module>>(const Channels& peers)>& make);
 
 }  // namespace peiling::server

@@ -119,6 +119,7 @@ class ServerTest : public testing::Test {
  protected:
   ServerTest() {
     options_.listen = "127.0.0.1:0";
+    options_.insecure = true;
     options_.drain_seconds = 5;
   }
 
@@ -128,7 +129,8 @@ class ServerTest : public testing::Test {
     auto server = Start();
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    channel_ = options_.listen.empty() ? server_->InProcessChannel() : Connect(absl::StrCat("127.0.0.1:", server_->port()));
+    channel_ = options_.listen.empty() ? server_->InProcessChannel()
+                                       : Connect(absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials());
     stub_ = ValidationService::NewStub(channel_);
   }
 

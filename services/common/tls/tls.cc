@@ -1,0 +1,154 @@
+#include "services/common/tls/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::tls {
+namespace {
+
+// Far more than any of these files; less than would hurt.
+constexpr std::streamsize kMostBytes = 4 << 20;
+// Certificates in one text: a chain, or the authorities of a country.
+constexpr size_t kMostCertificates = 1000;
+
+struct Free {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
+  void operator()(STACK_OF(X509) * certificates) const { sk_X509_free(certificates); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
+  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
+};
+template <typename T>
+using Owned = std::unique_ptr<T, Free>;
+using Certificates = std::vector<Owned<X509>>;
+
+absl::Status Unusable(std::string_view reason, const std::string& file, std::string_view why) {
+  return status::Error(absl::StatusCode::kFailedPrecondition, reason, absl::StrCat("cannot use ", file, ": ", std::string(why)),
+                       {{"file", file}});
+}
+
+absl::StatusOr<std::string> Read(const std::string& file) {
+  errno = 0;
+  std::ifstream in(file, std::ios::binary);
+  std::string text(kMostBytes, '\0');
+  if (in) in.read(text.data(), kMostBytes);
+  if (!in.eof()) return Unusable("TLS_FILE_UNREADABLE", file, in ? "is too large" : std::strerror(errno));
+  text.resize(in.gcount());
+  return text;
+}
+
+Owned<BIO> Reader(std::string_view text) { return Owned<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+
+// Those in a text, up to the first that does not read.
+Certificates ReadCertificates(std::string_view pem) {
+  Certificates certificates;
+  const auto reader = Reader(pem);
+  while (certificates.size() < kMostCertificates) {
+    Owned<X509> next(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
+    if (next == nullptr) break;
+    certificates.push_back(std::move(next));
+  }
+  ERR_clear_error();
+  return certificates;
+}
+
+// Keys under a password are not read: nobody is there to ask.
+int NoPassword(char*, int, int, void*) { return -1; }
+
+Owned<EVP_PKEY> ReadKey(std::string_view pem) {
+  Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(Reader(pem).get(), nullptr, NoPassword, nullptr));
+  ERR_clear_error();
+  return key;
+}
+
+absl::Status CheckValidity(const X509& certificate, const std::string& file) {
+  if (X509_cmp_current_time(X509_get0_notAfter(&certificate)) < 0) {
+    return Unusable("TLS_CERTIFICATE_EXPIRED", file, "the certificate has expired");
+  }
+  if (X509_cmp_current_time(X509_get0_notBefore(&certificate)) > 0) {
+    return Unusable("TLS_CERTIFICATE_EXPIRED", file, "the certificate is not valid yet");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPair(const Files& files, const Material& material) {
+  const Certificates chain = ReadCertificates(material.certificate);
+  if (chain.empty()) return Unusable("TLS_FILE_MALFORMED", files.certificate, "holds no certificate in PEM");
+  const auto key = ReadKey(material.key);
+  if (key == nullptr) return Unusable("TLS_FILE_MALFORMED", files.key, "holds no private key in PEM without a password");
+  const bool match = X509_check_private_key(chain.front().get(), key.get()) == 1;
+  ERR_clear_error();
+  if (!match) return Unusable("TLS_KEY_MISMATCH", files.key, absl::StrCat("is not the key of the certificate in ", files.certificate));
+  return CheckValidity(*chain.front(), files.certificate);
+}
+
+}  // namespace
+
+absl::StatusOr<Material> Load(const Files& files) {
+  Material material;
+  for (const auto& [file, text] :
+       {std::pair(&files.certificate, &material.certificate), std::pair(&files.key, &material.key), std::pair(&files.ca, &material.ca)}) {
+    if (file->empty()) continue;
+    auto read = Read(*file);
+    if (!read.ok()) return read.status();
+    *text = *std::move(read);
+  }
+  if (!files.certificate.empty() || !files.key.empty()) {
+    if (absl::Status pair = CheckPair(files, material); !pair.ok()) return pair;
+  }
+  if (!files.ca.empty() && ReadCertificates(material.ca).empty()) {
+    return Unusable("TLS_FILE_MALFORMED", files.ca, "holds no certificate in PEM");
+  }
+  return material;
+}
+
+absl::Status Check(const Files& files) { return Load(files).status(); }
+
+std::vector<std::string> Names(std::string_view pem) {
+  std::vector<std::string> found;
+  const Owned<X509> certificate(PEM_read_bio_X509(Reader(pem).get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  if (certificate == nullptr) return found;
+  const Owned<GENERAL_NAMES> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME& name = *sk_GENERAL_NAME_value(names.get(), i);
+    if (name.type != GEN_DNS && name.type != GEN_URI) continue;
+    const ASN1_STRING* text = name.type == GEN_DNS ? name.d.dNSName : name.d.uniformResourceIdentifier;
+    found.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), ASN1_STRING_length(text));
+  }
+  return found;
+}
+
+absl::Status VerifyClient(std::string_view pem, std::string_view ca_pem) {
+  const auto invalid = [](std::string_view why) {
+    return status::Error(absl::StatusCode::kUnauthenticated, "CERTIFICATE_INVALID", absl::StrCat("certificate: ", std::string(why)));
+  };
+  const Certificates chain = ReadCertificates(pem);
+  if (chain.empty()) return invalid("no certificate in PEM");
+  const Owned<X509_STORE> store(X509_STORE_new());
+  for (const auto& authority : ReadCertificates(ca_pem)) X509_STORE_add_cert(store.get(), authority.get());
+  const Owned<STACK_OF(X509)> between(sk_X509_new_null());
+  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(between.get(), chain[i].get());
+  const Owned<X509_STORE_CTX> context(X509_STORE_CTX_new());
+  X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), between.get());
+  X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_SSL_CLIENT);
+  const bool verified = X509_verify_cert(context.get()) == 1;
+  ERR_clear_error();
+  return verified ? absl::OkStatus() : invalid(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
+}
+
+}  // namespace peiling::tls

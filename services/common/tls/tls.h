@@ -1,0 +1,46 @@
+// Certificates, keys and certificate authorities in files (PEM).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace peiling::tls {
+
+// What one side of connections shows and believes.
+struct Files {
+  // The own certificate with those between it and its authority, and its key; both or neither.
+  std::string certificate;
+  std::string key;
+  // Authorities whose certificates are believed.
+  std::string ca;
+
+  bool operator==(const Files&) const = default;
+};
+
+// What was in the files.
+struct Material {
+  std::string certificate;
+  std::string key;
+  std::string ca;
+};
+
+// Reads files of which some may not be set. FAILED_PRECONDITION, each naming the file: TLS_FILE_UNREADABLE; TLS_FILE_MALFORMED when it
+// holds no certificate or key in PEM, or a key under a password; TLS_KEY_MISMATCH when the key is not the certificate's;
+// TLS_CERTIFICATE_EXPIRED when the certificate is not valid at this time.
+absl::StatusOr<Material> Load(const Files& files);
+// Whether they can be used now.
+absl::Status Check(const Files& files);
+
+// The names a certificate (the first in the PEM text) is for: subject alternative names of kind DNS and URI, in its order. Empty for what
+// is no certificate.
+std::vector<std::string> Names(std::string_view pem);
+
+// Whether a client's certificate (the first in the PEM text, the others lead from it to an authority) comes from one of the authorities, is
+// valid now and meant for clients. UNAUTHENTICATED/CERTIFICATE_INVALID saying why.
+absl::Status VerifyClient(std::string_view pem, std::string_view ca_pem);
+
+}  // namespace peiling::tls
