@@ -1,0 +1,229 @@
+#include "services/gateway/openapi/path_writer.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "peiling/access/v1/options.pb.h"
+
+namespace peiling::gateway {
+namespace {
+
+namespace pb = google::protobuf;
+
+std::string LowerFirst(std::string text) {
+  text[0] = absl::ascii_tolower(static_cast<unsigned char>(text[0]));
+  return text;
+}
+
+// What one of a collection is called, as a variable: "municipalities" → "municipality", "audit-entries" → "auditEntry".
+std::string Singular(std::string_view collection) {
+  std::string result;
+  for (const absl::string_view word : absl::StrSplit(absl::string_view(collection.data(), collection.size()), '-')) {
+    result += result.empty() ? std::string(word) : absl::StrCat(absl::AsciiStrToUpper(word.substr(0, 1)), word.substr(1));
+  }
+  if (absl::EndsWith(result, "ies")) return result.replace(result.size() - 3, 3, "y");
+  return std::string(absl::StripSuffix(result, "s"));
+}
+
+// The segment as OpenAPI writes it.
+std::string SegmentText(const HttpRoute& route, size_t at) {
+  if (!route.segments[at].literal.empty()) return route.segments[at].literal;
+  return absl::StrCat("{", Singular(at == 0 ? "" : route.segments[at - 1].literal), "}");
+}
+
+std::string Joined(const HttpRoute& route, size_t first, size_t count) {
+  std::vector<std::string> segments;
+  for (size_t at = first; at < first + count; ++at) segments.push_back(SegmentText(route, at));
+  return absl::StrJoin(segments, "/");
+}
+
+const access::v1::Access& AccessOf(const HttpRoute& route) { return route.method->options().GetExtension(access::v1::access); }
+
+// As keys are given them and grants are written: "researcher".
+std::string RoleName(access::v1::Role role) { return absl::AsciiStrToLower(absl::StripPrefix(access::v1::Role_Name(role), "ROLE_")); }
+
+// The name of a response of components that every operation like this one may give, with its status.
+struct Refusal {
+  const char* status;
+  const char* response;
+};
+
+std::vector<Refusal> RefusalsOf(const HttpRoute& route) {
+  std::vector<Refusal> refusals = {
+      {"400", "BadRequest"}, {"401", "Unauthorized"}, {"403", "Forbidden"}, {"404", "NotFound"}, {"406", "NotAcceptable"}};
+  const bool reads = route.verb == "GET";
+  if (!reads) refusals.insert(refusals.end(), {{"409", "Conflict"}});
+  if (!reads) refusals.insert(refusals.end(), {{"412", "PreconditionFailed"}, {"413", "ContentTooLarge"}, {"415", "UnsupportedMediaType"}});
+  refusals.insert(refusals.end(),
+                  {{"429", "TooManyRequests"}, {"500", "InternalError"}, {"503", "Unavailable"}, {"504", "DeadlineExceeded"}});
+  return refusals;
+}
+
+}  // namespace
+
+std::string OpenApiPath(const HttpRoute& route) { return "/" + Joined(route, 1, route.segments.size() - 1); }
+
+std::string OperationId(const HttpRoute& route) {
+  const std::string id = LowerFirst(route.method->name());
+  if (route.binding == 0) return id;
+  return absl::StrCat(id, "With", route.verb.substr(0, 1), absl::AsciiStrToLower(route.verb.substr(1)));
+}
+
+std::string TagOf(const pb::ServiceDescriptor& service) { return std::string(absl::StripSuffix(service.name(), "Service")); }
+
+void PathWriter::Paths(const std::vector<const HttpRoute*>& routes) {
+  std::map<std::string, std::vector<const HttpRoute*>> by_path;
+  for (const HttpRoute* route : routes) by_path[OpenApiPath(*route)].push_back(route);
+  json_.Object("paths", [&] {
+    json_.Object("/openapi.json", [&] { json_.Object("get", [&] { OpenApiOperation(); }); });
+    for (const auto& [path, there] : by_path) {
+      json_.Object(path, [&] {
+        for (const HttpRoute* route : there) json_.Object(absl::AsciiStrToLower(route->verb), [&] { Operation(*route); });
+      });
+    }
+  });
+}
+
+// The document itself, which no contract names.
+void PathWriter::OpenApiOperation() {
+  json_.Array("tags", [&] { json_.Text("OpenAPI"); });
+  json_.Text("operationId", "getOpenApi");
+  json_.Text("summary", "This document");
+  json_.Text("description", "This document. Takes no credentials.");
+  json_.Array("security", [] {});
+  json_.Object("responses", [&] {
+    json_.Object("200", [&] {
+      json_.Text("description", "OpenAPI 3.0.");
+      json_.Object("headers", [&] {
+        json_.Object("API-Version", [&] { json_.Text("$ref", "#/components/headers/ApiVersion"); });
+        json_.Object("access-control-allow-origin", [&] { json_.Text("$ref", "#/components/headers/AnyOrigin"); });
+      });
+      json_.Object("content",
+                   [&] { json_.Object("application/json", [&] { json_.Object("schema", [&] { json_.Text("type", "object"); }); }); });
+    });
+  });
+}
+
+void PathWriter::Operation(const HttpRoute& route) {
+  json_.Array("tags", [&] { json_.Text(TagOf(*route.method->service())); });
+  json_.Text("operationId", OperationId(route));
+  json_.Text("summary", FirstSentence(comments_.Of(*route.method)));
+  json_.Text("description", Description(route));
+  Roles(route);
+  Parameters(route);
+  if (route.whole_body || route.body_field != nullptr) json_.Object("requestBody", [&] { RequestBody(route); });
+  json_.Object("responses", [&] { Responses(route); });
+}
+
+std::string PathWriter::Description(const HttpRoute& route) const {
+  const auto& access = AccessOf(route);
+  std::vector<std::string> roles;
+  for (const int role : access.roles()) roles.push_back(RoleName(static_cast<access::v1::Role>(role)));
+  std::string description = absl::StrCat(comments_.Of(*route.method), "\n\nRoles: ", absl::StrJoin(roles, ", "));
+  if (!access.resource().empty()) {
+    absl::StrAppend(&description, "; limited to some surveys or waves, within those.");
+  } else {
+    absl::StrAppend(&description, access.unlimited() ? ", limited or not." : ", not limited to some surveys or waves.");
+  }
+  if (access.audited()) absl::StrAppend(&description, " Each call is in the audit log.");
+  return description;
+}
+
+// For programs: "x-roles".
+void PathWriter::Roles(const HttpRoute& route) {
+  json_.Array("x-roles", [&] {
+    for (const int role : AccessOf(route).roles()) json_.Text(RoleName(static_cast<access::v1::Role>(role)));
+  });
+}
+
+void PathWriter::Parameters(const HttpRoute& route) {
+  json_.Array("parameters", [&] {
+    PathParameters(route);
+    for (const gateway::QueryParameter& parameter : route.query) json_.Object([&] { QueryParameter(parameter); });
+  });
+}
+
+void PathWriter::PathParameters(const HttpRoute& route) {
+  for (const PathVariable& variable : route.variables) {
+    const std::string name = Joined(route, variable.first, variable.count);
+    for (size_t at = variable.first; at < variable.first + variable.count; ++at) {
+      if (!route.segments[at].literal.empty()) continue;
+      json_.Object([&] {
+        const std::string segment = SegmentText(route, at);
+        json_.Text("name", std::string_view(segment).substr(1, segment.size() - 2));
+        json_.Text("in", "path");
+        json_.True("required");
+        json_.Text("description", absl::StrCat("Part of the name `", name, "`. ", comments_.Of(*variable.field.back())));
+        json_.Object("schema", [&] { json_.Text("type", "string"); });
+      });
+    }
+  }
+}
+
+void PathWriter::QueryParameter(const gateway::QueryParameter& parameter) {
+  std::vector<std::string> description;
+  for (const pb::FieldDescriptor* field : parameter.field) description.push_back(comments_.Of(*field));
+  json_.Text("name", parameter.name);
+  json_.Text("in", "query");
+  if (std::all_of(parameter.field.begin(), parameter.field.end(), [](const auto* field) { return IsRequired(*field); }))
+    json_.True("required");
+  json_.Text("description", absl::StrJoin(description, " "));
+  json_.Object("schema", [&] { schemas_.Field(*parameter.field.back(), ""); });
+}
+
+void PathWriter::RequestBody(const HttpRoute& route) {
+  const bool stream = route.method->client_streaming();
+  if (stream) json_.Text("description", "A stream: each line is one of these.");
+  json_.True("required");
+  json_.Object("content", [&] {
+    json_.Object(stream ? "application/x-ndjson" : "application/json", [&] {
+      json_.Object("schema", [&] {
+        if (route.body_field != nullptr) return schemas_.Field(*route.body_field, "");
+        SchemaWriter::Fields in_path;
+        for (const PathVariable& variable : route.variables) {
+          if (variable.field.size() == 1) in_path.insert(variable.field.back());
+        }
+        schemas_.Reference(*route.method->input_type(), in_path);
+      });
+    });
+  });
+}
+
+void PathWriter::Responses(const HttpRoute& route) {
+  json_.Object("200", [&] { Answer(route); });
+  for (const Refusal& refusal : RefusalsOf(route)) {
+    json_.Object(refusal.status, [&] { json_.Text("$ref", absl::StrCat("#/components/responses/", refusal.response)); });
+  }
+}
+
+void PathWriter::Answer(const HttpRoute& route) {
+  const bool stream = route.method->server_streaming();
+  const std::string said =
+      route.response_field != nullptr ? comments_.Of(*route.response_field) : comments_.Of(*route.method->output_type());
+  json_.Text("description", stream ? absl::StrCat("A stream of these, one on each line or in each event. ", said) : said);
+  json_.Object("headers", [&] {
+    for (const auto& [header, component] : {std::pair{"API-Version", "ApiVersion"}, std::pair{"X-Request-Id", "RequestId"}}) {
+      json_.Object(header, [&, component = component] { json_.Text("$ref", absl::StrCat("#/components/headers/", component)); });
+    }
+  });
+  const auto schema = [&] {
+    json_.Object("schema", [&] {
+      if (route.response_field != nullptr) return schemas_.Field(*route.response_field, "");
+      schemas_.Reference(*route.method->output_type());
+    });
+  };
+  json_.Object("content", [&] {
+    for (const char* type : stream ? std::vector{"application/x-ndjson", "text/event-stream"} : std::vector{"application/json"}) {
+      json_.Object(type, schema);
+    }
+  });
+}
+
+}  // namespace peiling::gateway

@@ -1,0 +1,193 @@
+#include "services/gateway/openapi/schema_writer.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/api/field_behavior.pb.h"
+#include "services/gateway/http/http_rule.h"
+
+namespace peiling::gateway {
+namespace {
+
+namespace pb = google::protobuf;
+using pb::FieldDescriptor;
+
+// "Outer.Inner" of "peiling.survey.v1.Outer.Inner", without the point.
+template <typename Descriptor>
+std::string ComponentName(const Descriptor& type) {
+  const std::string above = type.containing_type() == nullptr ? "" : ComponentName(*type.containing_type());
+  return above + type.name();
+}
+
+bool IsMessage(const FieldDescriptor& field) { return field.message_type() != nullptr && !IsWrittenAsText(*field.message_type()); }
+
+}  // namespace
+
+bool IsRequired(const FieldDescriptor& field) {
+  const auto& behaviors = field.options();
+  for (int i = 0; i < behaviors.ExtensionSize(google::api::field_behavior); ++i) {
+    if (behaviors.GetExtension(google::api::field_behavior, i) == google::api::REQUIRED) return true;
+  }
+  return false;
+}
+
+std::string SchemaWriter::Component::Name() const { return message != nullptr ? ComponentName(*message) : ComponentName(*enumeration); }
+
+void SchemaWriter::Add(const Component& component) {
+  const auto [there, added] = components_.emplace(component.Name(), component);
+  if (!added) {
+    if (!(there->second == component)) ambiguous_.insert(component.Name());
+    return;
+  }
+  for (const FieldDescriptor* field : component.ShownFields()) {
+    if (IsMessage(*field)) Add({.message = field->message_type()});
+    if (field->enum_type() != nullptr) Add({.enumeration = field->enum_type()});
+  }
+}
+
+void SchemaWriter::Refer(const Component& component) {
+  Add(component);
+  json_.Text("$ref", "#/components/schemas/" + component.Name());
+}
+
+void SchemaWriter::Reference(const pb::Descriptor& message, const Fields& without) { Refer({.message = &message, .without = without}); }
+
+void SchemaWriter::Field(const FieldDescriptor& field, const std::string& description) {
+  if (!field.is_repeated()) return Value(field, description);
+  json_.Text("type", "array");
+  if (!description.empty()) json_.Text("description", description);
+  json_.Object("items", [&] { Value(field, ""); });
+}
+
+void SchemaWriter::Value(const FieldDescriptor& field, const std::string& description) {
+  if (field.enum_type() == nullptr && !IsMessage(field)) return Scalar(field, description);
+  const auto refer = [&] { Refer({.message = field.message_type(), .enumeration = field.enum_type()}); };
+  if (description.empty()) return refer();
+  json_.Text("description", description);
+  // Beside a $ref, OpenAPI 3.0 reads nothing.
+  json_.Array("allOf", [&] { json_.Object(refer); });
+}
+
+void SchemaWriter::Scalar(const FieldDescriptor& field, const std::string& description) {
+  const auto write = [&](const char* type, const char* format = nullptr) {
+    json_.Text("type", type);
+    if (format != nullptr) json_.Text("format", format);
+  };
+  switch (field.type()) {
+    case FieldDescriptor::TYPE_BOOL:
+      write("boolean");
+      break;
+    case FieldDescriptor::TYPE_DOUBLE:
+      write("number", "double");
+      break;
+    case FieldDescriptor::TYPE_FLOAT:
+      write("number", "float");
+      break;
+    case FieldDescriptor::TYPE_INT32:
+    case FieldDescriptor::TYPE_SINT32:
+    case FieldDescriptor::TYPE_SFIXED32:
+      write("integer", "int32");
+      break;
+    case FieldDescriptor::TYPE_UINT32:
+    case FieldDescriptor::TYPE_FIXED32:
+      write("integer", "int64");
+      json_.Number("minimum", 0);
+      break;
+    case FieldDescriptor::TYPE_INT64:
+    case FieldDescriptor::TYPE_SINT64:
+    case FieldDescriptor::TYPE_SFIXED64:
+      write("string", "int64");
+      json_.Text("pattern", "^-?[0-9]{1,19}$");
+      break;
+    case FieldDescriptor::TYPE_UINT64:
+    case FieldDescriptor::TYPE_FIXED64:
+      write("string", "uint64");
+      json_.Text("pattern", "^[0-9]{1,20}$");
+      break;
+    case FieldDescriptor::TYPE_BYTES:
+      write("string", "byte");
+      break;
+    case FieldDescriptor::TYPE_MESSAGE:
+      write("string", field.message_type()->full_name() == "google.protobuf.Timestamp" ? "date-time" : nullptr);
+      break;
+    default:
+      write("string", absl::StrContains(comments_.Of(field), "YYYY-MM-DD") ? "date" : nullptr);
+  }
+  if (!description.empty()) json_.Text("description", description);
+}
+
+std::vector<const FieldDescriptor*> SchemaWriter::Component::ShownFields() const {
+  std::vector<const FieldDescriptor*> fields;
+  for (int i = 0; message != nullptr && i < message->field_count(); ++i) {
+    if (!without.contains(message->field(i))) fields.push_back(message->field(i));
+  }
+  return fields;
+}
+
+void SchemaWriter::Message(const Component& component) {
+  const auto fields = component.ShownFields();
+  json_.Text("type", "object");
+  json_.Text("description", comments_.Of(*component.message));
+  json_.Object("properties", [&] {
+    for (const FieldDescriptor* field : fields) json_.Object(field->json_name(), [&] { Field(*field, comments_.Of(*field)); });
+  });
+  if (std::any_of(fields.begin(), fields.end(), [](const FieldDescriptor* field) { return IsRequired(*field); })) {
+    json_.Array("required", [&] {
+      for (const FieldDescriptor* field : fields) {
+        if (IsRequired(*field)) json_.Text(field->json_name());
+      }
+    });
+  }
+  Oneofs(*component.message);
+}
+
+// Of the fields of a oneof no two stand together.
+void SchemaWriter::Oneofs(const pb::Descriptor& message) {
+  if (message.real_oneof_decl_count() == 0) return;
+  json_.Object("not", [&] {
+    json_.Array("anyOf", [&] {
+      for (int i = 0; i < message.real_oneof_decl_count(); ++i) {
+        const pb::OneofDescriptor& oneof = *message.oneof_decl(i);
+        for (int second = 1; second < oneof.field_count(); ++second) {
+          for (int first = 0; first < second; ++first) {
+            json_.Object([&] {
+              json_.Array("required", [&] {
+                json_.Text(oneof.field(first)->json_name());
+                json_.Text(oneof.field(second)->json_name());
+              });
+            });
+          }
+        }
+      }
+    });
+  });
+}
+
+void SchemaWriter::Enum(const pb::EnumDescriptor& enumeration) {
+  std::string description = comments_.Of(enumeration) + "\n";
+  for (int i = 0; i < enumeration.value_count(); ++i) {
+    const pb::EnumValueDescriptor& value = *enumeration.value(i);
+    absl::StrAppend(&description, "\n- `", value.name(), "`: ", comments_.Of(value));
+  }
+  json_.Text("type", "string");
+  json_.Text("description", description);
+  json_.Array("enum", [&] {
+    for (int i = 0; i < enumeration.value_count(); ++i) json_.Text(enumeration.value(i)->name());
+  });
+}
+
+absl::Status SchemaWriter::Schemas(const Json::Contents& others) {
+  json_.Object("schemas", [&] {
+    others();
+    for (const auto& [name, component] : components_) {
+      json_.Object(name, [&] { component.message != nullptr ? Message(component) : Enum(*component.enumeration); });
+    }
+  });
+  if (ambiguous_.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("one name, several schemas: ", absl::StrJoin(ambiguous_, ", ")));
+}
+
+}  // namespace peiling::gateway
