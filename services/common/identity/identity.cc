@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kRolePrefix = "ROLE_";
 constexpr int kMostGrants = 100;
 constexpr int kMostLimits = 100;
+// They travel with every call, among metadata of at most 8 KiB.
+constexpr size_t kMostBytes = 4096;
 
 bool IsLimit(const std::string& resource) {
   for (const char* const pattern : {"surveys/*", "surveys/*/waves/*", "surveys/*/waves/*/responses/*"}) {
@@ -61,6 +63,9 @@ bool LiesWithin(std::string_view resource, std::string_view limit) {
 void CheckGrants(const google::protobuf::RepeatedPtrField<access::v1::Grant>& grants, const std::string& field, status::BadRequest& bad) {
   if (grants.empty()) bad.Add(field, "want at least one grant");
   if (grants.size() > kMostGrants) bad.Add(field, absl::StrCat("want at most ", kMostGrants));
+  size_t bytes = 0;
+  for (const access::v1::Grant& grant : grants) bytes += grant.ByteSizeLong();
+  if (bytes > kMostBytes) bad.Add(field, absl::StrCat(bytes, " bytes in all, want at most ", kMostBytes));
   std::set<int> roles;
   for (int i = 0; i < grants.size(); ++i) {
     const std::string name = absl::StrCat(field, "[", i, "]");

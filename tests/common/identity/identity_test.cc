@@ -80,6 +80,12 @@ TEST(CheckGrants, NamesEveryWrongField) {
   EXPECT_THAT(WrongFields(std::vector<Grant>(101, MakeGrant(access::v1::ROLE_ANALYST))), testing::Contains("key.grants"));
 }
 
+TEST(CheckGrants, TakesNoMoreThanTravelsWithACall) {
+  const std::vector<std::string> long_names(50, "surveys/" + std::string(100, 's'));
+  EXPECT_THAT(WrongFields({MakeGrant(access::v1::ROLE_ANALYST, long_names)}), ElementsAre("key.grants"));
+  EXPECT_THAT(WrongFields({MakeGrant(access::v1::ROLE_ANALYST, {long_names.begin(), long_names.begin() + 30})}), IsEmpty());
+}
+
 // Answers with the caller it sees.
 class Mirror final : public access::v1::AccessService::Service {
   grpc::Status GetCaller(grpc::ServerContext* context, const access::v1::GetCallerRequest*,

@@ -1,0 +1,76 @@
+#include "services/access/access_service.h"
+
+#include <utility>
+
+#include "services/access/validate.h"
+#include "services/common/identity/identity.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::access {
+namespace {
+
+using grpc::ServerContext;
+
+template <typename Response>
+grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
+  if (!answer.ok()) return status::ToGrpc(answer.status());
+  *response = *std::move(answer);
+  return grpc::Status::OK;
+}
+
+}  // namespace
+
+grpc::Status AccessService::GetCaller(ServerContext* context, const v1::GetCallerRequest*, v1::GetCallerResponse* response) {
+  *response->mutable_identity() = identity::CallerOf(*context);
+  return grpc::Status::OK;
+}
+
+grpc::Status AccessService::CreateKey(ServerContext* context, const v1::CreateKeyRequest* request, v1::CreateKeyResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(keys_.Create(*request, identity::CallerOf(*context).subject()), response);
+}
+
+grpc::Status AccessService::GetKey(ServerContext*, const v1::GetKeyRequest* request, v1::GetKeyResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(keys_.Get(request->name()), response->mutable_key());
+}
+
+grpc::Status AccessService::ListKeys(ServerContext*, const v1::ListKeysRequest* request, v1::ListKeysResponse* response) {
+  paging::Page page;
+  if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(keys_.List(*request, page), response);
+}
+
+grpc::Status AccessService::RevokeKey(ServerContext* context, const v1::RevokeKeyRequest* request, v1::RevokeKeyResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(keys_.Revoke(*request, identity::CallerOf(*context).subject()), response);
+}
+
+grpc::Status AccessService::ListAuditEntries(ServerContext*, const v1::ListAuditEntriesRequest* request,
+                                             v1::ListAuditEntriesResponse* response) {
+  paging::Page page;
+  if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(audit_log_.List(*request, page), response);
+}
+
+grpc::Status AccessService::RecordAuditEntries(ServerContext*, const v1::RecordAuditEntriesRequest* request,
+                                               v1::RecordAuditEntriesResponse*) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return status::ToGrpc(audit_log_.Record(*request));
+}
+
+grpc::ServerWriteReactor<v1::WatchKeysResponse>* AccessService::WatchKeys(grpc::CallbackServerContext*,
+                                                                          const v1::WatchKeysRequest* request) {
+  return watches_.Start<v1::WatchKeysResponse>([this, after = request->after_sequence()](auto& stream) {
+    return feed::ServeTo<v1::WatchKeysResponse>(
+        stream, store_, KeyStore::kPartition, after,
+        [](const storage::FeedEvent& event, v1::WatchKeysResponse& message) {
+          const bool readable = message.mutable_key()->ParseFromString(event.value);
+          message.mutable_key()->set_sequence(event.sequence);
+          return readable;
+        },
+        [](uint64_t) {});
+  });
+}
+
+}  // namespace peiling::access
