@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
+#include "peiling/access/v1/access.grpc.pb.h"
 #include "peiling/analytics/v1/analytics.grpc.pb.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
@@ -24,6 +25,7 @@ using Intake = intake::v1::IntakeService::Stub;
 using Registry = registry::v1::RegistryService::Stub;
 using Dedup = dedup::v1::DedupService::Stub;
 using Analytics = analytics::v1::AnalyticsService::Stub;
+using Access = access::v1::AccessService::Stub;
 using Health = grpc::health::v1::Health::Stub;
 
 // Thread-safe. Connects at the first call.
@@ -77,7 +79,7 @@ class Connection {
 
   const std::chrono::milliseconds timeout_;
   std::tuple<std::unique_ptr<Intake>, std::unique_ptr<Registry>, std::unique_ptr<Dedup>, std::unique_ptr<Analytics>,
-             std::unique_ptr<Health>>
+             std::unique_ptr<Access>, std::unique_ptr<Health>>
       stubs_;
 };
 
