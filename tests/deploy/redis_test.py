@@ -10,7 +10,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REDIS = ROOT / "deploy/redis"
-OWNERS = ("intake", "dedup", "analytics")
+OWNERS = ("access", "intake", "dedup", "analytics")
 
 
 def free_port():

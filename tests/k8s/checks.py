@@ -9,6 +9,8 @@ from manifests import HERE, ROOT, matches
 
 # Labels that every object has, and that every pod has beside them.
 LABELS = {"app.kubernetes.io/part-of": "peiling", "app.kubernetes.io/managed-by": "kustomize"}
+# Where a program is told to listen, and what the container calls that port.
+PORTS = {"PEILING_LISTEN": "grpc", "PEILING_HTTP_LISTEN": "http", "PEILING_METRICS_LISTEN": "metrics", "PEILING_HEALTH_LISTEN": "health"}
 POD_LABELS = ["app.kubernetes.io/name", "app.kubernetes.io/component"]
 
 
@@ -127,16 +129,6 @@ def references(manifests):
     for issuer in manifests.of("Issuer"):
         secret = issuer["spec"].get("ca", {}).get("secretName")
         want(secret is None or secret in _secrets_made(manifests), issuer["metadata"]["name"], f"Secret {secret}")
-    for ingress in manifests.of("Ingress"):
-        name = ingress["metadata"]["name"]
-        secrets = [f"{ingress['metadata']['namespace']}/{t['secretName']}" for t in ingress["spec"]["tls"]]
-        for secret in secrets + [ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/auth-tls-secret"]]:
-            made = {f"{ingress['metadata']['namespace']}/{s}" for s in _secrets_made(manifests)}
-            want(secret in made, name, f"Secret {secret}")
-        for backend in [p["backend"]["service"] for r in ingress["spec"]["rules"] for p in r["http"]["paths"]]:
-            service = manifests.get("Service", backend["name"])
-            ports = [p["name"] for p in service["spec"]["ports"]] if service else []
-            want(backend["port"]["name"] in ports, name, f"port {backend['port']['name']} of Service {backend['name']}")
     for monitor in manifests.of("ServiceMonitor"):
         services = [s for s in manifests.of("Service") if matches(monitor["spec"]["selector"], s["metadata"]["labels"])]
         want(services, monitor["metadata"]["name"], "Service that it selects")
@@ -176,7 +168,7 @@ def rollouts(manifests):
     """A rollout never takes a replica away before its successor is ready, and a pod has the time to drain."""
     found = []
     for w in manifests.workloads():
-        if w.kind != "Deployment":
+        if w.kind != "Deployment" or w.labels["app.kubernetes.io/component"] != "service":
             continue
         spec, container = w.manifest["spec"], w.containers[0]
         environment = manifests.environment(container)
@@ -196,15 +188,47 @@ def rollouts(manifests):
     return found
 
 
+def certificates(manifests):
+    """Every service listens and calls with a certificate of its own name, and nobody has the key of an authority."""
+    found = []
+    authorities = {m["spec"]["secretName"] for m in manifests.of("Certificate") if m["spec"].get("isCA")}
+    for w in manifests.workloads():
+        for volume in w.pod.get("volumes", []):
+            for source in [volume, *volume.get("projected", {}).get("sources", [])]:
+                secret = source.get("secret", {})
+                name, items = secret.get("secretName") or secret.get("name"), secret.get("items")
+                if name in authorities and (items is None or any(item["key"] != "ca.crt" for item in items)):
+                    found.append(f"{w.name}: has the key of {name}")
+        if w.labels["app.kubernetes.io/component"] != "service":
+            continue
+        container = w.containers[0]
+        environment = manifests.environment(container)
+        own = manifests.get("Certificate", w.name)
+        mounts = {mount["mountPath"]: next((v.get("secret", {}).get("secretName") for v in w.pod["volumes"] if v["name"] == mount["name"]), None)
+                  for mount in container.get("volumeMounts", [])}
+        if own is None or own["spec"]["dnsNames"] != [w.name] or set(own["spec"]["usages"]) != {"server auth", "client auth"}:
+            found.append(f"{w.name}: want a certificate for this name, as server and client")
+        for variable, key in (("PEILING_TLS_CERTIFICATE", "tls.crt"), ("PEILING_TLS_KEY", "tls.key"), ("PEILING_TLS_CLIENT_CA", "ca.crt")):
+            folder, _, file = environment.get(variable, "").rpartition("/")
+            if file != key or own is None or mounts.get(folder) != own["spec"]["secretName"]:
+                found.append(f"{w.name}: want {variable} to be {key} of its certificate")
+        if environment.get("PEILING_INSECURE", "false") != "false" or "--insecure" in container.get("args", []):
+            found.append(f"{w.name}: want no plaintext")
+    return found
+
+
 # Who talks to whom, as (from, to, port).
 
 def _addresses(manifests, workload):
-    """Services named in arguments and variables of a workload's containers, with the port when one is given."""
+    """Services named in arguments, variables and files of a workload's containers, with the port when one is given."""
+    mounted = [v["configMap"]["name"] for v in workload.pod.get("volumes", []) if "configMap" in v]
+    files = [text for name in mounted for text in manifests.get("ConfigMap", name)["data"].values()]
     for c in workload.containers:
-        for text in [*c.get("args", []), *filter(None, manifests.environment(c).values())]:
+        for text in [*files, *c.get("args", []), *filter(None, manifests.environment(c).values())]:
             for name, port in re.findall(r"(?:peiling-[a-z]+-\d\.|\.|\b)(peiling-[a-z]+)\b(?!-\d)(?::(\d+))?", text):
                 service = manifests.get("Service", name)
-                if service:
+                # A file may name a certificate as well.
+                if service and (port or text not in files):
                     yield service, int(port) if port else None
 
 
@@ -283,13 +307,13 @@ def command_lines(manifests, facts):
             for name in manifests.environment(c):
                 if name.startswith(("PEILING_", "OTEL_")) and name not in known.variables:
                     found.append(f"{w.name}: {program} knows no variable {name}")
-            for variable, port_name in (("PEILING_LISTEN", "grpc"), ("PEILING_METRICS_LISTEN", "metrics")):
+            for variable, port_name in PORTS.items():
                 address = manifests.environment(c).get(variable)
                 if address and int(address.rsplit(":", 1)[1]) != w.ports().get(port_name):
                     found.append(f"{w.name}: {variable} is {address}, and port {port_name} is {w.ports().get(port_name)}")
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                if "grpc" in c.get(probe, {}) and c[probe]["grpc"]["port"] != w.ports().get("grpc"):
-                    found.append(f"{w.name}: {probe} asks port {c[probe]['grpc']['port']}, and gRPC is at {w.ports().get('grpc')}")
+                if "grpc" in c.get(probe, {}) and c[probe]["grpc"]["port"] != w.ports().get("health"):
+                    found.append(f"{w.name}: {probe} asks port {c[probe]['grpc']['port']}, and health is at {w.ports().get('health')}")
     return found
 
 

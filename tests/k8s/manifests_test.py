@@ -10,8 +10,8 @@ import pod_security
 from manifests import OVERLAYS, ROOT, render
 
 CHECKS = [checks.schemas, pod_security.problems, checks.hardening, checks.labels, checks.images, checks.references, checks.selectors, checks.rollouts,
-          checks.network]
-SERVICES = {"gateway", "registry", "validation", "intake", "dedup", "analytics"}
+          checks.certificates, checks.network]
+SERVICES = {"access", "gateway", "registry", "validation", "intake", "dedup", "analytics"}
 
 
 class ManifestsTest(unittest.TestCase):
@@ -32,23 +32,27 @@ class ManifestsTest(unittest.TestCase):
                          {("validation", "registry"), ("intake", "validation"), ("dedup", "intake"), ("dedup", "registry"), ("analytics", "intake"),
                           ("analytics", "dedup"), ("analytics", "registry")}, drawn)
 
+    def test_only_nginx_reaches_the_gateway(self):
+        arrows = checks.arrows_by_policies(render("production"))
+        self.assertEqual({("nginx", 7340), ("nginx", 7380)}, {(who, port) for who, to, port in arrows if to == "gateway"})
+
     def test_only_stateful_services_and_backups_reach_redis(self):
         reach = {who for who, to, _ in checks.arrows_by_policies(render("production")) if to == "redis"}
-        self.assertEqual({"intake", "dedup", "analytics", "backup", "restore", "redis", "sentinel"}, reach)
+        self.assertEqual({"access", "intake", "dedup", "analytics", "backup", "restore", "redis", "sentinel"}, reach)
 
     def test_ways_out_of_the_namespace_are_few(self):
         names = {w.title for w in render("production").workloads()}
         self.assertEqual({(name, "Egress", "kube-system", (53,)) for name in names} |
                          {(name, "Egress", "monitoring", (4317,)) for name in SERVICES} |
                          {(name, "Ingress", "monitoring", ("metrics",)) for name in SERVICES} |
-                         {("gateway", "Ingress", "ingress-nginx", ("grpc",))}, checks.outside(render("production")))
+                         {("nginx", "Ingress", "anywhere", ("https",))}, checks.outside(render("production")))
 
     def test_an_external_redis_is_reached_where_its_address_says(self):
         external = render("external")
         stores = {(who, port) for who, direction, where, ports in checks.outside(external) if where == "192.0.2.0/24" for port in ports}
         addresses = external.environment(external.workload("peiling-intake").containers[0])["PEILING_INTAKE_STORE"]
         port = int(re.search(r":(\d+)\?", addresses).group(1))
-        self.assertEqual({("intake", port), ("dedup", port), ("analytics", port)}, stores)
+        self.assertEqual({("access", port), ("intake", port), ("dedup", port), ("analytics", port)}, stores)
 
     def test_traces_go_where_the_collector_is(self):
         production = render("production")
@@ -60,13 +64,13 @@ class ManifestsTest(unittest.TestCase):
     def test_production_has_no_passwords_and_says_exactly_what_runs(self):
         production = render("production")
         self.assertEqual([], production.of("Secret"))
-        self.assertEqual({f"peiling-redis-{user}" for user in checks.redis_users()}, checks.missing_secrets(production))
+        self.assertEqual({"peiling-administrator"} | {f"peiling-redis-{user}" for user in checks.redis_users()}, checks.missing_secrets(production))
         self.assertEqual([], checks.images(production, digests=True))
 
     def test_nobody_but_redis_sees_all_passwords(self):
         for w in render("production").workloads():
-            secrets = {name.removeprefix("peiling-redis-") for kind, name in checks.sources(w.pod) if kind == "Secret"}
-            allowed = {"intake": {"intake"}, "dedup": {"dedup"}, "analytics": {"analytics"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
+            secrets = {name.removeprefix("peiling-redis-") for kind, name in checks.sources(w.pod) if kind == "Secret" and name != w.name}
+            allowed = {"access": {"access", "peiling-administrator"}, "nginx": {"peiling-public", "peiling-clients-ca"}, "intake": {"intake"}, "dedup": {"dedup"}, "analytics": {"analytics"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
                        "backup": {"monitor", "replica"}, "restore": {"peiling"}}.get(w.title, set())
             self.assertEqual(allowed, secrets - {"client", "server"}, w.title)
 
@@ -164,7 +168,6 @@ MUTATIONS = [
     (edit("PodDisruptionBudget", "peiling-intake", lambda m: m["spec"].pop("selector")), checks.selectors, "PodDisruptionBudget"),
     (edit("Service", "peiling-intake", lambda m: m["spec"]["ports"][0].update(targetPort="grcp")), checks.references, "port grcp"),
     (edit("HorizontalPodAutoscaler", "peiling-intake", lambda m: m["spec"]["scaleTargetRef"].update(name="intake")), checks.references, "Deployment intake"),
-    (edit("Ingress", "peiling-gateway", lambda m: m["metadata"].update(namespace="other")), checks.references, "Secret"),
     (edit("Certificate", "peiling-redis-server", lambda m: m["spec"]["issuerRef"].update(name="redis")), checks.references, "Issuer redis"),
     (lambda manifests: [manifests.remove(m) for m in manifests.of("ConfigMap") if "config" in m["metadata"]["name"]], checks.references, "ConfigMap"),
     (drop("PersistentVolumeClaim", "peiling-backup"), checks.references, "PersistentVolumeClaim"),
@@ -175,6 +178,11 @@ MUTATIONS = [
     (change("spec.replicas", 3), checks.rollouts, "autoscaler"),
     (change("container.args", ["--validation=dns:///peiling-registry:7400"]), checks.network, "intake is told to talk to registry:7400"),
     (change("container.args", ["--validation=dns:///peiling-validation:7401"]), checks.network, "intake is told to talk to validation:7401"),
+    (change("container.env", []), checks.certificates, "want PEILING_TLS_KEY to be tls.key"),
+    (change("container.args", ["--insecure"]), checks.certificates, "want no plaintext"),
+    (drop("Certificate", "peiling-intake"), checks.certificates, "want a certificate for this name"),
+    (edit("Certificate", "peiling-intake", lambda m: m["spec"]["dnsNames"].append("peiling-gateway")), checks.certificates, "want a certificate for this name"),
+    (change("pod.volumes", [{"name": "tls", "secret": {"secretName": "peiling-ca"}}]), checks.certificates, "has the key of peiling-ca"),
     (drop("NetworkPolicy", "validation"), checks.network, "intake is told to talk to validation:7400, and no policy lets it"),
     (drop("NetworkPolicy", "default-deny"), checks.network, "want a policy that denies"),
 ]

@@ -45,8 +45,9 @@ class Cluster:
                 path.write_text(text.replace("/etc/redis/tls", str(self.directory / "tls")))
                 path.chmod(0o755)
         for m in self.manifests.of("Secret"):
-            user = re.fullmatch(r"peiling-redis-(\w+)-\w+", m["metadata"]["name"]).group(1)
-            (self.directory / "passwords" / user).write_bytes(base64.b64decode(m["data"]["password"]))
+            user = re.fullmatch(r"peiling-redis-(\w+)-\w+", m["metadata"]["name"])
+            if user:
+                (self.directory / "passwords" / user.group(1)).write_bytes(base64.b64decode(m["data"]["password"]))
 
     def write_certificates(self):
         tls = self.directory / "tls"
