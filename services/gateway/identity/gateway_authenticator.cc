@@ -1,16 +1,19 @@
 #include "services/gateway/identity/gateway_authenticator.h"
 
-#include <algorithm>
-#include <thread>
+#include <map>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/strip.h"
-#include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
+#include "services/gateway/identity/access_file.h"
+#include "services/gateway/identity/certificates.h"
 #include "services/gateway/identity/key_checker.h"
 #include "services/gateway/identity/key_ring.h"
+#include "services/gateway/identity/key_source.h"
 #include "services/gateway/identity/refusal_log.h"
+#include "services/gateway/identity/token_verifier.h"
 
 namespace peiling::gateway {
 namespace {
@@ -59,19 +62,37 @@ std::string_view Bearer(std::string_view authorization) {
   return authorization;
 }
 
+// What follows from one reading of the access file.
+struct Trust {
+  std::shared_ptr<TokenVerifier> tokens;
+  std::shared_ptr<Certificates> certificates;
+};
+
 class AuthenticatorOfAll final : public GatewayAuthenticator {
  public:
-  AuthenticatorOfAll(const IdentityOptions& options, const std::shared_ptr<grpc::Channel>& access)
-      : options_(options), ring_(access::v1::AccessService::NewStub(access)), keys_(ring_, {.threads = options.key_threads}) {}
+  AuthenticatorOfAll(const IdentityOptions& options, const std::shared_ptr<grpc::Channel>& access, std::unique_ptr<AccessFile> file)
+      : options_(options),
+        file_(std::move(file)),
+        ring_(access::v1::AccessService::NewStub(access)),
+        keys_(ring_, {.threads = options.key_threads}) {
+    Believe(file_ == nullptr ? AccessRules() : file_->rules());
+  }
   ~AuthenticatorOfAll() override { Stop(); }
 
-  void Start() override { ring_.Start(); }
+  void Start() override {
+    ring_.Start();
+    for (const auto& [address, source] : sources_) source->Start();
+    started_ = true;
+    if (file_ != nullptr) file_->Start([this](const AccessRules& rules) { Believe(rules); });
+  }
   void Stop() override {
+    if (file_ != nullptr) file_->Stop();
     ring_.Stop();
     keys_.Stop();
+    for (const auto& [address, source] : sources_) source->Stop();
   }
   std::string not_ready_reason() const override { return ring_.not_ready_reason(); }
-  bool IsProxy(std::string_view) const override { return false; }
+  bool IsProxy(std::string_view certificate) const override { return trust().certificates->IsProxy(certificate); }
 
   void Authenticate(const Credentials& credentials, Done done) override {
     const auto answer = [this, done = std::move(done)](CredentialName credential) {
@@ -81,13 +102,65 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
         done(std::move(verdict.identity));
       };
     };
-    if (!credentials.authorization.empty()) return keys_.Check(Bearer(credentials.authorization), answer("key"));
+    const Trust trust = this->trust();
+    if (!credentials.authorization.empty()) {
+      const std::string_view shown = Bearer(credentials.authorization);
+      // What looks like neither is treated as a key, so that it costs as much as one.
+      return LooksLikeToken(shown) ? trust.tokens->Check(shown, answer("token")) : keys_.Check(shown, answer("key"));
+    }
+    // A proxy's own certificate says nothing about who calls through it.
+    if (!credentials.certificate.empty() && !trust.certificates->IsProxy(credentials.certificate)) {
+      return answer("certificate")(trust.certificates->Check(credentials.certificate));
+    }
     answer("none")(options_.allow_anonymous ? Verdict::Holds(Anonymous()) : Verdict::Refused(Result::kMissing, "nothing shown"));
   }
 
  private:
+  using Sources = std::map<std::string, std::shared_ptr<KeySource>>;
+
+  Trust trust() const {
+    const std::lock_guard lock(mutex_);
+    return trust_;
+  }
+
+  // From now on goes by these rules. Keys of issuers that stay are kept. Called by the constructor and the thread that watches the file.
+  void Believe(const AccessRules& rules) {
+    Sources sources;
+    std::vector<TrustedIssuer> issuers;
+    for (const IssuerRules& issuer : rules.issuers) {
+      std::shared_ptr<KeySource>& source = sources[issuer.jwks];
+      if (source == nullptr) source = SourceOf(issuer.jwks);
+      issuers.push_back({issuer, source});
+    }
+    Trust trust{std::make_shared<TokenVerifier>(std::move(issuers), options_.clock_skew), std::make_shared<Certificates>(rules)};
+    {
+      const std::lock_guard lock(mutex_);
+      trust_ = std::move(trust);
+    }
+    sources_.swap(sources);
+    for (const auto& [address, source] : sources) {
+      if (!sources_.contains(address)) source->Stop();
+    }
+  }
+
+  std::shared_ptr<KeySource> SourceOf(const std::string& address) {
+    if (const auto known = sources_.find(address); known != sources_.end()) return known->second;
+    KeySource::Options options;
+    options.limits.ca = options_.token_keys_ca;
+    options.interval = options_.token_keys_interval;
+    auto source = std::make_shared<KeySource>(address, options);
+    if (started_) source->Start();
+    return source;
+  }
+
   const IdentityOptions options_;
   RefusalLog log_;
+  const std::unique_ptr<AccessFile> file_;
+  mutable std::mutex mutex_;
+  Trust trust_;
+  // Of the thread that watches the file, once it runs.
+  Sources sources_;
+  bool started_ = false;
   KeyRing ring_;
   KeyChecker keys_;
 };
@@ -117,7 +190,13 @@ void AddFlags(CLI::App& app, IdentityOptions& options) {
 
 absl::StatusOr<std::unique_ptr<GatewayAuthenticator>> MakeAuthenticator(const IdentityOptions& options,
                                                                         const std::shared_ptr<grpc::Channel>& access) {
-  return std::make_unique<AuthenticatorOfAll>(options, access);
+  std::unique_ptr<AccessFile> file;
+  if (!options.access_file.empty()) {
+    auto opened = AccessFile::Open(options.access_file);
+    if (!opened.ok()) return opened.status();
+    file = *std::move(opened);
+  }
+  return std::make_unique<AuthenticatorOfAll>(options, access, std::move(file));
 }
 
 }  // namespace peiling::gateway
