@@ -1,9 +1,6 @@
 // What all operations share: credentials, headers, refusals.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "absl/status/status.h"
 #include "services/gateway/openapi/json.h"
 #include "services/gateway/openapi/schema_writer.h"

@@ -41,6 +41,10 @@ void Json::True(std::string_view key) {
   writer_.Bool(true);
 }
 
+void Json::Reference(std::string_view kind, std::string_view name) {
+  Text("$ref", std::string("#/components/").append(kind).append("/").append(name));
+}
+
 std::string Json::Take() { return std::string(buffer_.GetString(), buffer_.GetSize()) + "\n"; }
 
 }  // namespace peiling::gateway

@@ -27,6 +27,9 @@ class Json {
   void Number(std::string_view key, int64_t value);
   void True(std::string_view key);
 
+  // "$ref" to one of the document's components: "schemas", "Wave".
+  void Reference(std::string_view kind, std::string_view name);
+
   // What was written, with a line end.
   std::string Take();
 

@@ -1,16 +1,19 @@
 #include "services/gateway/openapi/path_writer.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "peiling/access/v1/options.pb.h"
+#include "services/gateway/http/transcoder.h"
 
 namespace peiling::gateway {
 namespace {
@@ -49,20 +52,23 @@ const access::v1::Access& AccessOf(const HttpRoute& route) { return route.method
 // As keys are given them and grants are written: "researcher".
 std::string RoleName(access::v1::Role role) { return absl::AsciiStrToLower(absl::StripPrefix(access::v1::Role_Name(role), "ROLE_")); }
 
-// The name of a response of components that every operation like this one may give, with its status.
-struct Refusal {
-  const char* status;
-  const char* response;
-};
+// A message that its reader can ask for again only if it has changed.
+bool HasEtag(const pb::Descriptor& type) { return type.FindFieldByName("etag") != nullptr; }
 
-std::vector<Refusal> RefusalsOf(const HttpRoute& route) {
-  std::vector<Refusal> refusals = {
-      {"400", "BadRequest"}, {"401", "Unauthorized"}, {"403", "Forbidden"}, {"404", "NotFound"}, {"406", "NotAcceptable"}};
-  const bool reads = route.verb == "GET";
-  if (!reads) refusals.insert(refusals.end(), {{"409", "Conflict"}});
-  if (!reads) refusals.insert(refusals.end(), {{"412", "PreconditionFailed"}, {"413", "ContentTooLarge"}, {"415", "UnsupportedMediaType"}});
-  refusals.insert(refusals.end(),
-                  {{"429", "TooManyRequests"}, {"500", "InternalError"}, {"503", "Unavailable"}, {"504", "DeadlineExceeded"}});
+// What the answer shows, of a stream one by one.
+const pb::Descriptor& AnswerType(const HttpRoute& route) {
+  return route.response_field != nullptr ? *route.response_field->message_type() : *route.method->output_type();
+}
+
+bool ShowsEtag(const HttpRoute& route) { return route.verb == "GET" && !route.method->server_streaming() && HasEtag(AnswerType(route)); }
+
+bool HasBody(const HttpRoute& route) { return route.whole_body || route.body_field != nullptr; }
+
+// With which statuses the operation may be refused or fail.
+std::set<int> RefusalsOf(const HttpRoute& route) {
+  std::set<int> refusals = {400, 401, 403, 404, 406, 409, 429, 500, 503, 504};
+  if (TakesEtag(route)) refusals.insert(412);
+  if (HasBody(route)) refusals.insert({413, 415});
   return refusals;
 }
 
@@ -102,8 +108,8 @@ void PathWriter::OpenApiOperation() {
     json_.Object("200", [&] {
       json_.Text("description", "OpenAPI 3.0.");
       json_.Object("headers", [&] {
-        json_.Object("API-Version", [&] { json_.Text("$ref", "#/components/headers/ApiVersion"); });
-        json_.Object("access-control-allow-origin", [&] { json_.Text("$ref", "#/components/headers/AnyOrigin"); });
+        json_.Object("API-Version", [&] { json_.Reference("headers", "API-Version"); });
+        json_.Object("access-control-allow-origin", [&] { json_.Reference("headers", "Access-Control-Allow-Origin"); });
       });
       json_.Object("content",
                    [&] { json_.Object("application/json", [&] { json_.Object("schema", [&] { json_.Text("type", "object"); }); }); });
@@ -118,7 +124,7 @@ void PathWriter::Operation(const HttpRoute& route) {
   json_.Text("description", Description(route));
   Roles(route);
   Parameters(route);
-  if (route.whole_body || route.body_field != nullptr) json_.Object("requestBody", [&] { RequestBody(route); });
+  if (HasBody(route)) json_.Object("requestBody", [&] { RequestBody(route); });
   json_.Object("responses", [&] { Responses(route); });
 }
 
@@ -147,6 +153,9 @@ void PathWriter::Parameters(const HttpRoute& route) {
   json_.Array("parameters", [&] {
     PathParameters(route);
     for (const gateway::QueryParameter& parameter : route.query) json_.Object([&] { QueryParameter(parameter); });
+    if (TakesEtag(route)) json_.Object([&] { json_.Reference("parameters", "If-Match"); });
+    if (ShowsEtag(route)) json_.Object([&] { json_.Reference("parameters", "If-None-Match"); });
+    if (TakesAfterSequence(route)) json_.Object([&] { json_.Reference("parameters", "Last-Event-ID"); });
   });
 }
 
@@ -198,27 +207,31 @@ void PathWriter::RequestBody(const HttpRoute& route) {
 
 void PathWriter::Responses(const HttpRoute& route) {
   json_.Object("200", [&] { Answer(route); });
-  for (const Refusal& refusal : RefusalsOf(route)) {
-    json_.Object(refusal.status, [&] { json_.Text("$ref", absl::StrCat("#/components/responses/", refusal.response)); });
+  if (ShowsEtag(route)) {
+    json_.Object("304", [&] {
+      json_.Text("description", "It is still as `If-None-Match` says.");
+      Headers(route);
+    });
   }
+  for (const int status : RefusalsOf(route)) {
+    const std::string name = std::to_string(status);
+    json_.Object(name, [&] { json_.Reference("responses", name); });
+  }
+}
+
+void PathWriter::Headers(const HttpRoute& route) {
+  json_.Object("headers", [&] {
+    for (const char* header : {"API-Version", "X-Request-Id"}) json_.Object(header, [&] { json_.Reference("headers", header); });
+    if (ShowsEtag(route)) json_.Object("ETag", [&] { json_.Reference("headers", "ETag"); });
+  });
 }
 
 void PathWriter::Answer(const HttpRoute& route) {
   const bool stream = route.method->server_streaming();
-  const std::string said =
-      route.response_field != nullptr ? comments_.Of(*route.response_field) : comments_.Of(*route.method->output_type());
+  const std::string said = comments_.Of(AnswerType(route));
   json_.Text("description", stream ? absl::StrCat("A stream of these, one on each line or in each event. ", said) : said);
-  json_.Object("headers", [&] {
-    for (const auto& [header, component] : {std::pair{"API-Version", "ApiVersion"}, std::pair{"X-Request-Id", "RequestId"}}) {
-      json_.Object(header, [&, component = component] { json_.Text("$ref", absl::StrCat("#/components/headers/", component)); });
-    }
-  });
-  const auto schema = [&] {
-    json_.Object("schema", [&] {
-      if (route.response_field != nullptr) return schemas_.Field(*route.response_field, "");
-      schemas_.Reference(*route.method->output_type());
-    });
-  };
+  Headers(route);
+  const auto schema = [&] { json_.Object("schema", [&] { schemas_.Reference(AnswerType(route)); }); };
   json_.Object("content", [&] {
     for (const char* type : stream ? std::vector{"application/x-ndjson", "text/event-stream"} : std::vector{"application/json"}) {
       json_.Object(type, schema);

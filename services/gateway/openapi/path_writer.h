@@ -1,7 +1,6 @@
 // The operations of the HTTP interface: what is asked at which path, by whom, and what comes back.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -40,6 +39,7 @@ class PathWriter {
   void QueryParameter(const gateway::QueryParameter& parameter);
   void RequestBody(const HttpRoute& route);
   void Responses(const HttpRoute& route);
+  void Headers(const HttpRoute& route);
   void Answer(const HttpRoute& route);
 
   const Comments& comments_;

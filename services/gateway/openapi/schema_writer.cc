@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,6 +22,8 @@ std::string ComponentName(const Descriptor& type) {
   const std::string above = type.containing_type() == nullptr ? "" : ComponentName(*type.containing_type());
   return above + type.name();
 }
+
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
 bool IsMessage(const FieldDescriptor& field) { return field.message_type() != nullptr && !IsWrittenAsText(*field.message_type()); }
 
@@ -50,7 +53,7 @@ void SchemaWriter::Add(const Component& component) {
 
 void SchemaWriter::Refer(const Component& component) {
   Add(component);
-  json_.Text("$ref", "#/components/schemas/" + component.Name());
+  json_.Reference("schemas", component.Name());
 }
 
 void SchemaWriter::Reference(const pb::Descriptor& message, const Fields& without) { Refer({.message = &message, .without = without}); }
@@ -69,6 +72,16 @@ void SchemaWriter::Value(const FieldDescriptor& field, const std::string& descri
   json_.Text("description", description);
   // Beside a $ref, OpenAPI 3.0 reads nothing.
   json_.Array("allOf", [&] { json_.Object(refer); });
+}
+
+// A text that is a day, as the comment says: where that speaks of "empty", it may be no day as well.
+void SchemaWriter::Format(std::string_view comment) {
+  if (!absl::StrContains(View(comment), "YYYY-MM-DD")) return;
+  if (!absl::StrContains(absl::AsciiStrToLower(View(comment)), "empty")) return json_.Text("format", "date");
+  json_.Array("anyOf", [&] {
+    json_.Object([&] { json_.Text("format", "date"); });
+    json_.Object([&] { json_.Number("maxLength", 0); });
+  });
 }
 
 void SchemaWriter::Scalar(const FieldDescriptor& field, const std::string& description) {
@@ -114,7 +127,8 @@ void SchemaWriter::Scalar(const FieldDescriptor& field, const std::string& descr
       write("string", field.message_type()->full_name() == "google.protobuf.Timestamp" ? "date-time" : nullptr);
       break;
     default:
-      write("string", absl::StrContains(comments_.Of(field), "YYYY-MM-DD") ? "date" : nullptr);
+      json_.Text("type", "string");
+      Format(comments_.Of(field));
   }
   if (!description.empty()) json_.Text("description", description);
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,6 +49,7 @@ class SchemaWriter {
   void Add(const Component& component);
   void Value(const google::protobuf::FieldDescriptor& field, const std::string& description);
   void Scalar(const google::protobuf::FieldDescriptor& field, const std::string& description);
+  void Format(std::string_view comment);
   void Message(const Component& component);
   void Oneofs(const google::protobuf::Descriptor& message);
   void Enum(const google::protobuf::EnumDescriptor& enumeration);

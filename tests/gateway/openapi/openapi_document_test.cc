@@ -1,0 +1,86 @@
+// The document that is built in, set beside the contracts.
+#include "services/gateway/openapi/openapi_document.h"
+
+#include <set>
+
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.h"
+#include "gtest/gtest.h"
+#include "peiling/access/v1/access.pb.h"
+#include "peiling/analytics/v1/analytics.pb.h"
+#include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/intake/v1/intake.pb.h"
+#include "peiling/registry/v1/registry.pb.h"
+#include "peiling/validation/v1/validation.pb.h"
+#include "rapidjson/document.h"
+#include "services/gateway/http/api_version.h"
+#include "services/gateway/openapi/path_writer.h"
+
+namespace peiling::gateway {
+namespace {
+
+namespace pb = google::protobuf;
+
+const std::vector<const pb::FileDescriptor*> kFiles = {
+    access::v1::Key::descriptor()->file(),  registry::v1::Municipality::descriptor()->file(), validation::v1::Issue::descriptor()->file(),
+    intake::v1::Wave::descriptor()->file(), dedup::v1::Record::descriptor()->file(),          analytics::v1::Table::descriptor()->file(),
+};
+
+rapidjson::Document Parsed() {
+  rapidjson::Document document;
+  document.Parse(OpenApiDocument().data(), OpenApiDocument().size());
+  return document;
+}
+
+// "getWave" …, of methods that callers from outside may call.
+std::set<std::string> WantedOperations() {
+  std::set<std::string> wanted = {"getOpenApi"};
+  std::vector<const pb::ServiceDescriptor*> services;
+  for (const pb::FileDescriptor* file : kFiles) {
+    for (int i = 0; i < file->service_count(); ++i) services.push_back(file->service(i));
+  }
+  for (const pb::ServiceDescriptor* service : services) {
+    for (int i = 0; i < service->method_count(); ++i) {
+      const auto& options = service->method(i)->options();
+      if (!options.HasExtension(access::v1::access)) continue;
+      // Without it, nobody could call it over HTTP.
+      EXPECT_TRUE(options.HasExtension(google::api::http)) << service->method(i)->full_name();
+    }
+  }
+  const auto rules = HttpRules::Of(services);
+  EXPECT_TRUE(rules.ok()) << rules.status();
+  for (const auto& route : rules->routes()) {
+    if (route->method->options().HasExtension(access::v1::access)) wanted.insert(OperationId(*route));
+  }
+  return wanted;
+}
+
+TEST(OpenApiDocument, HasEveryOperationOfTheContractsOnceAndNoOther) {
+  const rapidjson::Document document = Parsed();
+  ASSERT_TRUE(document.IsObject());
+  std::multiset<std::string> operations;
+  for (const auto& path : document["paths"].GetObject()) {
+    for (const auto& operation : path.value.GetObject()) operations.insert(operation.value["operationId"].GetString());
+  }
+  const auto wanted = WantedOperations();
+  EXPECT_GT(wanted.size(), 40);
+  EXPECT_EQ(operations, std::multiset<std::string>(wanted.begin(), wanted.end()));
+}
+
+TEST(OpenApiDocument, HasTheVersionOfTheInterface) { EXPECT_EQ(std::string(Parsed()["info"]["version"].GetString()), kApiVersion); }
+
+TEST(OpenApiDocument, DescribesEveryFieldOfEverySchema) {
+  const rapidjson::Document document = Parsed();
+  for (const auto& schema : document["components"]["schemas"].GetObject()) {
+    const std::string name = schema.name.GetString();
+    EXPECT_NE(schema.value["description"].GetStringLength(), 0) << name;
+    if (!schema.value.HasMember("properties")) continue;
+    for (const auto& property : schema.value["properties"].GetObject()) {
+      ASSERT_TRUE(property.value.HasMember("description")) << name << "." << property.name.GetString();
+      EXPECT_NE(property.value["description"].GetStringLength(), 0) << name << "." << property.name.GetString();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace peiling::gateway
