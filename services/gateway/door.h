@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "grpcpp/client_context.h"
@@ -24,14 +25,19 @@ struct Arrival {
   Credentials credentials;
   // Address of the client, as gRPC writes it: "ipv4:127.0.0.1:51234".
   std::string peer;
-  // "x-request-id" as sent; taken when it is 1 to 100 letters, digits, '-', '_', '.', else another is made.
+  // "x-request-id" as sent, or better RequestIdFor what was sent, since a refusal has no Visit that tells it.
   std::string request_id;
+  // "traceparent" as sent, for the access log.
+  std::string traceparent;
   // "x-forwarded-for" and "x-client-certificate" (URL-encoded PEM) as sent: believed of a certificate of a proxy alone.
   std::string forwarded_for;
   std::string forwarded_certificate;
 };
 
-// A call that was let in. Holds the caller's places until it is destroyed. Not thread-safe.
+// What a call is found by: `sent`, when it is 1 to 100 letters, digits, '-', '_', '.', else a new one. Thread-safe.
+std::string RequestIdFor(std::string_view sent);
+
+// A call that was let in. Holds the caller's places until it is destroyed, before its Door. Not thread-safe.
 class Visit {
  public:
   virtual ~Visit() = default;
@@ -47,6 +53,9 @@ class Visit {
   virtual void Note(const grpc::ByteBuffer& response) = 0;
   // What the backend is called with beside the client's own metadata: identity, request id.
   virtual void AddTo(grpc::ClientContext& context) const = 0;
+  // Runs `begin`, which begins the call to the backend, before it returns; UNAVAILABLE/SHUTTING_DOWN instead once the door is closed: gRPC
+  // 1.51 crashes when a call is begun on an in-process channel whose server is shut down.
+  virtual absl::Status Forward(const std::function<void()>& begin) = 0;
   // Ends the visit with the status the client is about to get: measured, written to the access log and, if the method is audited, to the
   // audit log. Calls `done` once, at once or later on another thread: when the audit log has it. To be called once.
   virtual void End(const grpc::Status& status, std::function<void()> done) = 0;
@@ -61,9 +70,9 @@ class Door {
 
   // Calls `done` once, at once or later on another thread. Never blocks. Refusals are measured, logged and audited already:
   // UNIMPLEMENTED/UNKNOWN_METHOD for what no contract has or nobody may call from outside; the errors of Authenticator;
-  // PERMISSION_DENIED/ROLE_MISSING (metadata: roles that may); RESOURCE_EXHAUSTED/RATE_LIMITED or TOO_MANY_CALLS, of this caller,
-  // BACKEND_BUSY or GATEWAY_BUSY, of all, each with RetryInfo; UNAVAILABLE/AUDIT_UNAVAILABLE for audited methods while the audit log
-  // cannot be written; UNAVAILABLE/SHUTTING_DOWN.
+  // PERMISSION_DENIED/ROLE_MISSING (metadata: roles that may), or NOT_WITHIN_LIMITS for what is for those without limits;
+  // RESOURCE_EXHAUSTED/RATE_LIMITED, TOO_MANY_CALLS or TOO_MANY_STREAMS, of this caller, BACKEND_BUSY or GATEWAY_BUSY, of all, each with
+  // RetryInfo; UNAVAILABLE/AUDIT_UNAVAILABLE for audited methods while the audit log cannot be written; UNAVAILABLE/SHUTTING_DOWN.
   virtual void Admit(Arrival arrival, Done done) = 0;
 };
 

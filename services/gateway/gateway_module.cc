@@ -1,96 +1,161 @@
 #include "services/gateway/gateway_module.h"
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "google/protobuf/message.h"
+#include "grpcpp/impl/server_builder_option.h"
+#include "grpcpp/impl/server_builder_plugin.h"
+#include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/registry/v1/registry.pb.h"
 #include "peiling/validation/v1/validation.pb.h"
 #include "services/gateway/backend_health.h"
+#include "services/gateway/doorkeeper.h"
 
 namespace peiling::gateway {
 namespace {
 
-// Links the contracts in, though nothing here looks into their messages: the route table and metrics find methods by their descriptors.
-void LinkContracts() {
-  google::protobuf::LinkMessageReflection<analytics::v1::TabulateRequest>();
-  google::protobuf::LinkMessageReflection<dedup::v1::GetCaseRequest>();
-  google::protobuf::LinkMessageReflection<intake::v1::GetWaveRequest>();
-  google::protobuf::LinkMessageReflection<registry::v1::GetMunicipalityRequest>();
-  google::protobuf::LinkMessageReflection<validation::v1::ValidateResponsesRequest>();
-}
+// Reflection answers whoever asks, each with a thread of the server, so at the edge there is none: the contracts are published.
+class NoReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) { return plugin->name() == "proto_reflection"; });
+  }
+};
+
+// What the module is made of that can fail to be made.
+struct Parts {
+  std::unique_ptr<GatewayAuthenticator> authenticator;
+  Permissions permissions;
+  std::unique_ptr<AccessLog> access_log;
+};
 
 class GatewayModule final : public server::Module {
  public:
-  GatewayModule(const Options& options, std::vector<Backend> backends)
-      : routes_(std::move(backends)), proxy_(routes_, options.limits), health_(routes_) {}
+  GatewayModule(const Options& options, bool reflection, std::unique_ptr<RouteTable> routes, Parts parts,
+                std::unique_ptr<access::v1::AccessService::StubInterface> access)
+      : reflection_(reflection),
+        routes_(std::move(routes)),
+        parts_(std::move(parts)),
+        limits_(options.limits),
+        audit_(std::move(access), options.audit),
+        door_({.permissions = parts_.permissions,
+               .limits = limits_,
+               .audit = audit_,
+               .access_log = *parts_.access_log,
+               .authenticator = *parts_.authenticator,
+               .is_proxy = [this](std::string_view certificate) { return parts_.authenticator->IsProxy(certificate); }}),
+        proxy_(door_, *routes_, options.proxy),
+        health_(*routes_) {}
 
   std::string name() const override { return "peiling.gateway"; }
-  void Register(grpc::ServerBuilder& builder) override { builder.RegisterCallbackGenericService(&proxy_); }
+  bool checks_callers() const override { return true; }
+  void Register(grpc::ServerBuilder& builder) override {
+    if (!reflection_) builder.SetOption(std::make_unique<NoReflection>());
+    builder.RegisterCallbackGenericService(&proxy_);
+  }
   absl::Status Start() override {
+    parts_.authenticator->Start();
     health_.Start();
     return absl::OkStatus();
   }
-  bool ready() const override { return NotServing().empty(); }
+  bool ready() const override { return not_ready_reason().empty(); }
   std::string not_ready_reason() const override {
-    const std::vector<std::string> down = NotServing();
-    return down.empty() ? "" : "not serving: " + absl::StrJoin(down, ", ");
-  }
-  std::map<std::string, bool> health() const override { return health_.Serving(); }
-  bool checks_callers() const override { return true; }
-  void Stop() override {
-    proxy_.Close();
-    health_.Stop();
-  }
-
- private:
-  std::vector<std::string> NotServing() const {
     std::vector<std::string> down;
     for (const auto& [service, serving] : health_.Serving()) {
       if (!serving) down.push_back(service);
     }
-    return down;
+    return down.empty() ? parts_.authenticator->not_ready_reason() : "not serving: " + absl::StrJoin(down, ", ");
+  }
+  std::map<std::string, bool> health() const override { return health_.Serving(); }
+  void Stop() override {
+    door_.Close();
+    audit_.Close();
+    parts_.authenticator->Stop();
+    health_.Stop();
   }
 
-  const RouteTable routes_;
+ private:
+  const bool reflection_;
+  const std::unique_ptr<RouteTable> routes_;
+  const Parts parts_;
+  Limits limits_;
+  AuditTrail audit_;
+  Doorkeeper door_;
   Proxy proxy_;
   BackendHealth health_;
 };
 
-// The service of the contract that a request belongs to. Asking the contract also links it: metrics name the methods they find in one.
+// The service of the contract that a request belongs to. Asking the contract also links it in: routes, permissions and metrics find methods
+// by their descriptors.
 template <typename Request>
 std::string ServiceOf() {
+  google::protobuf::LinkMessageReflection<Request>();
   return Request::descriptor()->file()->service(0)->full_name();
+}
+
+template <typename Number>
+void AddLimit(CLI::App& app, const char* flag, const char* environment, Number& value, const char* help) {
+  app.add_option(flag, value, help)->envname(environment)->check(CLI::PositiveNumber)->capture_default_str();
 }
 
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
-  app.add_option("--max-calls", options.limits.max_calls, "Calls under way at once; one more is refused")
-      ->envname("PEILING_GATEWAY_MAX_CALLS")
+  AddFlags(app, options.identity);
+  AddLimit(app, "--max-calls", "PEILING_GATEWAY_MAX_CALLS", options.limits.max_calls, "Calls under way at once; one more is refused");
+  AddLimit(app, "--max-calls-per-backend", "PEILING_GATEWAY_MAX_CALLS_PER_BACKEND", options.limits.max_calls_per_backend,
+           "Of those, to one service");
+  AddLimit(app, "--max-calls-per-caller", "PEILING_GATEWAY_MAX_CALLS_PER_CALLER", options.limits.max_calls_per_caller,
+           "Of those, of one caller");
+  AddLimit(app, "--max-streams-per-caller", "PEILING_GATEWAY_MAX_STREAMS_PER_CALLER", options.limits.max_streams_per_caller,
+           "Of those, streams");
+  AddLimit(app, "--calls-per-second", "PEILING_GATEWAY_CALLS_PER_SECOND", options.limits.calls_per_second, "Calls of one caller a second");
+  AddLimit(app, "--burst", "PEILING_GATEWAY_BURST", options.limits.burst, "How many of those may come at once after a pause");
+  AddLimit(app, "--audit-places", "PEILING_GATEWAY_AUDIT_PLACES", options.audit.places,
+           "Calls under way, or not yet in the audit log, of those that belong there");
+  app.add_option_function<int>(
+         "--client-patience", [&options](int seconds) { options.proxy.client_patience = std::chrono::seconds(seconds); },
+         "Seconds that a client may keep a call waiting before it is ended")
+      ->envname("PEILING_GATEWAY_CLIENT_PATIENCE")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--max-calls-per-backend", options.limits.max_calls_per_backend, "Of those, to one service")
-      ->envname("PEILING_GATEWAY_MAX_CALLS_PER_BACKEND")
-      ->check(CLI::PositiveNumber)
+      ->default_str(std::to_string(std::chrono::duration_cast<std::chrono::seconds>(options.proxy.client_patience).count()));
+  app.add_option("--access-log", options.access_log, "File with a line for each call; -: stderr; off: none")
+      ->envname("PEILING_GATEWAY_ACCESS_LOG")
       ->capture_default_str();
 }
 
-std::unique_ptr<server::Module> MakeModule(const Options& options, std::vector<Backend> backends) {
-  return std::make_unique<GatewayModule>(options, std::move(backends));
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, std::vector<Backend> backends,
+                                                           const std::shared_ptr<grpc::Channel>& access) {
+  options.identity.allow_anonymous = server.insecure;
+  auto routes = std::make_unique<RouteTable>(std::move(backends));
+  auto permissions = Permissions::Compile(*routes);
+  if (!permissions.ok()) return permissions.status();
+  auto authenticator = MakeAuthenticator(options.identity, access);
+  if (!authenticator.ok()) return authenticator.status();
+  auto access_log = AccessLog::Open(options.access_log);
+  if (!access_log.ok()) return access_log.status();
+  return std::make_unique<GatewayModule>(options, server.insecure, std::move(routes),
+                                         Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
+                                         access::v1::AccessService::NewStub(access));
 }
 
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const Channels& channels) {
-  LinkContracts();
-  return MakeModule(options, {{"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
-                              {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
-                              {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
-                              {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
-                              {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}});
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {
+  return MakeModule(std::move(options), server,
+                    {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
+                     {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
+                     {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
+                     {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
+                     {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
+                     {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}},
+                    channels.access);
 }
 
 }  // namespace peiling::gateway

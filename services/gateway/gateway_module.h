@@ -2,18 +2,28 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
 #include "services/common/server/module.h"
+#include "services/common/server/server.h"
+#include "services/gateway/audit_trail.h"
+#include "services/gateway/identity/gateway_authenticator.h"
+#include "services/gateway/limits.h"
 #include "services/gateway/proxy.h"
 #include "services/gateway/route_table.h"
 
 namespace peiling::gateway {
 
 struct Options {
-  ProxyLimits limits;
+  IdentityOptions identity;
+  CallLimits limits;
+  AuditOptions audit;
+  ProxyOptions proxy;
+  // "-": stderr; "off": none; else a file.
+  std::string access_log = "-";
 };
 
 // Adds the flags above, with environment variables PEILING_GATEWAY_….
@@ -21,6 +31,7 @@ void AddFlags(CLI::App& app, Options& options);
 
 // Channels to the services, in the order of their names.
 struct Channels {
+  std::shared_ptr<grpc::Channel> access;
   std::shared_ptr<grpc::Channel> analytics;
   std::shared_ptr<grpc::Channel> dedup;
   std::shared_ptr<grpc::Channel> intake;
@@ -28,10 +39,13 @@ struct Channels {
   std::shared_ptr<grpc::Channel> validation;
 };
 
-// Ready when every backend is; health by service name is that of the backend.
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const Channels& channels);
+// Ready when every backend is, and callers can be told; health by service name is that of the backend. `server`: the options of the server
+// that is to run it. When it stops, no further call to a backend is begun, but the audit log is written until it is destroyed, after its
+// server: so `access` must live longer. The errors of MakeAuthenticator, Permissions::Compile and AccessLog::Open.
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels);
 
 // The same over any backends.
-std::unique_ptr<server::Module> MakeModule(const Options& options, std::vector<Backend> backends);
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, std::vector<Backend> backends,
+                                                           const std::shared_ptr<grpc::Channel>& access);
 
 }  // namespace peiling::gateway

@@ -1,70 +1,27 @@
 #include "services/gateway/proxy.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+#include "grpc/grpc_security_constants.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "services/common/deadline/deadline.h"
+#include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
 #include "services/common/tracing/span.h"
 
 namespace peiling::gateway {
-
-class Proxy::CallSlots {
- public:
-  explicit CallSlots(const ProxyLimits& limits) : limits_(limits) {}
-
-  absl::Status Take(const Backend& backend) {
-    std::lock_guard lock(mutex_);
-    int& of_backend = by_backend_[&backend];
-    if (total_ >= limits_.max_calls) {
-      return status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_CALLS", "too many calls under way; try again later");
-    }
-    if (of_backend >= limits_.max_calls_per_backend) {
-      return status::Error(absl::StatusCode::kResourceExhausted, "BACKEND_BUSY",
-                           absl::StrCat("too many calls to ", backend.title, " under way; try again later"),
-                           {{"service", backend.service}});
-    }
-    ++total_;
-    ++of_backend;
-    return absl::OkStatus();
-  }
-
-  void GiveBack(const Backend& backend) {
-    std::lock_guard lock(mutex_);
-    --total_;
-    --by_backend_[&backend];
-  }
-
-  // Runs `begin`, which begins a call to a backend; false when closed.
-  template <typename Begin>
-  bool BeginUpstream(Begin begin) {
-    std::shared_lock lock(gate_);
-    if (closed_) return false;
-    begin();
-    return true;
-  }
-
-  void Close() {
-    std::unique_lock lock(gate_);
-    closed_ = true;
-  }
-
- private:
-  const ProxyLimits limits_;
-  std::mutex mutex_;
-  int total_ = 0;
-  std::map<const Backend*, int> by_backend_;
-  std::shared_mutex gate_;
-  bool closed_ = false;
-};
-
 namespace {
 
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
@@ -110,13 +67,46 @@ constexpr std::chrono::seconds kLongestCall(65);
 
 bool SaysTrace(const grpc::string_ref& key) { return key == tracing::kTraceparent || key == tracing::kTracestate; }
 
+// What the door has taken, and tells the backend itself: who calls, and from where. Nobody else may.
+bool BelongsToDoor(const grpc::string_ref& key) {
+  static constexpr std::array kKeys = {"authorization", "x-forwarded-for", "x-client-certificate", identity::kRequestIdKey};
+  return key.starts_with("peiling-") || std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+}
+
+// All values of a header: one that may stand there once is not valid when it stands there twice.
+std::string Joined(const Metadata& metadata, const char* key) {
+  std::string all;
+  const auto [begin, end] = metadata.equal_range(key);
+  for (auto entry = begin; entry != end; ++entry) absl::StrAppend(&all, all.empty() ? "" : ",", ToString(entry->second));
+  return all;
+}
+
+std::string CertificateOf(const grpc::GenericCallbackServerContext& context) {
+  const auto connection = context.auth_context();
+  if (connection == nullptr || !connection->IsPeerAuthenticated()) return "";
+  const std::vector<grpc::string_ref> certificates = connection->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  return certificates.empty() ? "" : ToString(certificates.front());
+}
+
+Arrival ArrivalOf(const grpc::GenericCallbackServerContext& context) {
+  const Metadata& metadata = context.client_metadata();
+  return {.protocol = "grpc",
+          .method = context.method(),
+          .credentials = {.authorization = Joined(metadata, "authorization"), .certificate = CertificateOf(context)},
+          .peer = context.peer(),
+          .request_id = RequestIdFor(Joined(metadata, identity::kRequestIdKey)),
+          .traceparent = Joined(metadata, tracing::kTraceparent),
+          .forwarded_for = Joined(metadata, "x-forwarded-for"),
+          .forwarded_certificate = Joined(metadata, "x-client-certificate")};
+}
+
 // What a backend is called with on behalf of a client: its deadline and metadata; as the caller in a trace, the gateway's own span, which
 // is current.
 std::unique_ptr<grpc::ClientContext> UpstreamContext(const grpc::GenericCallbackServerContext& downstream) {
   std::unique_ptr<grpc::ClientContext> upstream = grpc::ClientContext::FromCallbackServerContext(downstream);
   const tracing::TraceContext* const span = tracing::Current();
   for (const auto& [key, value] : downstream.client_metadata()) {
-    if (BelongsToConnection(key) || (span != nullptr && SaysTrace(key))) continue;
+    if (BelongsToConnection(key) || BelongsToDoor(key) || (span != nullptr && SaysTrace(key))) continue;
     upstream->AddMetadata(ToString(key), ToString(value));
   }
   if (span == nullptr) return upstream;
@@ -127,7 +117,7 @@ std::unique_ptr<grpc::ClientContext> UpstreamContext(const grpc::GenericCallback
 
 void PassHeaders(const grpc::ClientContext& upstream, grpc::GenericCallbackServerContext& downstream) {
   for (const auto& [key, value] : upstream.GetServerInitialMetadata()) {
-    if (!BelongsToConnection(key)) downstream.AddInitialMetadata(ToString(key), ToString(value));
+    if (!BelongsToConnection(key) && !BelongsToDoor(key)) downstream.AddInitialMetadata(ToString(key), ToString(value));
   }
 }
 
@@ -138,95 +128,135 @@ void PassTrailers(const grpc::ClientContext& upstream, grpc::GenericCallbackServ
   }
 }
 
-absl::Status ShuttingDown() {
-  return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the gateway is shutting down; try again later");
+grpc::Status ClientIdle() {
+  return status::ToGrpc(status::Error(absl::StatusCode::kDeadlineExceeded, "CLIENT_IDLE", "the client kept the call waiting for too long"));
 }
 
-class Rejection final : public grpc::ServerGenericBidiReactor {
- public:
-  explicit Rejection(const absl::Status& status) { Finish(status::ToGrpc(status)); }
-  void OnDone() override { delete this; }
-};
+grpc::Status NoRequest() { return {grpc::StatusCode::CANCELLED, "the call ended without a request"}; }
 
-// A call of one message each way, from the client (downstream) to a backend (upstream): one batch of operations upstream, and one for the
-// whole answer. Deletes itself when it is done.
-class UnaryCall final : public grpc::ServerGenericBidiReactor {
+// A call from its arrival until its client has the status: admitted, its first message read and looked at, then forwarded. Owns itself
+// until it is done.
+class Call : public grpc::ServerGenericBidiReactor, public Watchdog::Watched {
  public:
-  UnaryCall(grpc::GenericCallbackServerContext* context, const Backend& backend, std::shared_ptr<Proxy::CallSlots> slots)
-      : context_(context), backend_(backend), slots_(std::move(slots)), upstream_context_(UpstreamContext(*context)) {
-    if (context->deadline() == std::chrono::system_clock::time_point::max()) deadline::Set(*upstream_context_, kLongestCall);
+  Call(Watchdog& watchdog, grpc::GenericCallbackServerContext* context)
+      : Watched(watchdog), context_(context), upstream_context_(UpstreamContext(*context)) {}
+
+  void Begin(Door& door) {
+    self_ = shared_from_this();
+    Arrival arrival = ArrivalOf(*context_);
+    context_->AddInitialMetadata(identity::kRequestIdKey, arrival.request_id);
+    door.Admit(std::move(arrival), [this](absl::StatusOr<std::unique_ptr<Visit>> visit) { OnAdmitted(std::move(visit)); });
+  }
+
+  void OnReadDone(bool ok) final {
+    Arrived();
+    if (stage_ == Stage::kForwarded) return OnRequestRead(ok);
+    // Given up meanwhile.
+    if (!Leaves(Stage::kArriving, Stage::kForwarded)) return;
+    if (!ok && (context_->IsCancelled() || !MayBeEmpty())) return Leave(NoRequest());
+    if (const absl::Status checked = ok ? visit_->Check(request_) : absl::OkStatus(); !checked.ok()) {
+      return Leave(status::ToGrpc(checked));
+    }
+    if (const absl::Status begun = visit_->Forward([this, ok] { StartUpstream(ok); }); !begun.ok()) Leave(status::ToGrpc(begun));
+  }
+  // Before the upstream call has begun, gRPC keeps it in mind.
+  void OnCancel() final { upstream_context_->TryCancel(); }
+  void OnDone() final { self_.reset(); }
+
+ protected:
+  // Whether a call without any request is one.
+  virtual bool MayBeEmpty() const { return false; }
+  // Begins the call to the backend, with request_ if there is one.
+  virtual void StartUpstream(bool request) = 0;
+  // Of requests after the first one.
+  virtual void OnRequestRead(bool) {}
+  // The client keeps a forwarded call waiting, which goes on.
+  virtual void OnForwardedOverdue() {}
+
+  void ReadRequest() {
+    Await();
     StartRead(&request_);
   }
-  ~UnaryCall() override { slots_->GiveBack(backend_); }
-
-  void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the call ended without a request"));
-    const bool begun = slots_->BeginUpstream([this] {
-      grpc::GenericStub(backend_.channel)
-          .UnaryCall(upstream_context_.get(), context_->method(), {}, &request_, &answer_,
-                     [this](const grpc::Status& status) { OnAnswer(status); });
+  // Ends the visit, then the call, with `finish`. Once.
+  template <typename Finisher>
+  void Leave(const grpc::Status& status, Finisher finish) {
+    left_ = true;
+    visit_->End(status, [this, finish] {
+      Await();
+      finish();
     });
-    if (!begun) Finish(status::ToGrpc(ShuttingDown()));
   }
-  void OnCancel() override { upstream_context_->TryCancel(); }
-  void OnDone() override { delete this; }
-
- private:
-  void OnAnswer(const grpc::Status& status) {
-    PassHeaders(*upstream_context_, *context_);
-    PassTrailers(*upstream_context_, *context_);
-    if (status.ok()) {
-      StartWriteAndFinish(&answer_, grpc::WriteOptions(), status);
-    } else {
-      Finish(Explain(status, backend_));
-    }
+  void Leave(const grpc::Status& status) {
+    Leave(status, [this, status] { Finish(status); });
   }
 
   grpc::GenericCallbackServerContext* const context_;
-  const Backend& backend_;
-  const std::shared_ptr<Proxy::CallSlots> slots_;
   const std::unique_ptr<grpc::ClientContext> upstream_context_;
+  std::unique_ptr<Visit> visit_;
   grpc::ByteBuffer request_;
   grpc::ByteBuffer answer_;
+
+ private:
+  enum class Stage { kArriving, kForwarded, kGivenUp };
+
+  void OnAdmitted(absl::StatusOr<std::unique_ptr<Visit>> visit) {
+    if (!visit.ok()) {
+      Await();
+      return Finish(status::ToGrpc(visit.status()));
+    }
+    visit_ = *std::move(visit);
+    visit_->AddTo(*upstream_context_);
+    ReadRequest();
+  }
+
+  bool Leaves(Stage from, Stage to) { return stage_.compare_exchange_strong(from, to); }
+
+  void OnOverdue() final {
+    if (Leaves(Stage::kArriving, Stage::kGivenUp) && visit_ != nullptr) return Leave(ClientIdle());
+    if (stage_ == Stage::kForwarded && !left_) return OnForwardedOverdue();
+    // It does not even take how the call ended.
+    context_->TryCancel();
+  }
+
+  std::atomic<Stage> stage_{Stage::kArriving};
+  std::atomic<bool> left_{false};
+  std::shared_ptr<Watched> self_;
 };
 
-// A call of any number of messages. Deletes itself when both sides are done.
-class StreamingCall {
+// A call of one message each way, from the client (downstream) to a backend (upstream): one batch of operations upstream, and one for the
+// whole answer.
+class UnaryCall final : public Call {
  public:
-  StreamingCall(grpc::GenericCallbackServerContext* context, const Backend& backend, std::shared_ptr<Proxy::CallSlots> slots)
-      : downstream_context_(context),
-        backend_(backend),
-        slots_(std::move(slots)),
-        upstream_context_(UpstreamContext(*context)),
-        downstream_(*this),
-        upstream_(*this) {}
-  ~StreamingCall() { slots_->GiveBack(backend_); }
-
-  grpc::ServerGenericBidiReactor* Start() {
-    grpc::GenericStub stub(backend_.channel);
-    stub.PrepareBidiStreamingCall(upstream_context_.get(), downstream_context_->method(), {}, &upstream_);
-    // The two flows below begin reads and writes from downstream callbacks, so the upstream reactor must not be done before both say so.
-    upstream_.AddMultipleHolds(2);
-    upstream_.StartCall();
-    upstream_.StartRead(&answer_);
-    downstream_.StartRead(&request_);
-    return &downstream_;
+  UnaryCall(Watchdog& watchdog, grpc::GenericCallbackServerContext* context) : Call(watchdog, context) {
+    if (context->deadline() == std::chrono::system_clock::time_point::max()) deadline::Set(*upstream_context_, kLongestCall);
   }
 
  private:
-  class Downstream final : public grpc::ServerGenericBidiReactor {
-   public:
-    explicit Downstream(StreamingCall& call) : call_(call) {}
-    void OnReadDone(bool ok) override { call_.OnRequestRead(ok); }
-    void OnSendInitialMetadataDone(bool ok) override { call_.OnMetadataSent(ok); }
-    void OnWriteDone(bool ok) override { call_.OnAnswerWritten(ok); }
-    void OnCancel() override { call_.upstream_context_->TryCancel(); }
-    void OnDone() override { call_.Release(); }
+  void StartUpstream(bool) override {
+    grpc::GenericStub(visit_->backend().channel)
+        .UnaryCall(upstream_context_.get(), context_->method(), {}, &request_, &answer_,
+                   [this](const grpc::Status& status) { OnAnswer(status); });
+  }
 
-   private:
-    StreamingCall& call_;
-  };
+  void OnAnswer(const grpc::Status& status) {
+    PassHeaders(*upstream_context_, *context_);
+    PassTrailers(*upstream_context_, *context_);
+    if (!status.ok()) return Leave(Explain(status, visit_->backend()));
+    visit_->Note(answer_);
+    Leave(status, [this] { StartWriteAndFinish(&answer_, grpc::WriteOptions(), grpc::Status::OK); });
+  }
+};
 
+// A call of any number of messages.
+class StreamingCall final : public Call {
+ public:
+  StreamingCall(Watchdog& watchdog, grpc::GenericCallbackServerContext* context, bool more_requests)
+      : Call(watchdog, context), more_requests_(more_requests), upstream_(*this) {}
+
+  void OnSendInitialMetadataDone(bool) override { OnMetadataSent(); }
+  void OnWriteDone(bool ok) override { OnAnswerWritten(ok); }
+
+ private:
   class Upstream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
    public:
     explicit Upstream(StreamingCall& call) : call_(call) {}
@@ -239,29 +269,40 @@ class StreamingCall {
     StreamingCall& call_;
   };
 
+  bool MayBeEmpty() const override { return more_requests_; }
+  void StartUpstream(bool request) override {
+    grpc::GenericStub(visit_->backend().channel).PrepareBidiStreamingCall(upstream_context_.get(), context_->method(), {}, &upstream_);
+    // The two flows below begin reads and writes from downstream callbacks, so the upstream reactor must not be done before both say so.
+    upstream_.AddMultipleHolds(2);
+    const std::lock_guard lock(mutex_);
+    upstream_.StartCall();
+    upstream_.StartRead(&answer_);
+    if (!request) return EndRequests();
+    upstream_writing_ = true;
+    upstream_.StartWrite(&request_);
+  }
+
   // Requests: downstream read → upstream write → downstream read …
 
-  void OnRequestRead(bool ok) {
-    std::lock_guard lock(mutex_);
+  void OnRequestRead(bool ok) override {
+    const std::lock_guard lock(mutex_);
     if (requests_ended_) return;
-    if (ok) {
-      upstream_writing_ = true;
-      upstream_.StartWrite(&request_);
-    } else {
-      EndRequests();
+    if (!ok) return EndRequests();
+    if (const absl::Status checked = visit_->Check(request_); !checked.ok()) {
+      Fail(status::ToGrpc(checked));
+      return EndRequests();
     }
+    upstream_writing_ = true;
+    upstream_.StartWrite(&request_);
   }
 
   void OnRequestWritten(bool ok) {
     {
-      std::lock_guard lock(mutex_);
+      const std::lock_guard lock(mutex_);
       upstream_writing_ = false;
-      if (!ok || answers_ended_) {
-        EndRequests();
-        return;
-      }
+      if (!ok || answers_ended_ || !more_requests_) return EndRequests();
     }
-    downstream_.StartRead(&request_);
+    ReadRequest();
   }
 
   // Closes the way upstream, once. Locked by the caller.
@@ -276,46 +317,52 @@ class StreamingCall {
   // headers come first, at once: a client may wait for them on a stream that is silent for long.
 
   void OnMetadataRead(bool ok) {
-    std::lock_guard lock(mutex_);
-    if (ok) PassHeaders(*upstream_context_, *downstream_context_);
+    const std::lock_guard lock(mutex_);
+    if (ok) PassHeaders(*upstream_context_, *context_);
     if (answer_waiting_) {
       headers_ = Headers::kSent;
       answer_waiting_ = false;
-      downstream_.StartWrite(&answer_);
+      WriteAnswer();
     } else if (ok && !answers_ended_) {
       headers_ = Headers::kSending;
-      downstream_.StartSendInitialMetadata();
+      StartSendInitialMetadata();
     } else {
       headers_ = Headers::kSent;
     }
   }
 
-  void OnMetadataSent(bool) {
-    std::lock_guard lock(mutex_);
+  void OnMetadataSent() {
+    const std::lock_guard lock(mutex_);
     headers_ = Headers::kSent;
     if (!answer_waiting_) return;
     answer_waiting_ = false;
-    downstream_.StartWrite(&answer_);
+    WriteAnswer();
   }
 
   void OnAnswerRead(bool ok) {
-    std::lock_guard lock(mutex_);
-    if (!ok) {
-      EndAnswers();
-    } else if (headers_ == Headers::kSent) {
-      downstream_.StartWrite(&answer_);
+    const std::lock_guard lock(mutex_);
+    if (!ok) return EndAnswers();
+    visit_->Note(answer_);
+    if (headers_ == Headers::kSent) {
+      WriteAnswer();
     } else {
       answer_waiting_ = true;
     }
   }
 
+  // Locked by the caller.
+  void WriteAnswer() {
+    downstream_writing_ = true;
+    Await();
+    StartWrite(&answer_);
+  }
+
   void OnAnswerWritten(bool ok) {
-    if (ok) {
-      upstream_.StartRead(&answer_);
-      return;
-    }
+    Arrived();
+    const std::lock_guard lock(mutex_);
+    downstream_writing_ = false;
+    if (ok) return upstream_.StartRead(&answer_);
     upstream_context_->TryCancel();
-    std::lock_guard lock(mutex_);
     EndAnswers();
   }
 
@@ -327,56 +374,69 @@ class StreamingCall {
   }
 
   void OnUpstreamDone(const grpc::Status& status) {
-    PassTrailers(*upstream_context_, *downstream_context_);
-    downstream_.Finish(Explain(status, backend_));
-    Release();
+    PassTrailers(*upstream_context_, *context_);
+    // Unlocked, since leaving may destroy this.
+    const grpc::Status failure = [this] {
+      const std::lock_guard lock(mutex_);
+      return failure_;
+    }();
+    Leave(failure.ok() ? Explain(status, visit_->backend()) : failure);
   }
 
-  void Release() {
-    if (sides_.fetch_sub(1) == 1) delete this;
+  // The first reason that the gateway ends it for. Locked by the caller.
+  void Fail(const grpc::Status& failure) {
+    if (failure_.ok()) failure_ = failure;
+    upstream_context_->TryCancel();
+  }
+
+  void OnForwardedOverdue() override {
+    const std::lock_guard lock(mutex_);
+    Fail(ClientIdle());
+    // It would not take the status either.
+    if (downstream_writing_) context_->TryCancel();
   }
 
   enum class Headers { kAwaited, kSending, kSent };
 
-  grpc::GenericCallbackServerContext* const downstream_context_;
-  const Backend& backend_;
-  const std::shared_ptr<Proxy::CallSlots> slots_;
-  const std::unique_ptr<grpc::ClientContext> upstream_context_;
-  Downstream downstream_;
+  const bool more_requests_;
   Upstream upstream_;
-  grpc::ByteBuffer request_;
-  grpc::ByteBuffer answer_;
-  std::atomic<int> sides_{2};
 
   std::mutex mutex_;
   bool requests_ended_ = false;
   bool answers_ended_ = false;
   bool upstream_writing_ = false;
+  bool downstream_writing_ = false;
   bool answer_waiting_ = false;
   Headers headers_ = Headers::kAwaited;
+  grpc::Status failure_;
 };
 
 }  // namespace
 
-Proxy::Proxy(const RouteTable& routes, ProxyLimits limits) : routes_(routes), slots_(std::make_shared<CallSlots>(limits)) {
+Proxy::Proxy(Door& door, const RouteTable& routes, const ProxyOptions& options) : door_(door), watchdog_(options.client_patience) {
   KeepCallbackQueue();
+  for (const Backend& backend : routes.backends()) {
+    const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service);
+    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+      const auto& method = *service->method(i);
+      shapes_[absl::StrCat("/", service->full_name(), "/", method.name())] = method.client_streaming()   ? Shape::kClientStream
+                                                                             : method.server_streaming() ? Shape::kServerStream
+                                                                                                         : Shape::kUnary;
+    }
+  }
 }
 Proxy::~Proxy() = default;
 
 grpc::ServerGenericBidiReactor* Proxy::CreateReactor(grpc::GenericCallbackServerContext* context) {
-  const Backend* backend = routes_.Find(context->method());
-  if (backend == nullptr) {
-    return new Rejection(status::Error(absl::StatusCode::kUnimplemented, "UNKNOWN_SERVICE",
-                                       absl::StrCat("no service here answers ", context->method()), {{"method", context->method()}}));
+  const auto shape = shapes_.find(context->method());
+  std::shared_ptr<Call> call;
+  if (shape == shapes_.end() || shape->second == Shape::kUnary) {
+    call = std::make_shared<UnaryCall>(watchdog_, context);
+  } else {
+    call = std::make_shared<StreamingCall>(watchdog_, context, shape->second == Shape::kClientStream);
   }
-  if (absl::Status taken = slots_->Take(*backend); !taken.ok()) return new Rejection(taken);
-  if (routes_.IsUnary(context->method())) return new UnaryCall(context, *backend, slots_);
-  grpc::ServerGenericBidiReactor* reactor = nullptr;
-  if (slots_->BeginUpstream([&] { reactor = (new StreamingCall(context, *backend, slots_))->Start(); })) return reactor;
-  slots_->GiveBack(*backend);
-  return new Rejection(ShuttingDown());
+  call->Begin(door_);
+  return call.get();
 }
-
-void Proxy::Close() { slots_->Close(); }
 
 }  // namespace peiling::gateway

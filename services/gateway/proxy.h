@@ -1,45 +1,48 @@
 // Passing gRPC calls on as they are: bytes, metadata, deadlines, cancellation, status and error details, for unary and streaming calls
-// alike.
+// alike; once the door has let them in.
 //
 // Callback API: nothing here blocks. Flow control is end to end: one message is read from one side only when the other side has taken the
 // one before.
 #pragma once
 
-#include <atomic>
-#include <memory>
+#include <chrono>
+#include <string>
+#include <unordered_map>
 
 #include "grpcpp/generic/async_generic_service.h"
+#include "services/gateway/door.h"
+#include "services/gateway/proxy_watchdog.h"
 #include "services/gateway/route_table.h"
 
 namespace peiling::gateway {
 
-struct ProxyLimits {
-  // Calls under way at once; one more gets RESOURCE_EXHAUSTED/TOO_MANY_CALLS.
-  int max_calls = 1024;
-  // Of those, to one backend, so that one that hangs leaves room for the others; one more gets RESOURCE_EXHAUSTED/BACKEND_BUSY.
-  int max_calls_per_backend = 512;
+struct ProxyOptions {
+  // How long a client may keep a call waiting that it is to send something to, or to take something of: then the call ends with
+  // DEADLINE_EXCEEDED/CLIENT_IDLE, or, when it does not even take that, without a word. A watch that is silent is not its client's fault.
+  std::chrono::milliseconds client_patience = std::chrono::seconds(120);
 };
 
-// A method of no backend is UNIMPLEMENTED/UNKNOWN_SERVICE. A backend that cannot be reached is UNAVAILABLE/BACKEND_UNAVAILABLE (metadata:
-// service).
+// Refusals are those of the door. A backend that cannot be reached is UNAVAILABLE/BACKEND_UNAVAILABLE (metadata: service).
+//
+// A message of the client is looked at (Visit::Check) before it is passed on, and the backend hears of the call with the first one. Beside
+// what belongs to a connection, these entries of a client's metadata are not passed on: credentials, "peiling-…", and what is said of a
+// client by a proxy.
 class Proxy final : public grpc::CallbackGenericService {
  public:
-  // `routes` must outlive the proxy.
-  Proxy(const RouteTable& routes, ProxyLimits limits);
+  // Both must outlive the proxy.
+  Proxy(Door& door, const RouteTable& routes, const ProxyOptions& options);
   ~Proxy() override;
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
 
-  // From its return on no call to a backend is begun, those under way go on; new ones get UNAVAILABLE/SHUTTING_DOWN. To be called before
-  // backends of the same process go: gRPC 1.51 crashes when a call is begun on an in-process channel whose server is shut down.
-  void Close();
-
-  // Counts the calls under way; a call holds its place until it is over.
-  class CallSlots;
+  // Which sides may send more than one message.
+  enum class Shape { kUnary, kServerStream, kClientStream };
 
  private:
-  const RouteTable& routes_;
-  std::shared_ptr<CallSlots> slots_;
+  Door& door_;
+  Watchdog watchdog_;
+  // Of the methods in the contracts; others are refused before it matters.
+  std::unordered_map<std::string, Shape> shapes_;
 };
 
 }  // namespace peiling::gateway

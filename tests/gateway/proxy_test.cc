@@ -17,6 +17,7 @@
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "services/common/status/errors.h"
+#include "tests/gateway/open_door.h"
 
 namespace peiling::gateway {
 namespace {
@@ -105,7 +106,7 @@ class ProxyTest : public testing::Test {
   void SetUp() override {
     registry_server_ = Serve(registry_);
     intake_server_ = Serve(intake_);
-    Proxied({.max_calls = 1024, .max_calls_per_backend = 512});
+    Proxied({});
   }
 
   void TearDown() override {
@@ -114,13 +115,16 @@ class ProxyTest : public testing::Test {
     }
   }
 
-  void Proxied(ProxyLimits limits) {
+  void Proxied(const OpenDoorOptions& options, ProxyOptions proxy = {}) {
     if (gateway_) gateway_->Shutdown(system_clock::now());
-    routes_ = std::make_unique<RouteTable>(std::vector<Backend>{
-        {"registry", RegistryService::service_full_name(), Channel(registry_server_)},
-        {"intake", IntakeService::service_full_name(), Channel(intake_server_)},
-        {"dedup", DedupService::service_full_name(), grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials())}});
-    proxy_ = std::make_unique<Proxy>(*routes_, limits);
+    gateway_.reset();
+    proxy_.reset();
+    door_ = std::make_unique<OpenDoor>(std::vector<Backend>{{"registry", RegistryService::service_full_name(), Channel(registry_server_)},
+                                                            {"intake", IntakeService::service_full_name(), Channel(intake_server_)},
+                                                            {"dedup", DedupService::service_full_name(),
+                                                             grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials())}},
+                                       options);
+    proxy_ = std::make_unique<Proxy>(door_->door(), door_->routes(), proxy);
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -163,7 +167,7 @@ class ProxyTest : public testing::Test {
   FakeIntake intake_;
   Listening registry_server_;
   Listening intake_server_;
-  std::unique_ptr<RouteTable> routes_;
+  std::unique_ptr<OpenDoor> door_;
   std::unique_ptr<Proxy> proxy_;
   std::unique_ptr<grpc::Server> gateway_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -286,11 +290,11 @@ TEST_F(ProxyTest, RefusesServiceItDoesNotKnow) {
   validation::v1::CheckQuestionnaireResponse response;
   const absl::Status error = status::FromGrpc(ValidationService::NewStub(channel_)->CheckQuestionnaire(&context, {}, &response));
   EXPECT_EQ(error.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(status::Reason(error), "UNKNOWN_SERVICE");
+  EXPECT_EQ(status::Reason(error), "UNKNOWN_METHOD");
 }
 
 TEST_F(ProxyTest, BackendThatHangsLeavesRoomForOthers) {
-  Proxied({.max_calls = 8, .max_calls_per_backend = 1});
+  Proxied({.limits = {.max_calls = 8, .max_calls_per_backend = 1}});
   grpc::ClientContext hanging;
   auto call = std::async(std::launch::async, [&] { return Get("wait", hanging); });
   while (!registry_.waiting) std::this_thread::sleep_for(milliseconds(2));

@@ -4,12 +4,11 @@
 #include <cstdio>
 #include <mutex>
 
-#include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
-#include "services/common/text/fold.h"
+#include "services/common/log/json_text.h"
 #include "services/common/tracing/span.h"
 
 namespace peiling::log {
@@ -38,15 +37,6 @@ const char* Name(Level level) {
 }
 
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
-
-// Bytes that are not UTF-8 would make the line unreadable to every JSON parser; such a text is escaped as a whole.
-void WriteText(Writer& writer, std::string_view text) {
-  if (text::IsValidUtf8(text)) {
-    writer.String(text.data(), static_cast<rapidjson::SizeType>(text.size()));
-  } else {
-    writer.String(absl::CHexEscape({text.data(), text.size()}).c_str());
-  }
-}
 
 void Write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (!Writes(level)) return;

@@ -1,0 +1,53 @@
+// The door as the gateway keeps it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+#include <string_view>
+
+#include "services/gateway/access_log.h"
+#include "services/gateway/audit_trail.h"
+#include "services/gateway/door.h"
+#include "services/gateway/door_metrics.h"
+#include "services/gateway/limits.h"
+#include "services/gateway/permissions.h"
+
+namespace peiling::gateway {
+
+// What it is made of; all outlive it.
+struct DoorParts {
+  const Permissions& permissions;
+  Limits& limits;
+  AuditTrail& audit;
+  AccessLog& access_log;
+  Authenticator& authenticator;
+  // Whether a certificate (PEM) is that of a proxy, which is believed about the client in front of it.
+  std::function<bool(std::string_view certificate)> is_proxy;
+};
+
+// The audit log gets every call of an audited method that was let in, whatever came of it, and of all methods what was refused because of
+// who calls (UNAUTHENTICATED, PERMISSION_DENIED); the latter waits for nothing and is counted together when it comes often.
+class Doorkeeper final : public Door {
+ public:
+  explicit Doorkeeper(DoorParts parts) : parts_(std::move(parts)) {}
+
+  void Admit(Arrival arrival, Done done) override;
+
+  // From its return on no call to a backend is begun, those under way go on; new ones get UNAVAILABLE/SHUTTING_DOWN.
+  void Close();
+
+ private:
+  class Call;
+  class AdmittedVisit;
+
+  absl::StatusOr<std::unique_ptr<Visit>> Enter(Call& call, absl::StatusOr<access::v1::Identity> caller);
+  bool closed() const;
+
+  const DoorParts parts_;
+  DoorMetricsTable metrics_;
+  mutable std::shared_mutex gate_;
+  bool closed_ = false;
+};
+
+}  // namespace peiling::gateway
