@@ -6,6 +6,7 @@
 #include "peiling/access/v1/options.pb.h"
 #include "services/gateway/http/api_version.h"
 #include "services/gateway/http/http_rule.h"
+#include "services/gateway/http/problem.h"
 #include "services/gateway/openapi/comments.h"
 #include "services/gateway/openapi/components_writer.h"
 #include "services/gateway/openapi/json.h"
@@ -17,11 +18,21 @@ namespace {
 
 namespace pb = google::protobuf;
 
+// With which HTTP status an error of each code of gRPC is told.
+std::string StatusTable() {
+  std::string table = "\n| code | status |\n|---|---|\n";
+  for (int code = 1; code <= static_cast<int>(absl::StatusCode::kUnauthenticated); ++code) {
+    const absl::Status error(static_cast<absl::StatusCode>(code), "");
+    absl::StrAppend(&table, "| ", absl::StatusCodeToString(error.code()), " | ", HttpStatusOf(error), " |\n");
+  }
+  return table;
+}
+
 void WriteInfo(std::string_view introduction, Json& json) {
   json.Object("info", [&] {
     json.Text("title", "Peiling");
     json.Text("version", kApiVersion);
-    json.Text("description", introduction);
+    json.Text("description", std::string(introduction) + StatusTable());
     json.Object("contact", [&] {
       json.Text("name", "Peiling, Vereniging van Nederlandse Gemeenten");
       json.Text("email", "peiling@vng.nl");

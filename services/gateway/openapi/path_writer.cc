@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "peiling/access/v1/options.pb.h"
+#include "services/gateway/http/negotiation.h"
 #include "services/gateway/http/transcoder.h"
 
 namespace peiling::gateway {
@@ -111,8 +112,7 @@ void PathWriter::OpenApiOperation() {
         json_.Object("API-Version", [&] { json_.Reference("headers", "API-Version"); });
         json_.Object("access-control-allow-origin", [&] { json_.Reference("headers", "Access-Control-Allow-Origin"); });
       });
-      json_.Object("content",
-                   [&] { json_.Object("application/json", [&] { json_.Object("schema", [&] { json_.Text("type", "object"); }); }); });
+      json_.Object("content", [&] { json_.Object(kJsonType, [&] { json_.Object("schema", [&] { json_.Text("type", "object"); }); }); });
     });
   });
 }
@@ -192,7 +192,7 @@ void PathWriter::RequestBody(const HttpRoute& route) {
   if (stream) json_.Text("description", "A stream: each line is one of these.");
   json_.True("required");
   json_.Object("content", [&] {
-    json_.Object(stream ? "application/x-ndjson" : "application/json", [&] {
+    json_.Object(stream ? kNdjsonType : kJsonType, [&] {
       json_.Object("schema", [&] {
         if (route.body_field != nullptr) return schemas_.Field(*route.body_field, "");
         SchemaWriter::Fields in_path;
@@ -233,7 +233,7 @@ void PathWriter::Answer(const HttpRoute& route) {
   Headers(route);
   const auto schema = [&] { json_.Object("schema", [&] { schemas_.Reference(AnswerType(route)); }); };
   json_.Object("content", [&] {
-    for (const char* type : stream ? std::vector{"application/x-ndjson", "text/event-stream"} : std::vector{"application/json"}) {
+    for (const char* type : stream ? std::vector{kNdjsonType, kEventsType} : std::vector{kJsonType}) {
       json_.Object(type, schema);
     }
   });
