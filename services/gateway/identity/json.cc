@@ -34,6 +34,8 @@ std::string ProblemOf(const rapidjson::Value& value, int levels) {
 }  // namespace
 
 absl::StatusOr<rapidjson::Document> ParseJsonObject(std::string_view text) {
+  // The parser takes it for the end.
+  if (text.find('\0') != std::string_view::npos) return absl::InvalidArgumentError("not a JSON object");
   rapidjson::Document document;
   document.Parse<kFlags>(text.data(), text.size());
   if (document.HasParseError() || !document.IsObject()) return absl::InvalidArgumentError("not a JSON object");
