@@ -19,7 +19,7 @@ absl::Status CheckExposure(const std::string& address, const Options& options, b
 // Of the listener. The errors of tls::Load.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> ListenerCredentials(const Options& options, bool checks_callers);
 
-// Of a channel to `address`. FAILED_PRECONDITION/TLS_REQUIRED when it is not on loopback and would be plaintext.
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> PeerCredentials(const std::string& address, const Options& options);
+// To options.peers. The errors of tls::Load; FAILED_PRECONDITION/TLS_REQUIRED when one is not on loopback and would be called in plaintext.
+absl::StatusOr<Channels> ConnectPeers(const Options& options);
 
 }  // namespace peiling::server

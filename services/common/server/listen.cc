@@ -33,15 +33,17 @@ absl::Status BindError(const std::string& address, int error) {
   }
 }
 
-absl::Status TryBind(const std::string& address, const addrinfo& candidate) {
-  const int fd = socket(candidate.ai_family, candidate.ai_socktype | SOCK_CLOEXEC, candidate.ai_protocol);
+absl::StatusOr<int> ListenAt(const std::string& address, const addrinfo& candidate) {
+  const int fd = socket(candidate.ai_family, candidate.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, candidate.ai_protocol);
   if (fd < 0) return BindError(address, errno);
-  const int on = 1;
-  // As gRPC binds: connections of an earlier process in TIME_WAIT are no hindrance.
+  const int on = 1, off = 0;
+  // Connections of an earlier process in TIME_WAIT are no hindrance.
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  const int error = bind(fd, candidate.ai_addr, candidate.ai_addrlen) == 0 ? 0 : errno;
+  if (candidate.ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+  if (bind(fd, candidate.ai_addr, candidate.ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0) return fd;
+  const int error = errno;
   close(fd);
-  return error == 0 ? absl::OkStatus() : BindError(address, error);
+  return BindError(address, error);
 }
 
 // Of "host:port"; without the brackets of "[::1]:80".
@@ -49,6 +51,17 @@ std::string HostOf(std::string_view address) {
   std::string host(address.substr(0, address.rfind(':')));
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   return host;
+}
+
+absl::StatusOr<int> ListenAtHost(const std::string& address, const char* host, const char* port) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  if (const int error = getaddrinfo(host, port, &hints, &found); error != 0) return Invalid(address, gai_strerror(error));
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
+  return ListenAt(address, *found);
 }
 
 }  // namespace
@@ -67,7 +80,7 @@ bool IsLoopback(std::string_view address) {
   return host == "localhost";
 }
 
-absl::Status CheckListenAddress(const std::string& address) {
+absl::StatusOr<int> Listen(const std::string& address) {
   const size_t colon = address.rfind(':');
   if (colon == std::string::npos || colon + 1 == address.size()) return Invalid(address, "want host:port");
   // getaddrinfo takes 65537 for port 1.
@@ -75,16 +88,18 @@ absl::Status CheckListenAddress(const std::string& address) {
     return Invalid(address, "want a port from 0 to 65535");
   }
   const std::string host = HostOf(address);
+  const char* const service = address.c_str() + colon + 1;
+  if (!host.empty() && host != "0.0.0.0") return ListenAtHost(address, host.c_str(), service);
+  // The socket of all IPv6 addresses is that of all IPv4 addresses, too; some machines have no IPv6.
+  const auto socket = ListenAtHost(address, "::", service);
+  return status::Reason(socket.status()) == "ADDRESS_INVALID" ? ListenAtHost(address, "0.0.0.0", service) : socket;
+}
 
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), address.c_str() + colon + 1, &hints, &found);
-  if (error != 0) return Invalid(address, gai_strerror(error));
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
-  return TryBind(address, *found);
+absl::Status CheckListenAddress(const std::string& address) {
+  const auto socket = Listen(address);
+  if (!socket.ok()) return socket.status();
+  close(*socket);
+  return absl::OkStatus();
 }
 
 }  // namespace peiling::server

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdio>
 #include <cstring>
@@ -33,6 +34,14 @@ sigset_t EndingSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
+}
+
+// Every connection is a file, and what the system lets a process have without asking is little.
+void AllowManyFiles() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // gRPC's own lines go where ours go. Its errors are mostly about single connections: no error of the service.
@@ -70,16 +79,6 @@ class Traces {
   // Never destroyed: gRPC's threads may still end a call that they have a span of.
   tracing::OtlpExporter& exporter_;
 };
-
-absl::StatusOr<Channels> ConnectPeers(const Options& options) {
-  Channels channels;
-  for (const auto& [name, address] : options.peers) {
-    const auto credentials = PeerCredentials(address, options);
-    if (!credentials.ok()) return credentials.status();
-    channels[name] = Connect(address, *credentials);
-  }
-  return channels;
-}
 
 void AddFileFlag(CLI::App& app, const char* flag, std::string& file, const char* description, const char* environment) {
   app.add_option(flag, file, description)->envname(environment)->type_name("FILE")->group("TLS (PEM files, read anew when they change)");
@@ -193,6 +192,7 @@ void InitProcess(const Options& options) {
   const auto level = LogLevels().find(options.log_level);
   log::Init(program_invocation_short_name, level == LogLevels().end() ? log::Level::kInfo : level->second);
   gpr_set_log_function(LogGrpcLine);
+  AllowManyFiles();
 }
 
 void WaitForSignal() {

@@ -10,15 +10,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "prometheus/exposer.h"
 #include "prometheus/gauge.h"
 #include "services/common/log/log.h"
+#include "services/common/server/acceptor.h"
 #include "services/common/server/client_calls.h"
 #include "services/common/server/connect.h"
 #include "services/common/server/credentials.h"
+#include "services/common/server/health_port.h"
+#include "services/common/server/limits.h"
 #include "services/common/server/listen.h"
 #include "services/common/server/metrics.h"
 #include "services/common/server/process_metrics.h"
@@ -39,7 +41,6 @@ void EnablePluginsOnce() {
     // Debian builds Abseil with a search for deadlocks in every lock that gRPC takes.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
 }
 
@@ -48,19 +49,6 @@ void SetLimits(const Options& options, const std::string& name, grpc::ServerBuil
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.max_metadata_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
   builder.SetResourceQuota(grpc::ResourceQuota(name).SetMaxThreads(options.max_threads));
-  // With it, a second server on the same port would start without an error and take half of the calls.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-}
-
-void SetConnectionLife(grpc::ServerBuilder& builder) {
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  // Clients ping every 30 s (connect.cc), also between calls.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // Clients look around for new replicas when their connection ends, so new ones are found this soon; open watches resume.
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 5 * 60'000);
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 10 * 60'000);
 }
 
 // Null when there is to be none.
@@ -96,12 +84,13 @@ void ShowMaxThreads(const std::string& server, int max_threads) {
       .Set(max_threads);
 }
 
-// Keeps a server's health service up to date with its module. All names are NOT_SERVING from Stop on.
+// Keeps a server's health services up to date with its module. All names are NOT_SERVING from Stop on.
 class HealthReporter {
  public:
-  HealthReporter(const Module& module, grpc::HealthCheckServiceInterface& service)
-      : module_(module), service_(service), ready_gauge_(ReadyGauge(module.name())) {
+  HealthReporter(const Module& module, std::vector<grpc::HealthCheckServiceInterface*> services)
+      : module_(module), services_(std::move(services)), ready_gauge_(ReadyGauge(module.name())) {
     SetAll(false);
+    Set(kAlive, true);
   }
   ~HealthReporter() { Stop(); }
 
@@ -128,8 +117,8 @@ class HealthReporter {
 
   void Report() {
     const bool ready = module_.ready();
-    for (const auto& [name, healthy] : module_.health()) service_.SetServingStatus(name, healthy);
-    service_.SetServingStatus("", ready);
+    for (const auto& [name, healthy] : module_.health()) Set(name, healthy);
+    Set("", ready);
     ready_gauge_.Set(ready ? 1 : 0);
     if (ready == ready_) return;
     ready_ = ready;
@@ -140,14 +129,18 @@ class HealthReporter {
     }
   }
 
+  void Set(const std::string& name, bool healthy) {
+    for (auto* service : services_) service->SetServingStatus(name, healthy);
+  }
+
   void SetAll(bool healthy) {
-    for (const auto& entry : module_.health()) service_.SetServingStatus(entry.first, healthy);
-    service_.SetServingStatus("", healthy);
+    for (const auto& entry : module_.health()) Set(entry.first, healthy);
+    Set("", healthy);
     ready_gauge_.Set(healthy ? 1 : 0);
   }
 
   const Module& module_;
-  grpc::HealthCheckServiceInterface& service_;
+  const std::vector<grpc::HealthCheckServiceInterface*> services_;
   prometheus::Gauge& ready_gauge_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -162,34 +155,37 @@ class ServerImpl final : public Server {
       : options_(options), module_(std::move(module)), exposer_(std::move(exposer)) {}
   ~ServerImpl() override { Shutdown(); }
 
-  // With the credentials of the listener.
-  absl::Status Start(const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+  absl::Status Start() {
+    if (const auto listening = Listen(); !listening.ok()) return listening;
     grpc::ServerBuilder builder;
     SetLimits(options_, module_->name(), builder);
     ShowMaxThreads(module_->name(), options_.max_threads);
-    SetConnectionLife(builder);
+    SetConnectionLimits(builder);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
     interceptors.push_back(ObserveServerCalls(module_->name()));
     builder.experimental().SetInterceptorCreators(std::move(interceptors));
-    if (!options_.listen.empty()) builder.AddListeningPort(options_.listen, credentials, &port_);
+    if (module_->checks_callers()) LeaveOutReflection(builder);
+    std::unique_ptr<Acceptor::Sink> sink;
+    if (acceptor_ != nullptr) sink = Acceptor::AddTo(builder, credentials_);
     module_->Register(builder);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) {
       return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED", absl::StrCat("cannot listen on ", options_.listen));
     }
-    health_ = std::make_unique<HealthReporter>(*module_, *server_->GetHealthCheckService());
-    server_->GetHealthCheckService()->SetServingStatus(kAlive, true);
+    health_ = std::make_unique<HealthReporter>(*module_, HealthServices());
     if (const auto started = module_->Start(); !started.ok()) return started;
     health_->Start();
-    log::Info("serving", {{"server", module_->name()}, {"listen", options_.listen}, {"port", absl::StrCat(port_)}});
+    if (acceptor_ != nullptr) acceptor_->Start(std::move(sink));
+    log::Info("serving", {{"server", module_->name()}, {"listen", options_.listen}, {"port", absl::StrCat(port())}});
     return absl::OkStatus();
   }
 
-  int port() const override { return port_; }
+  int port() const override { return acceptor_ == nullptr ? 0 : acceptor_->port(); }
   int metrics_port() const override { return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().at(0); }
   std::shared_ptr<grpc::Channel> InProcessChannel() override {
     return server_->experimental().InProcessChannelWithInterceptors(ChannelSettings(), ObserveClientCalls());
   }
+  int health_port() const override { return health_port_ == nullptr ? 0 : health_port_->port(); }
   Module& module() override { return *module_; }
 
   void Shutdown() override {
@@ -198,17 +194,45 @@ class ServerImpl final : public Server {
     health_->Stop();
     std::this_thread::sleep_for(std::chrono::seconds(options_.drain_pause_seconds));
     module_->Stop();
+    if (acceptor_ != nullptr) acceptor_->Stop();
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(options_.drain_seconds));
     server_->Wait();
     log::Info("stopped", {{"server", module_->name()}});
   }
 
  private:
+  // Opens the ports, which do not take connections yet.
+  absl::Status Listen() {
+    if (!options_.health_listen.empty()) {
+      auto health = HealthPort::Open(options_.health_listen);
+      if (!health.ok()) return health.status();
+      health_port_ = *std::move(health);
+    }
+    if (options_.listen.empty()) return absl::OkStatus();
+    if (const auto may = CheckExposure(options_.listen, options_, module_->checks_callers()); !may.ok()) return may;
+    auto credentials = ListenerCredentials(options_, module_->checks_callers());
+    if (!credentials.ok()) return credentials.status();
+    credentials_ = *std::move(credentials);
+    auto acceptor = Acceptor::Open(options_.listen);
+    if (!acceptor.ok()) return acceptor.status();
+    acceptor_ = *std::move(acceptor);
+    return absl::OkStatus();
+  }
+
+  std::vector<grpc::HealthCheckServiceInterface*> HealthServices() {
+    std::vector<grpc::HealthCheckServiceInterface*> services = {server_->GetHealthCheckService()};
+    if (health_port_ != nullptr) services.push_back(&health_port_->service());
+    return services;
+  }
+
   const Options options_;
   // Destroyed after the server that calls it.
   const std::unique_ptr<Module> module_;
   const std::unique_ptr<prometheus::Exposer> exposer_;
-  int port_ = 0;
+  // Outlives the server, so that probes see its end.
+  std::unique_ptr<HealthPort> health_port_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
+  std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<HealthReporter> health_;
   std::mutex shutdown_mutex_;
@@ -219,19 +243,10 @@ class ServerImpl final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, std::unique_ptr<Module> module) {
   EnablePluginsOnce();
-  std::shared_ptr<grpc::ServerCredentials> credentials;
-  if (!options.listen.empty()) {
-    const bool checks_callers = module->checks_callers();
-    if (const auto may = CheckExposure(options.listen, options, checks_callers); !may.ok()) return may;
-    auto made = ListenerCredentials(options, checks_callers);
-    if (!made.ok()) return made.status();
-    credentials = *std::move(made);
-    if (const auto free = CheckListenAddress(options.listen); !free.ok()) return free;
-  }
   auto exposer = ServeMetrics(options.metrics_listen);
   if (!exposer.ok()) return exposer.status();
   auto server = std::make_unique<ServerImpl>(options, std::move(module), *std::move(exposer));
-  if (const auto started = server->Start(credentials); !started.ok()) return started;
+  if (const auto started = server->Start(); !started.ok()) return started;
   return server;
 }
 

@@ -67,6 +67,8 @@ class Server {
 
   // The port it listens on; 0 when it has none.
   virtual int port() const = 0;
+  // The port for health alone; 0 when it has none.
+  virtual int health_port() const = 0;
   // The port of the Prometheus endpoint; 0 when it has none.
   virtual int metrics_port() const = 0;
   // A channel to this server without a socket.
@@ -76,8 +78,8 @@ class Server {
   virtual void Shutdown() = 0;
 };
 
-// To be called first in every main, before any thread starts: ignores SIGPIPE, blocks SIGTERM and SIGINT, sets up the log (service: the
-// program's name). Uses `log_level` of the options alone.
+// To be called first in every main, before any thread starts: ignores SIGPIPE, blocks SIGTERM and SIGINT, allows as many open
+// files as the system lets it, sets up the log (service: the program's name). Uses `log_level` of the options alone.
 void InitProcess(const Options& options);
 // Waits for SIGTERM or SIGINT.
 void WaitForSignal();

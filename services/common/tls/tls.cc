@@ -2,17 +2,15 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <memory>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
+#include "services/common/tls/openssl.h"
 
 namespace peiling::tls {
 namespace {
@@ -21,19 +19,6 @@ namespace {
 constexpr std::streamsize kMostBytes = 4 << 20;
 // Certificates in one text: a chain, or the authorities of a country.
 constexpr size_t kMostCertificates = 1000;
-
-struct Free {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
-  void operator()(STACK_OF(X509) * certificates) const { sk_X509_free(certificates); }
-  void operator()(X509* certificate) const { X509_free(certificate); }
-  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
-  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, Free>;
-using Certificates = std::vector<Owned<X509>>;
 
 absl::Status Unusable(std::string_view reason, const std::string& file, std::string_view why) {
   return status::Error(absl::StatusCode::kFailedPrecondition, reason, absl::StrCat("cannot use ", file, ": ", std::string(why)),
@@ -52,27 +37,8 @@ absl::StatusOr<std::string> Read(const std::string& file) {
 
 Owned<BIO> Reader(std::string_view text) { return Owned<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-// Those in a text, up to the first that does not read.
-Certificates ReadCertificates(std::string_view pem) {
-  Certificates certificates;
-  const auto reader = Reader(pem);
-  while (certificates.size() < kMostCertificates) {
-    Owned<X509> next(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
-    if (next == nullptr) break;
-    certificates.push_back(std::move(next));
-  }
-  ERR_clear_error();
-  return certificates;
-}
-
 // Keys under a password are not read: nobody is there to ask.
 int NoPassword(char*, int, int, void*) { return -1; }
-
-Owned<EVP_PKEY> ReadKey(std::string_view pem) {
-  Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(Reader(pem).get(), nullptr, NoPassword, nullptr));
-  ERR_clear_error();
-  return key;
-}
 
 absl::Status CheckValidity(const X509& certificate, const std::string& file) {
   if (X509_cmp_current_time(X509_get0_notAfter(&certificate)) < 0) {
@@ -85,7 +51,7 @@ absl::Status CheckValidity(const X509& certificate, const std::string& file) {
 }
 
 absl::Status CheckPair(const Files& files, const Material& material) {
-  const Certificates chain = ReadCertificates(material.certificate);
+  const auto chain = ReadCertificates(material.certificate);
   if (chain.empty()) return Unusable("TLS_FILE_MALFORMED", files.certificate, "holds no certificate in PEM");
   const auto key = ReadKey(material.key);
   if (key == nullptr) return Unusable("TLS_FILE_MALFORMED", files.key, "holds no private key in PEM without a password");
@@ -97,7 +63,33 @@ absl::Status CheckPair(const Files& files, const Material& material) {
 
 }  // namespace
 
+std::vector<Owned<X509>> ReadCertificates(std::string_view pem) {
+  std::vector<Owned<X509>> certificates;
+  const auto reader = Reader(pem);
+  while (certificates.size() < kMostCertificates) {
+    Owned<X509> next(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
+    if (next == nullptr) break;
+    certificates.push_back(std::move(next));
+  }
+  const auto error = ERR_peek_last_error();
+  ERR_clear_error();
+  // Else it broke off within one: the file is half written.
+  if (error != 0 && ERR_GET_REASON(error) != PEM_R_NO_START_LINE) certificates.clear();
+  return certificates;
+}
+
+Owned<EVP_PKEY> ReadKey(std::string_view pem) {
+  Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(Reader(pem).get(), nullptr, NoPassword, nullptr));
+  ERR_clear_error();
+  return key;
+}
+
 absl::StatusOr<Material> Load(const Files& files) {
+  if (files.key.empty() != files.certificate.empty()) {
+    const bool alone = files.key.empty();
+    return Unusable("TLS_FILE_MISSING", alone ? files.certificate : files.key,
+                    alone ? "its key is not given" : "its certificate is not given");
+  }
   Material material;
   for (const auto& [file, text] :
        {std::pair(&files.certificate, &material.certificate), std::pair(&files.key, &material.key), std::pair(&files.ca, &material.ca)}) {
@@ -106,7 +98,7 @@ absl::StatusOr<Material> Load(const Files& files) {
     if (!read.ok()) return read.status();
     *text = *std::move(read);
   }
-  if (!files.certificate.empty() || !files.key.empty()) {
+  if (!files.certificate.empty()) {
     if (absl::Status pair = CheckPair(files, material); !pair.ok()) return pair;
   }
   if (!files.ca.empty() && ReadCertificates(material.ca).empty()) {
@@ -137,7 +129,7 @@ absl::Status VerifyClient(std::string_view pem, std::string_view ca_pem) {
   const auto invalid = [](std::string_view why) {
     return status::Error(absl::StatusCode::kUnauthenticated, "CERTIFICATE_INVALID", absl::StrCat("certificate: ", std::string(why)));
   };
-  const Certificates chain = ReadCertificates(pem);
+  const auto chain = ReadCertificates(pem);
   if (chain.empty()) return invalid("no certificate in PEM");
   const Owned<X509_STORE> store(X509_STORE_new());
   for (const auto& authority : ReadCertificates(ca_pem)) X509_STORE_add_cert(store.get(), authority.get());

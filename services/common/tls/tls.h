@@ -26,11 +26,13 @@ struct Material {
   std::string certificate;
   std::string key;
   std::string ca;
+
+  bool operator==(const Material&) const = default;
 };
 
-// Reads files of which some may not be set. FAILED_PRECONDITION, each naming the file: TLS_FILE_UNREADABLE; TLS_FILE_MALFORMED when it
-// holds no certificate or key in PEM, or a key under a password; TLS_KEY_MISMATCH when the key is not the certificate's;
-// TLS_CERTIFICATE_EXPIRED when the certificate is not valid at this time.
+// Reads files of which some may not be set. FAILED_PRECONDITION, each naming the file: TLS_FILE_MISSING for a certificate without a key or
+// the other way round; TLS_FILE_UNREADABLE; TLS_FILE_MALFORMED when it holds no certificate or key in PEM, or a key under a password;
+// TLS_KEY_MISMATCH when the key is not the certificate's; TLS_CERTIFICATE_EXPIRED when the certificate is not valid at this time.
 absl::StatusOr<Material> Load(const Files& files);
 // Whether they can be used now.
 absl::Status Check(const Files& files);
