@@ -229,12 +229,23 @@ void PathWriter::Headers(const HttpRoute& route) {
 void PathWriter::Answer(const HttpRoute& route) {
   const bool stream = route.method->server_streaming();
   const std::string said = comments_.Of(AnswerType(route));
-  json_.Text("description", stream ? absl::StrCat("A stream of these, one on each line or in each event. ", said) : said);
+  json_.Text("description",
+             stream ? absl::StrCat("A stream of these, one on each line or in each event; an error on the way is its last line, or an "
+                                   "event named `problem`. ",
+                                   said)
+                    : said);
   Headers(route);
-  const auto schema = [&] { json_.Object("schema", [&] { schemas_.Reference(AnswerType(route)); }); };
   json_.Object("content", [&] {
     for (const char* type : stream ? std::vector{kNdjsonType, kEventsType} : std::vector{kJsonType}) {
-      json_.Object(type, schema);
+      json_.Object(type, [&] {
+        json_.Object("schema", [&] {
+          if (!stream) return schemas_.Reference(AnswerType(route));
+          json_.Array("anyOf", [&] {
+            json_.Object([&] { schemas_.Reference(AnswerType(route)); });
+            json_.Object([&] { json_.Reference("schemas", "Problem"); });
+          });
+        });
+      });
     }
   });
 }

@@ -117,6 +117,8 @@ TEST_F(DocumentWriterTest, StreamsLineByLineOrEventByEvent) {
   const std::string reading = "/paths/~1readings/post";
   EXPECT_THAT(Members(reading + "/requestBody/content"), ElementsAre("application/x-ndjson"));
   EXPECT_THAT(Members(reading + "/responses/200/content"), ElementsAre("application/x-ndjson", "text/event-stream"));
+  EXPECT_EQ(At(reading + "/responses/200/content/text~1event-stream/schema"),
+            R"({"anyOf":[{"$ref":"#/components/schemas/ReadAloudResponse"},{"$ref":"#/components/schemas/Problem"}]})");
 }
 
 TEST_F(DocumentWriterTest, DescribesValuesAsJsonHasThem) {
