@@ -37,7 +37,8 @@ Exit codes:
 
 `peilingctl COMMAND --help` shows each command with examples.)";
 
-constexpr char kCommandFooter[] = "Every command takes --server, --wave, --survey, --output and --timeout: see `peilingctl --help`.";
+constexpr char kCommandFooter[] =
+    "Every command takes --server, --key-file, --wave, --survey, --output and --timeout: see `peilingctl --help`.";
 
 Format FormatOf(const std::string& word) {
   if (word == "json") return Format::kJson;
@@ -129,7 +130,10 @@ CommandLine::CommandLine()
   root_.get_formatter()->column_width(38);
   root_.set_help_flag("-h,--help", "Show this help and stop");
   root_.footer(kRootFooter);
-  root_.add_option("-s,--server", flags_.server, "Address of the gateway, host:port")->envname("PEILING_SERVER")->capture_default_str();
+  root_.add_option("-s,--server", flags_.server, "Address of the gateway: host:port, or with TLS https://host:port")
+      ->envname("PEILING_SERVER")
+      ->capture_default_str();
+  AddCredentialFlags();
   CompleteWaves(
       root_.add_option("-w,--wave", flags_.wave, "Wave: 2022, sociale-wijkteams/2022 or its full name; by default the only one there is")
           ->envname("PEILING_WAVE"));
@@ -148,6 +152,20 @@ CommandLine::CommandLine()
                {"table", "json", "csv", "name"});
   root_.add_option("--timeout", flags_.timeout, "Longest time for a call, e.g. 30s or 2m; by default 30s, none for import and watch")
       ->envname("PEILING_TIMEOUT");
+}
+
+void CommandLine::AddCredentialFlags() {
+  const auto add = [this](const char* flag, std::string& file, const char* description, const char* variable) {
+    CompleteFiles(root_.add_option(flag, file, description)->envname(variable)->type_name("FILE")->group("Credentials"));
+  };
+  add("--key-file", flags_.credentials.key_file, "File with your API key; PEILING_API_KEY may hold the key itself", "PEILING_KEY_FILE");
+  add("--token-file", flags_.credentials.token_file, "File with an access token (OpenID Connect), read anew at each call",
+      "PEILING_TOKEN_FILE");
+  add("--tls-ca", flags_.credentials.tls.ca, "Authorities of the server's certificate; by default those of the system",
+      "PEILING_CTL_TLS_CA");
+  add("--tls-certificate", flags_.credentials.tls.certificate, "Certificate to show to the server", "PEILING_CTL_TLS_CERTIFICATE");
+  add("--tls-key", flags_.credentials.tls.key, "Key of that certificate", "PEILING_CTL_TLS_KEY");
+  flags_.credentials.key = FromEnvironment("PEILING_API_KEY", "");
 }
 
 CLI::App& CommandLine::AddGroup(const std::string& name, const std::string& description) {
@@ -211,10 +229,16 @@ std::vector<std::string> CommandLine::ValuesOf(const CLI::Option* option) {
 std::string CommandLine::Candidates(const std::vector<std::string>& words) {
   if (words.empty()) return "";
   Position at = Walk(root_, words);
-  flags_.server = FromEnvironment("PEILING_SERVER", flags_.server);
-  flags_.wave = FromEnvironment("PEILING_WAVE", flags_.wave);
-  flags_.survey = FromEnvironment("PEILING_SURVEY", flags_.survey);
-  for (const auto& [name, target] : {std::pair{"--server", &flags_.server}, {"--wave", &flags_.wave}, {"--survey", &flags_.survey}}) {
+  auto& [key_file, token_file, key, tls] = flags_.credentials;
+  for (const auto& [name, target] : {std::pair{"--server", &flags_.server},
+                                     {"--wave", &flags_.wave},
+                                     {"--survey", &flags_.survey},
+                                     {"--key-file", &key_file},
+                                     {"--token-file", &token_file},
+                                     {"--tls-ca", &tls.ca},
+                                     {"--tls-certificate", &tls.certificate},
+                                     {"--tls-key", &tls.key}}) {
+    *target = FromEnvironment(FindOption(&root_, name)->get_envname().c_str(), *target);
     if (const auto value = at.values.find(name); value != at.values.end()) *target = value->second;
   }
 

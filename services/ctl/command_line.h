@@ -62,6 +62,7 @@ class CommandLine {
     bool names = false;
   };
 
+  void AddCredentialFlags();
   int RunSelected(std::ostream& out, std::ostream& err);
   int ShowUsageError(const CLI::ParseError& error, std::ostream& out, std::ostream& err);
   std::vector<std::string> ValuesOf(const CLI::Option* option);

@@ -54,7 +54,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Flags& flags, Outpu
     session->timeout_ = *timeout;
     session->has_timeout_ = true;
   }
-  session->connection_ = std::make_unique<Connection>(flags.server, session->TimeoutOr(std::chrono::seconds(30)));
+  const auto channel = OpenChannel(flags.server, flags.credentials);
+  if (!channel.ok()) return channel.status();
+  session->connection_ = std::make_unique<Connection>(*channel, session->TimeoutOr(std::chrono::seconds(30)));
   return session;
 }
 

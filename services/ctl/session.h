@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "services/ctl/client/channel.h"
 #include "services/ctl/client/connection.h"
 #include "services/ctl/client/errors.h"
 #include "services/ctl/output/format.h"
@@ -15,7 +16,9 @@ namespace peiling::ctl {
 
 // Flags that every command takes.
 struct Flags {
+  // "host:port" or "https://host:port".
   std::string server = "127.0.0.1:7340";
+  Credentials credentials;
   std::string wave;
   std::string survey;
   std::string output = "table";
@@ -26,7 +29,7 @@ struct Flags {
 // Not thread-safe.
 class Session {
  public:
-  // Usage error when a flag does not read. Streams must outlive the session.
+  // Usage error when a flag does not read; the errors of OpenChannel. Streams must outlive the session.
   static absl::StatusOr<std::unique_ptr<Session>> Open(const Flags& flags, Output& output);
 
   Connection& connection() { return *connection_; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/access/access_module.h"
 #include "services/analytics/analytics_module.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/dedup_module.h"
@@ -55,8 +56,8 @@ class InProcessServers {
 // The gateway as the face of all.
 class SuiteModule final : public server::Module {
  public:
-  SuiteModule(std::unique_ptr<InProcessServers> servers, std::unique_ptr<server::Module> gateway)
-      : servers_(std::move(servers)), gateway_(std::move(gateway)) {}
+  SuiteModule(std::unique_ptr<InProcessServers> access, std::unique_ptr<InProcessServers> servers, std::unique_ptr<server::Module> gateway)
+      : access_(std::move(access)), servers_(std::move(servers)), gateway_(std::move(gateway)) {}
 
   std::string name() const override { return gateway_->name(); }
   void Register(grpc::ServerBuilder& builder) override { gateway_->Register(builder); }
@@ -71,7 +72,8 @@ class SuiteModule final : public server::Module {
   }
 
  private:
-  // Destroyed after the gateway, which calls them.
+  // Destroyed after the gateway, which calls them. Access goes on until then: the last calls belong in the audit log, too.
+  const std::unique_ptr<InProcessServers> access_;
   const std::unique_ptr<InProcessServers> servers_;
   const std::unique_ptr<server::Module> gateway_;
 };
@@ -92,13 +94,17 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--data-dir", options.data_dir, "Directory of the stores; made when missing")
       ->envname("PEILING_DATA_DIR")
       ->capture_default_str();
-  app.add_option(
-         "--store", options.store,
-         "Where intake, dedup and analytics keep their data in place of files in --data-dir: redis://…, which several processes may share")
+  app.add_option("--store", options.store,
+                 "Where access, intake, dedup and analytics keep their data in place of files in --data-dir: redis://…, which several "
+                 "processes may share")
       ->envname("PEILING_STORE");
   app.add_option("--replica", options.replica,
                  "Name of this process among those that share the store; default: host name and a random part")
       ->envname("PEILING_REPLICA");
+  app.add_option("--administrator-key-file", options.administrator_key_file,
+                 "File with the secret of an administrator's key that exists from the start, made with a new one when missing; default: "
+                 "administrator.key in --data-dir, none with --store")
+      ->envname("PEILING_ADMINISTRATOR_KEY_FILE");
   registry::AddFlags(app, options.registry);
   gateway::AddFlags(app, options.gateway);
 }
@@ -110,8 +116,15 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   const auto store = [&](const char* service) {
     return options.store.empty() ? absl::StrCat("sqlite:", options.data_dir, "/", service, ".db") : options.store;
   };
+  access::Options access_options{.store = store("access"), .administrator_key_file = options.administrator_key_file};
+  if (options.store.empty() && access_options.administrator_key_file.empty()) {
+    access_options.administrator_key_file = absl::StrCat(options.data_dir, "/administrator.key");
+  }
+  auto access_server = std::make_unique<InProcessServers>(server);
   auto servers = std::make_unique<InProcessServers>(server);
 
+  const auto access = access_server->Add(access::MakeModule(access_options));
+  if (!access.ok()) return access.status();
   const auto registry = servers->Add(registry::MakeModule(options.registry));
   if (!registry.ok()) return registry.status();
   const auto validation = servers->Add(validation::MakeModule({}, *registry));
@@ -123,9 +136,9 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   const auto analytics = servers->Add(analytics::MakeModule({.store = store("analytics")}, *intake, *dedup, *registry));
   if (!analytics.ok()) return analytics.status();
 
-  auto gateway = gateway::MakeModule(options.gateway, {*analytics, *dedup, *intake, *registry, *validation});
+  auto gateway = gateway::MakeModule(options.gateway, server, {*access, *analytics, *dedup, *intake, *registry, *validation});
   if (!gateway.ok()) return gateway.status();
-  return std::make_unique<SuiteModule>(std::move(servers), *std::move(gateway));
+  return std::make_unique<SuiteModule>(std::move(access_server), std::move(servers), *std::move(gateway));
 }
 
 }  // namespace peiling::suite

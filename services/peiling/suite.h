@@ -21,6 +21,9 @@ struct Options {
   std::string store;
   // Of dedup among those processes; see dedup::Options.
   std::string replica;
+  // Holds the secret of the first administrator's key; see access::Options. Empty: administrator.key in data_dir, or none where data is
+  // kept in `store`.
+  std::string administrator_key_file;
   // Where reference data is, and how much may come in at once; the other services run with what they have by default.
   registry::Options registry;
   gateway::Options gateway;

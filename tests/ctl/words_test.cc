@@ -2,6 +2,7 @@
 
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
+#include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
 #include "peiling/dedup/v1/dedup.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
@@ -45,6 +46,28 @@ TEST(MomentTest, IsTheClockInTheNetherlands) {
   EXPECT_EQ(Moment(Parse<google::protobuf::Timestamp>("seconds: 1649059920")), "2022-04-04 10:12");  // summer time
   EXPECT_EQ(Moment(Parse<google::protobuf::Timestamp>("seconds: 1642068720")), "2022-01-13 11:12");
   EXPECT_EQ(Moment({}), "");
+}
+
+TEST(MomentTest, IsReadAsPeopleWriteIt) {
+  const auto read = [](const std::string& text) {
+    const auto moment = ParseMoment(text, Direction::kAhead);
+    return moment.ok() ? MomentToTheSecond(*moment) : "no moment";
+  };
+  EXPECT_EQ(read("2022-04-04"), "2022-04-04 00:00:00");
+  EXPECT_EQ(read("2022-01-13 11:12"), "2022-01-13 11:12:00");
+  EXPECT_EQ(read("2022-01-13T11:12:13Z"), "2022-01-13 12:12:13");
+  for (const char* text : {"", "d", "90", "-1d", "0d", "1w", "90d ", "100001d", "99999999999999999999d", "2022-02-30", "tomorrow"}) {
+    EXPECT_EQ(read(text), "no moment") << text;
+  }
+}
+
+TEST(MomentTest, IsReadAsADistanceFromNow) {
+  const auto seconds = [](const std::string& text, Direction direction) {
+    return static_cast<double>(ParseMoment(text, direction)->seconds() - google::protobuf::util::TimeUtil::GetCurrentTime().seconds());
+  };
+  EXPECT_NEAR(seconds("90d", Direction::kAhead), 90 * 86400, 5);
+  EXPECT_NEAR(seconds("12h", Direction::kAgo), -12 * 3600, 5);
+  EXPECT_NEAR(seconds("30m", Direction::kAgo), -30 * 60, 5);
 }
 
 TEST(AnswerTextTest, SaysLabelsWhereThereAreAny) {

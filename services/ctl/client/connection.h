@@ -21,6 +21,7 @@
 
 namespace peiling::ctl {
 
+using Access = access::v1::AccessService::Stub;
 using Intake = intake::v1::IntakeService::Stub;
 using Registry = registry::v1::RegistryService::Stub;
 using Dedup = dedup::v1::DedupService::Stub;
@@ -32,7 +33,7 @@ using Health = grpc::health::v1::Health::Stub;
 class Connection {
  public:
   // Each call gets `timeout`.
-  Connection(const std::string& address, std::chrono::milliseconds timeout);
+  Connection(const std::shared_ptr<grpc::Channel>& channel, std::chrono::milliseconds timeout);
 
   template <class Stub>
   Stub& stub() {
@@ -78,8 +79,8 @@ class Connection {
   static constexpr int kPageSize = 200;
 
   const std::chrono::milliseconds timeout_;
-  std::tuple<std::unique_ptr<Intake>, std::unique_ptr<Registry>, std::unique_ptr<Dedup>, std::unique_ptr<Analytics>,
-             std::unique_ptr<Access>, std::unique_ptr<Health>>
+  std::tuple<std::unique_ptr<Access>, std::unique_ptr<Intake>, std::unique_ptr<Registry>, std::unique_ptr<Dedup>,
+             std::unique_ptr<Analytics>, std::unique_ptr<Access>, std::unique_ptr<Health>>
       stubs_;
 };
 

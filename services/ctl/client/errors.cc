@@ -28,6 +28,8 @@ const std::map<std::string, std::string>& HintsByReason() {
       {"PROVINCE_NOT_FOUND", "`peilingctl municipality list` shows the provinces"},
       {"PUBLISHED_REPORT_NOT_FOUND", "`peilingctl apply -f FILE` takes a document of kind: published"},
       {"NOT_IN_FRAME", "`peilingctl municipality lineage CODE --from DATE --to DATE` shows what became of it"},
+      {"KEY_NOT_FOUND", "`peilingctl keys list` lists those there are"},
+      {"TOO_MANY_KEYS", "`peilingctl keys list --live` shows them; `peilingctl keys revoke KEY` ends one"},
       {"QUESTIONNAIRE_IN_USE", "give the questionnaire a new version and make a wave that uses it"},
       {"RULING_CONFLICT", "`peilingctl cases rulings` lists the ruling that stands; `peilingctl cases retract RULING` takes it back"},
       {"ALREADY_RETRACTED", "`peilingctl cases rulings` shows by whom and why"},

@@ -59,8 +59,20 @@ absl::StatusOr<std::ifstream> OpenFile(const std::string& path) {
   return file;
 }
 
-absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Create(const std::string& path) {
-  std::unique_ptr<WholeFile> file(new WholeFile(path));
+WholeFile::WholeFile(const std::string& path, mode_t permissions) : path_(path), part_(path + ".part") {
+  // One that was left behind may be open to others.
+  unlink(part_.c_str());
+  const int descriptor = open(part_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions);
+  if (descriptor >= 0) {
+    close(descriptor);
+    out_.open(part_, std::ios::binary);
+  } else {
+    out_.setstate(std::ios::failbit);
+  }
+}
+
+absl::StatusOr<std::unique_ptr<WholeFile>> WholeFile::Create(const std::string& path, mode_t permissions) {
+  std::unique_ptr<WholeFile> file(new WholeFile(path, permissions));
   if (file->out_) return file;
   return CannotWrite(absl::StatusCode::kNotFound, path);
 }

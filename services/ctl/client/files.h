@@ -1,6 +1,8 @@
 // Files named on the command line.
 #pragma once
 
+#include <sys/types.h>
+
 #include <fstream>
 #include <memory>
 #include <ostream>
@@ -20,8 +22,8 @@ absl::StatusOr<std::ifstream> OpenFile(const std::string& path);
 // A file that stands under its name only once it is whole and safe on disk; until then, or when it is given up, the name keeps what it had.
 class WholeFile {
  public:
-  // NOT_FOUND/FILE_NOT_WRITABLE.
-  static absl::StatusOr<std::unique_ptr<WholeFile>> Create(const std::string& path);
+  // With these permissions, less the process's umask. NOT_FOUND/FILE_NOT_WRITABLE.
+  static absl::StatusOr<std::unique_ptr<WholeFile>> Create(const std::string& path, mode_t permissions = 0666);
   ~WholeFile();
 
   WholeFile(const WholeFile&) = delete;
@@ -32,7 +34,7 @@ class WholeFile {
   absl::Status Keep();
 
  private:
-  explicit WholeFile(const std::string& path) : path_(path), part_(path + ".part"), out_(part_, std::ios::binary | std::ios::trunc) {}
+  WholeFile(const std::string& path, mode_t permissions);
 
   const std::string path_;
   const std::string part_;

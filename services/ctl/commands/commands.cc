@@ -17,6 +17,9 @@ void AddAllCommands(CommandLine& line) {
   AddTable(line);
   AddTrend(line);
   AddMunicipality(line);
+  AddKeys(line);
+  AddAudit(line);
+  AddCaller(line);
   AddStore(line);
   AddDoctor(line);
   AddWait(line);

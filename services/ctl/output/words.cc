@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "services/ctl/client/errors.h"
 
@@ -36,6 +38,28 @@ const absl::TimeZone& Amsterdam() {
     return found;
   }();
   return zone;
+}
+
+std::string InAmsterdam(const char* format, const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return "";
+  return absl::FormatTime(format, absl::FromUnixSeconds(time.seconds()), Amsterdam());
+}
+
+// "90d", "12h", "30m".
+std::optional<absl::Duration> ParseDistance(const std::string& text) {
+  int64_t number = 0;
+  constexpr int64_t kMost = 100'000;
+  if (text.size() < 2 || !absl::SimpleAtoi(text.substr(0, text.size() - 1), &number) || number < 1 || number > kMost) return std::nullopt;
+  switch (text.back()) {
+    case 'd':
+      return absl::Hours(24 * number);
+    case 'h':
+      return absl::Hours(number);
+    case 'm':
+      return absl::Minutes(number);
+    default:
+      return std::nullopt;
+  }
 }
 
 template <class Items>
@@ -73,9 +97,23 @@ absl::StatusOr<int> EnumNumber(const google::protobuf::EnumDescriptor* type, std
   return UsageError(absl::StrFormat("\"%s\" is none of: %s", std::string(word), absl::StrJoin(EnumWords(type), ", ")));
 }
 
-std::string Moment(const google::protobuf::Timestamp& time) {
-  if (time.seconds() == 0 && time.nanos() == 0) return "";
-  return absl::FormatTime("%Y-%m-%d %H:%M", absl::FromUnixSeconds(time.seconds()), Amsterdam());
+std::string Moment(const google::protobuf::Timestamp& time) { return InAmsterdam("%Y-%m-%d %H:%M", time); }
+
+std::string MomentToTheSecond(const google::protobuf::Timestamp& time) { return InAmsterdam("%Y-%m-%d %H:%M:%S", time); }
+
+absl::StatusOr<google::protobuf::Timestamp> ParseMoment(const std::string& text, Direction direction) {
+  absl::Time time;
+  if (const std::optional<absl::Duration> distance = ParseDistance(text)) {
+    time = direction == Direction::kAhead ? absl::Now() + *distance : absl::Now() - *distance;
+  } else if (std::string error; !absl::ParseTime("%Y-%m-%d", text, Amsterdam(), &time, &error) &&
+                                !absl::ParseTime("%Y-%m-%d %H:%M", text, Amsterdam(), &time, &error) &&
+                                !absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+    return UsageError(
+        absl::StrFormat("\"%s\" is no moment: want a day such as 2026-11-22, \"2026-11-22 10:15\", RFC 3339, or 90d, 12h, 30m", text));
+  }
+  google::protobuf::Timestamp moment;
+  moment.set_seconds(absl::ToUnixSeconds(time));
+  return moment;
 }
 
 const survey::v1::Question* FindQuestion(const survey::v1::Questionnaire& questionnaire, std::string_view code) {

@@ -41,6 +41,13 @@ absl::StatusOr<Enum> ParseWord(std::string_view word) {
 
 // "2022-04-04 10:12" in Europe/Amsterdam; "" when absent.
 std::string Moment(const google::protobuf::Timestamp& time);
+// The same with seconds.
+std::string MomentToTheSecond(const google::protobuf::Timestamp& time);
+
+enum class Direction { kAhead, kAgo };
+// A moment as people write it: "2026-11-22" (when that day begins) and "2026-11-22 10:15", both in Europe/Amsterdam, RFC 3339, or so far
+// from now in a direction: "90d", "12h", "30m". A usage error for anything else.
+absl::StatusOr<google::protobuf::Timestamp> ParseMoment(const std::string& text, Direction direction);
 
 // nullptr when there is none of this code.
 const survey::v1::Question* FindQuestion(const survey::v1::Questionnaire& questionnaire, std::string_view code);
