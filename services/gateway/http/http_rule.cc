@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "google/api/annotations.pb.h"
 #include "services/common/text/fold.h"
+#include "services/gateway/http/percent.h"
 
 namespace peiling::gateway {
 namespace {
@@ -270,30 +271,11 @@ class MethodRules {
   std::vector<std::string>& problems_;
 };
 
-int HexValue(char digit) {
-  if (!absl::ascii_isxdigit(static_cast<unsigned char>(digit))) return -1;
-  return absl::ascii_isdigit(static_cast<unsigned char>(digit)) ? digit - '0'
-                                                                : absl::ascii_tolower(static_cast<unsigned char>(digit)) - 'a' + 10;
-}
-
 // Percent-decoded; false when it is not what one segment of a name can be.
 bool DecodeSegment(std::string_view encoded, std::string& decoded) {
-  decoded.clear();
-  if (encoded.empty()) return false;
-  for (size_t i = 0; i < encoded.size(); ++i) {
-    char byte = encoded[i];
-    if (byte == '%') {
-      if (encoded.size() - i < 3) return false;
-      const int high = HexValue(encoded[i + 1]);
-      const int low = HexValue(encoded[i + 2]);
-      if (high < 0 || low < 0) return false;
-      byte = static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-    if (byte == '/' || absl::ascii_iscntrl(static_cast<unsigned char>(byte))) return false;
-    decoded.push_back(byte);
-  }
-  return text::IsValidUtf8(decoded);
+  if (encoded.empty() || !PercentDecode(encoded, false, decoded) || !text::IsValidUtf8(decoded)) return false;
+  return std::none_of(decoded.begin(), decoded.end(),
+                      [](char c) { return c == '/' || absl::ascii_iscntrl(static_cast<unsigned char>(c)); });
 }
 
 // Names have a handful of segments.

@@ -1,0 +1,251 @@
+#include "services/gateway/http/transcoder.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/arena.h"
+#include "grpcpp/impl/codegen/proto_buffer_reader.h"
+#include "grpcpp/impl/codegen/proto_buffer_writer.h"
+#include "services/common/status/errors.h"
+#include "services/common/text/fold.h"
+#include "services/gateway/http/json.h"
+#include "services/gateway/http/percent.h"
+#include "services/gateway/http/scalar.h"
+
+namespace peiling::gateway {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::MessageFactory;
+
+constexpr char kEtag[] = "etag";
+constexpr char kAfterSequence[] = "after_sequence";
+constexpr char kSequence[] = "sequence";
+
+std::unique_ptr<Message> New(const Descriptor& type) {
+  return std::unique_ptr<Message>(MessageFactory::generated_factory()->GetPrototype(&type)->New());
+}
+
+bool HasText(const Descriptor& type, const char* name) {
+  const FieldDescriptor* field = type.FindFieldByName(name);
+  return field != nullptr && field->type() == FieldDescriptor::TYPE_STRING && !field->is_repeated();
+}
+
+bool HasSequence(const Descriptor& type, const char* name) {
+  const FieldDescriptor* field = type.FindFieldByName(name);
+  return field != nullptr && field->type() == FieldDescriptor::TYPE_UINT64 && !field->is_repeated();
+}
+
+// The message that holds the last field of the path, made as far as it is not there; null when another member of a oneof is.
+Message* HolderOf(const FieldPath& path, Message& message) {
+  Message* holder = &message;
+  for (const FieldDescriptor* field : path) {
+    const auto& reflection = *holder->GetReflection();
+    const auto* oneof = field->real_containing_oneof();
+    if (oneof != nullptr && reflection.HasOneof(*holder, oneof) && !reflection.HasField(*holder, field)) return nullptr;
+    if (field != path.back()) holder = reflection.MutableMessage(holder, field);
+  }
+  return holder;
+}
+
+// What the query says, in its order; false when it cannot be decoded.
+bool SplitQuery(std::string_view query, std::vector<std::pair<std::string, std::string>>& parameters) {
+  while (!query.empty()) {
+    const size_t end = std::min(query.find('&'), query.size());
+    const std::string_view one = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (one.empty()) continue;
+    const size_t equals = std::min(one.find('='), one.size());
+    auto& [name, value] = parameters.emplace_back();
+    if (!PercentDecode(one.substr(0, equals), true, name) || !text::IsValidUtf8(name)) return false;
+    if (!PercentDecode(one.substr(std::min(equals + 1, one.size())), true, value) || !text::IsValidUtf8(value)) return false;
+  }
+  return true;
+}
+
+void ReadQuery(const RequestHead& head, Message& message, status::BadRequest& bad) {
+  std::vector<std::pair<std::string, std::string>> parameters;
+  if (!SplitQuery(head.query, parameters)) return bad.Add("", "want a query in percent-encoded UTF-8");
+  std::vector<const QueryParameter*> seen;
+  for (const auto& [name, value] : parameters) {
+    const auto& known = head.match.route->query;
+    const auto found = std::find_if(known.begin(), known.end(), [&](const QueryParameter& parameter) { return parameter.name == name; });
+    if (found == known.end()) {
+      bad.Add(name, "is no parameter here");
+      continue;
+    }
+    const FieldDescriptor& field = *found->field.back();
+    if (!field.is_repeated() && std::find(seen.begin(), seen.end(), &*found) != seen.end()) {
+      bad.Add(name, "stands there twice");
+      continue;
+    }
+    seen.push_back(&*found);
+    Message* const holder = HolderOf(found->field, message);
+    if (holder == nullptr) {
+      bad.Add(name, "does not go together with another parameter");
+    } else if (!SetScalar(*holder, field, value)) {
+      bad.Add(name, WantedScalar(field));
+    }
+  }
+}
+
+void ReadPath(const RequestHead& head, Message& message, status::BadRequest& bad) {
+  for (size_t i = 0; i < head.match.values.size(); ++i) {
+    const FieldPath& path = head.match.route->variables[i].field;
+    const std::string& value = head.match.values[i];
+    Message* const holder = HolderOf(path, message);
+    std::string scratch;
+    if (holder == nullptr) {
+      bad.Add(DottedName(path), "does not go together with what the body has");
+      continue;
+    }
+    const std::string& said = holder->GetReflection()->GetStringReference(*holder, path.back(), &scratch);
+    if (!said.empty() && said != value) bad.Add(DottedName(path), "is something else in the body than in the path");
+    SetScalar(*holder, *path.back(), value);
+  }
+}
+
+// A field of the request that a header says.
+void ReadHeader(const std::optional<std::string>& value, const char* name, Message& message, status::BadRequest& bad) {
+  if (!value) return;
+  const FieldDescriptor& field = *message.GetDescriptor()->FindFieldByName(name);
+  if (!SetScalar(message, field, *value)) bad.Add(name, WantedScalar(field));
+}
+
+// The sequence of the message, or of the event that it is.
+std::string SequenceOf(const Message& message, bool of_event) {
+  const auto& type = *message.GetDescriptor();
+  const auto& reflection = *message.GetReflection();
+  if (HasSequence(type, kSequence)) return absl::StrCat(reflection.GetUInt64(message, type.FindFieldByName(kSequence)));
+  if (of_event || type.real_oneof_decl_count() != 1) return "";
+  const FieldDescriptor* event = reflection.GetOneofFieldDescriptor(message, type.oneof_decl(0));
+  return event == nullptr || event->message_type() == nullptr ? "" : SequenceOf(reflection.GetMessage(message, event), true);
+}
+
+// As an entity-tag (RFC 9110, 8.8.3); empty when it cannot be one.
+std::string EtagOf(const Message& message) {
+  if (!HasText(*message.GetDescriptor(), kEtag)) return "";
+  const std::string etag = message.GetReflection()->GetString(message, message.GetDescriptor()->FindFieldByName(kEtag));
+  const bool fits = std::all_of(etag.begin(), etag.end(), [](char c) { return c > ' ' && c != '"' && c != '\x7f' && (c & 0x80) == 0; });
+  return etag.empty() || !fits ? "" : absl::StrCat("\"", etag, "\"");
+}
+
+// "started_at" and "startedAt" are "startedAt".
+std::string CamelCase(std::string_view name) {
+  std::string camel;
+  bool upper = false;
+  for (const char c : name) {
+    if (c == '_') {
+      upper = true;
+      continue;
+    }
+    camel.push_back(upper ? absl::ascii_toupper(static_cast<unsigned char>(c)) : c);
+    upper = false;
+  }
+  return camel;
+}
+
+// "#/response/answers/3/code" of "response.answers[3].code"; empty when it is no path of fields.
+std::string PointerTo(std::string_view field) {
+  std::string pointer = "#";
+  while (!field.empty()) {
+    const size_t name_end = std::min(field.find_first_of(".["), field.size());
+    const std::string_view name = field.substr(0, name_end);
+    const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+      return c == '_' || absl::ascii_isalnum(static_cast<unsigned char>(c));
+    });
+    if (!is_name) return "";
+    absl::StrAppend(&pointer, "/", CamelCase(name));
+    field.remove_prefix(name_end);
+    while (!field.empty() && field.front() == '[') {
+      const size_t close = field.find(']');
+      if (close == field.npos) return "";
+      const std::string_view key = field.substr(1, close - 1);
+      if (key.empty() || key.find_first_of("/~") != key.npos) return "";
+      absl::StrAppend(&pointer, "/", absl::string_view(key.data(), key.size()));
+      field.remove_prefix(close + 1);
+    }
+    if (field.empty()) break;
+    if (field.front() != '.' || field.size() == 1) return "";
+    field.remove_prefix(1);
+  }
+  return pointer;
+}
+
+}  // namespace
+
+bool TakesEtag(const HttpRoute& route) { return HasText(*route.method->input_type(), kEtag); }
+
+bool TakesAfterSequence(const HttpRoute& route) { return HasSequence(*route.method->input_type(), kAfterSequence); }
+
+absl::StatusOr<std::unique_ptr<Message>> ReadRequest(const RequestHead& head, std::string_view body) {
+  const HttpRoute& route = *head.match.route;
+  std::unique_ptr<Message> message = New(*route.method->input_type());
+  status::BadRequest bad;
+  if (!body.empty()) {
+    Message* const target =
+        route.body_field == nullptr ? message.get() : message->GetReflection()->MutableMessage(message.get(), route.body_field);
+    const std::string above = route.body_field == nullptr ? "" : route.body_field->json_name();
+    if (absl::Status read = ReadJson(body, above, *target, bad); !read.ok()) return read;
+  }
+  ReadQuery(head, *message, bad);
+  ReadPath(head, *message, bad);
+  ReadHeader(head.etag, kEtag, *message, bad);
+  ReadHeader(head.after_sequence, kAfterSequence, *message, bad);
+  if (!bad.empty()) return bad.ToStatus();
+  return message;
+}
+
+absl::StatusOr<std::unique_ptr<Message>> ReadFurtherRequest(const HttpRoute& route, std::string_view body) {
+  std::unique_ptr<Message> message = New(*route.method->input_type());
+  status::BadRequest bad;
+  if (absl::Status read = ReadJson(body, "", *message, bad); !read.ok()) return read;
+  if (!bad.empty()) return bad.ToStatus();
+  return message;
+}
+
+grpc::ByteBuffer Pack(const Message& message) {
+  grpc::Slice slice(message.ByteSizeLong());
+  message.SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
+  return {&slice, 1};
+}
+
+absl::StatusOr<Shown> ReadResponse(const HttpRoute& route, const grpc::ByteBuffer& response) {
+  google::protobuf::Arena arena;
+  Message* const message = MessageFactory::generated_factory()->GetPrototype(route.method->output_type())->New(&arena);
+  grpc::ByteBuffer copy(response);
+  grpc::ProtoBufferReader reader(&copy);
+  if (!reader.status().ok() || !message->ParseFromZeroCopyStream(&reader)) {
+    return status::Error(absl::StatusCode::kInternal, "INTERNAL_ERROR", "the answer of the service cannot be read");
+  }
+  const Message& shown = route.response_field == nullptr ? *message : message->GetReflection()->GetMessage(*message, route.response_field);
+  return Shown{WriteJson(shown), EtagOf(shown), SequenceOf(*message, false)};
+}
+
+FieldLocation LocateField(const HttpRoute& route, std::string_view field) {
+  const std::string_view without_index = field.substr(0, field.ends_with(']') ? field.rfind('[') : field.size());
+  for (const PathVariable& variable : route.variables) {
+    if (DottedName(variable.field) == field) return {"path", DottedName(variable.field)};
+  }
+  for (const QueryParameter& parameter : route.query) {
+    if (DottedName(parameter.field) != without_index && parameter.name != without_index) continue;
+    const std::string_view index = field.substr(std::min(without_index.size() + 1, field.size()));
+    return {"query", parameter.name, "", std::string(index.substr(0, index.size() - (index.empty() ? 0 : 1)))};
+  }
+  if (!route.whole_body && route.body_field == nullptr) return {"query", std::string(field)};
+  std::string_view below = field;
+  if (route.body_field != nullptr) {
+    const std::string& name = route.body_field->name();
+    if (below == name || below.starts_with(name + ".")) below.remove_prefix(std::min(name.size() + 1, below.size()));
+  }
+  const std::string pointer = PointerTo(below);
+  return pointer.empty() ? FieldLocation{"body", std::string(field)} : FieldLocation{"body", "", pointer};
+}
+
+}  // namespace peiling::gateway
