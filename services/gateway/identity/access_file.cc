@@ -53,6 +53,13 @@ void CheckGrants(const Grants& grants, const std::string& field, YamlDocument& d
   }
 }
 
+std::string RequiredText(YamlMap& map, std::string_view key) {
+  std::string text = map.Text(key, Need::kRequired);
+  const YamlNode* node = map.Find(key);
+  if (text.empty() && node != nullptr && node->kind == YamlNode::Kind::kScalar) map.document().Fail(node->place, "want a text");
+  return text;
+}
+
 void ReadIssuerName(YamlMap& map, IssuerRules& rules, std::set<std::string>& names) {
   rules.name = map.Id("name");
   if (rules.name.empty()) rules.name = HostOf(rules.issuer);
@@ -63,7 +70,7 @@ void ReadIssuerName(YamlMap& map, IssuerRules& rules, std::set<std::string>& nam
 
 // An address that must be there and that FetchProblem has nothing to say about.
 std::string ReadAddress(YamlMap& map, std::string_view key, bool file_too) {
-  std::string address = map.Text(key, Need::kRequired);
+  std::string address = RequiredText(map, key);
   if (address.empty()) return address;
   std::string problem = FetchProblem(address);
   if (problem.empty() && !file_too && HostOf(address).empty()) problem = "want https://…";
@@ -79,7 +86,7 @@ IssuerRules ReadIssuer(const YamlNode& node, const std::string& path, YamlDocume
   if (!rules.issuer.empty() && !issuers.insert(rules.issuer).second) {
     document.Fail(node.place, "\"", rules.issuer, "\" is there already");
   }
-  rules.audience = map.Text("audience", Need::kRequired);
+  rules.audience = RequiredText(map, "audience");
   rules.jwks = ReadAddress(map, "jwks", true);
   ReadIssuerName(map, rules, names);
   if (std::string claim = map.Text("roles-claim"); !claim.empty()) rules.roles_claim = std::move(claim);
@@ -97,7 +104,7 @@ IssuerRules ReadIssuer(const YamlNode& node, const std::string& path, YamlDocume
 CertificateRules ReadCertificate(const YamlNode& node, const std::string& path, YamlDocument& document, std::set<std::string>& names) {
   YamlMap map(node, path, document);
   CertificateRules rules;
-  rules.name = map.Text("name", Need::kRequired);
+  rules.name = RequiredText(map, "name");
   if (!rules.name.empty() && !names.insert(rules.name).second) document.Fail(node.place, "\"", rules.name, "\" is there already");
   rules.title = map.Text("title");
   for (const auto& grant : map.List("grants", Need::kRequired)) {

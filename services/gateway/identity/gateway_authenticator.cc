@@ -51,11 +51,11 @@ access::v1::Identity Anonymous() {
   return identity;
 }
 
-// What comes behind "Bearer ", whose case does not matter (RFC 9110); anything else as it is, which no key and no token looks like.
+// What comes behind "Bearer ", whose case does not matter (RFC 9110); empty, which is no key, when it is something else.
 std::string_view Bearer(std::string_view authorization) {
   constexpr std::string_view kScheme = "bearer ";
   const std::string_view scheme = authorization.substr(0, kScheme.size());
-  if (!absl::EqualsIgnoreCase({scheme.data(), scheme.size()}, {kScheme.data(), kScheme.size()})) return authorization;
+  if (!absl::EqualsIgnoreCase({scheme.data(), scheme.size()}, {kScheme.data(), kScheme.size()})) return {};
   authorization.remove_prefix(kScheme.size());
   while (authorization.starts_with(' ')) authorization.remove_prefix(1);
   while (authorization.ends_with(' ')) authorization.remove_suffix(1);

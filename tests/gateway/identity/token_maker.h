@@ -109,13 +109,15 @@ inline std::string Token(const SigningKey& key, const std::string& header, const
 inline std::string Token(const SigningKey& key, const std::string& claims) { return Token(key, HeaderOf(key), claims); }
 
 // A certificate for names such as "DNS:mail.spotler.nl", by itself.
-inline std::string Certificate(const std::string& names, long begin_seconds = -60, long end_seconds = 3600) {
-  const auto key = SigningKey::Ec("c");
+inline std::string Certificate(const SigningKey& key, const std::string& names, long begin_seconds = -60, long end_seconds = 3600) {
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
   X509_set_version(certificate.get(), 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), begin_seconds);
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), end_seconds);
+  X509_NAME* name = X509_get_subject_name(certificate.get());
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+  X509_set_issuer_name(certificate.get(), name);
   X509_set_pubkey(certificate.get(), key.key());
   if (!names.empty()) {
     X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str());
@@ -128,6 +130,10 @@ inline std::string Certificate(const std::string& names, long begin_seconds = -6
   char* bytes = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &bytes);
   return std::string(bytes, size);
+}
+
+inline std::string Certificate(const std::string& names, long begin_seconds = -60, long end_seconds = 3600) {
+  return Certificate(SigningKey::Ec("c"), names, begin_seconds, end_seconds);
 }
 
 }  // namespace peiling::gateway
