@@ -18,6 +18,9 @@ namespace {
 
 namespace pb = google::protobuf;
 
+// All paths are below it.
+constexpr char kVersion[] = "v1";
+
 // With which HTTP status an error of each code of gRPC is told.
 std::string StatusTable() {
   std::string table = "\n| code | status |\n|---|---|\n";
@@ -45,7 +48,7 @@ void WriteInfo(std::string_view introduction, Json& json) {
 void WriteServers(Json& json) {
   json.Array("servers", [&] {
     json.Object([&] {
-      json.Text("url", "https://{host}/v1");
+      json.Text("url", absl::StrCat("https://{host}/", kVersion));
       json.Object("variables", [&] {
         json.Object("host", [&] {
           json.Text("default", "peiling.vng.nl");
@@ -78,7 +81,11 @@ absl::StatusOr<std::string> OpenApiDocumentOf(const std::vector<const pb::Servic
   if (!rules.ok()) return rules.status();
   std::vector<const HttpRoute*> routes;
   for (const auto& route : rules->routes()) {
-    if (route->method->options().HasExtension(access::v1::access)) routes.push_back(route.get());
+    if (!route->method->options().HasExtension(access::v1::access)) continue;
+    if (route->segments.front().literal != kVersion) {
+      return absl::InvalidArgumentError(absl::StrCat(route->method->full_name(), ": ", route->path_template, " is not below /", kVersion));
+    }
+    routes.push_back(route.get());
   }
   const Comments comments(services);
   Json json;

@@ -91,7 +91,7 @@ void PathWriter::Paths(const std::vector<const HttpRoute*>& routes) {
   json_.Object("paths", [&] {
     json_.Object("/openapi.json", [&] { json_.Object("get", [&] { OpenApiOperation(); }); });
     for (const auto& [path, there] : by_path) {
-      json_.Object(path, [&] {
+      json_.Object(path, [&, &there = there] {
         for (const HttpRoute* route : there) json_.Object(absl::AsciiStrToLower(route->verb), [&] { Operation(*route); });
       });
     }

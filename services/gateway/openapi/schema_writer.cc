@@ -197,7 +197,8 @@ absl::Status SchemaWriter::Schemas(const Json::Contents& others) {
   json_.Object("schemas", [&] {
     others();
     for (const auto& [name, component] : components_) {
-      json_.Object(name, [&] { component.message != nullptr ? Message(component) : Enum(*component.enumeration); });
+      json_.Object(name,
+                   [this, &component = component] { component.message != nullptr ? Message(component) : Enum(*component.enumeration); });
     }
   });
   if (ambiguous_.empty()) return absl::OkStatus();

@@ -169,5 +169,12 @@ TEST(DocumentWriter, RefusesTwoTypesWithOneName) {
   EXPECT_THAT(std::string(document.status().message()), HasSubstr("InnerThing"));
 }
 
+TEST(DocumentWriter, RefusesAPathThatIsNotBelowTheVersion) {
+  const auto contracts = Contracts::Read(CONTRACTS "/unversioned.binpb");
+  const auto document = OpenApiDocumentOf(contracts->services(), "Things.");
+  EXPECT_EQ(document.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(document.status().message()), HasSubstr("/thing is not below /v1"));
+}
+
 }  // namespace
 }  // namespace peiling::gateway
