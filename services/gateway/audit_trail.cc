@@ -124,6 +124,7 @@ void AuditTrail::Close() {
 
 void AuditTrail::Run() {
   static prometheus::Counter& recorded = Entries("recorded");
+  bool failing = false;
   std::unique_lock lock(mutex_);
   while (Await(lock)) {
     access::v1::RecordAuditEntriesRequest batch;
@@ -137,6 +138,7 @@ void AuditTrail::Run() {
       std::vector<Waiting> ended = Take(static_cast<size_t>(batch.entries_size()));
       lock.unlock();
       if (sent.ok()) recorded.Increment(static_cast<double>(ended.size()));
+      if (std::exchange(failing, false)) log::Info("audit log is written again");
       for (Waiting& waiting : ended) {
         if (!sent.ok()) Lose(waiting.entry);
         // Its place is free before the caller hears of it.
@@ -145,8 +147,8 @@ void AuditTrail::Run() {
       }
       lock.lock();
     } else {
-      log::Warning("audit log cannot be written", {{"reason", status::Reason(sent)}, {"entries", absl::StrCat(waiting_.size())}});
       lock.unlock();
+      if (!std::exchange(failing, true)) log::Warning("audit log cannot be written", {{"error", sent.ToString()}});
       std::this_thread::sleep_for(kPauseAfterFailure);
       lock.lock();
     }

@@ -55,6 +55,13 @@ class GatewayModule final : public server::Module {
         proxy_(door_, *routes_, options.proxy),
         health_(*routes_) {}
 
+  // To be called once, before Start.
+  absl::Status AddHttp(const HttpOptions& options, const server::Options& server) {
+    auto http = HttpGateway::Make(options, server, door_, *routes_);
+    if (http.ok()) http_ = *std::move(http);
+    return http.status();
+  }
+
   std::string name() const override { return "peiling.gateway"; }
   bool checks_callers() const override { return true; }
   void Register(grpc::ServerBuilder& builder) override {
@@ -64,7 +71,7 @@ class GatewayModule final : public server::Module {
   absl::Status Start() override {
     parts_.authenticator->Start();
     health_.Start();
-    return absl::OkStatus();
+    return http_->Start();
   }
   bool ready() const override { return not_ready_reason().empty(); }
   std::string not_ready_reason() const override {
@@ -77,6 +84,7 @@ class GatewayModule final : public server::Module {
   std::map<std::string, bool> health() const override { return health_.Serving(); }
   void Stop() override {
     door_.Close();
+    http_->Stop();
     audit_.Close();
     parts_.authenticator->Stop();
     health_.Stop();
@@ -91,6 +99,7 @@ class GatewayModule final : public server::Module {
   Doorkeeper door_;
   Proxy proxy_;
   BackendHealth health_;
+  std::unique_ptr<HttpGateway> http_;
 };
 
 // The service of the contract that a request belongs to. Asking the contract also links it in: routes, permissions and metrics find methods
@@ -110,6 +119,7 @@ void AddLimit(CLI::App& app, const char* flag, const char* environment, Number& 
 
 void AddFlags(CLI::App& app, Options& options) {
   AddFlags(app, options.identity);
+  AddFlags(app, options.http);
   AddLimit(app, "--max-calls", "PEILING_GATEWAY_MAX_CALLS", options.limits.max_calls, "Calls under way at once; one more is refused");
   AddLimit(app, "--max-calls-per-backend", "PEILING_GATEWAY_MAX_CALLS_PER_BACKEND", options.limits.max_calls_per_backend,
            "Of those, to one service");
@@ -142,9 +152,11 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
   if (!authenticator.ok()) return authenticator.status();
   auto access_log = AccessLog::Open(options.access_log);
   if (!access_log.ok()) return access_log.status();
-  return std::make_unique<GatewayModule>(options, server.insecure, std::move(routes),
-                                         Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
-                                         access::v1::AccessService::NewStub(access));
+  auto module = std::make_unique<GatewayModule>(options, server.insecure, std::move(routes),
+                                                Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
+                                                access::v1::AccessService::NewStub(access));
+  if (absl::Status added = module->AddHttp(options.http, server); !added.ok()) return added;
+  return module;
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {

@@ -10,6 +10,7 @@
 #include "services/common/server/module.h"
 #include "services/common/server/server.h"
 #include "services/gateway/audit_trail.h"
+#include "services/gateway/http/http_gateway.h"
 #include "services/gateway/identity/gateway_authenticator.h"
 #include "services/gateway/limits.h"
 #include "services/gateway/proxy.h"
@@ -22,6 +23,7 @@ struct Options {
   CallLimits limits;
   AuditOptions audit;
   ProxyOptions proxy;
+  HttpOptions http;
   // "-": stderr; "off": none; else a file.
   std::string access_log = "-";
 };
@@ -41,7 +43,7 @@ struct Channels {
 
 // Ready when every backend is, and callers can be told; health by service name is that of the backend. `server`: the options of the server
 // that is to run it. When it stops, no further call to a backend is begun, but the audit log is written until it is destroyed, after its
-// server: so `access` must live longer. The errors of MakeAuthenticator, Permissions::Compile and AccessLog::Open.
+// server: so `access` must live longer. The errors of MakeAuthenticator, Permissions::Compile, AccessLog::Open and HttpGateway::Make.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels);
 
 // The same over any backends.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -106,6 +107,7 @@ class FakeAccess final : public access::v1::AccessService::Service {
                                   access::v1::RecordAuditEntriesResponse*) override {
     std::unique_lock lock(mutex_);
     ++batches_;
+    for (const auto& entry : request->entries()) names_.insert(entry.name());
     changed_.notify_all();
     changed_.wait(lock, [this] { return !holding_; });
     if (!failure_.ok()) return failure_;
@@ -134,11 +136,21 @@ class FakeAccess final : public access::v1::AccessService::Service {
     changed_.wait_for(lock, std::chrono::seconds(10), [&] { return batches_ >= count; });
   }
   std::vector<access::v1::AuditEntry> entries() { return AwaitEntries(0); }
+  int batches() {
+    const std::lock_guard lock(mutex_);
+    return batches_;
+  }
+  // Of all entries that came, also those that it then did not take.
+  std::set<std::string> names() {
+    const std::lock_guard lock(mutex_);
+    return names_;
+  }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<access::v1::AuditEntry> entries_;
+  std::set<std::string> names_;
   grpc::Status failure_;
   int batches_ = 0;
   bool holding_ = false;

@@ -1,0 +1,325 @@
+#include "services/gateway/doorkeeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "peiling/intake/v1/intake.grpc.pb.h"
+#include "services/common/server/metrics.h"
+#include "tests/gateway/open_door.h"
+
+namespace peiling::gateway {
+namespace {
+
+using access::v1::AuditEntry;
+using intake::v1::IntakeService;
+using std::chrono::milliseconds;
+
+constexpr char kGetResponse[] = "/peiling.intake.v1.IntakeService/GetResponse";
+constexpr char kGetWave[] = "/peiling.intake.v1.IntakeService/GetWave";
+constexpr char kImport[] = "/peiling.intake.v1.IntakeService/ImportResponses";
+constexpr char kSubmit[] = "/peiling.intake.v1.IntakeService/SubmitResponse";
+
+grpc::ByteBuffer Bytes(const google::protobuf::Message& message) {
+  const grpc::Slice slice(message.SerializeAsString());
+  return {&slice, 1};
+}
+
+class DoorkeeperTest : public testing::Test {
+ protected:
+  DoorkeeperTest() { Open({}); }
+
+  void Open(const OpenDoorOptions& options) {
+    open_.reset();
+    open_.emplace(std::vector<Backend>{{"intake", IntakeService::service_full_name(), nullptr},
+                                       {"dedup", dedup::v1::DedupService::service_full_name(), nullptr}},
+                  options);
+    open_->authenticator().Know("researcher", Caller("keys/r", {{access::v1::ROLE_RESEARCHER, {"surveys/a"}}}));
+    open_->authenticator().Know("analyst", Caller("keys/n", {{access::v1::ROLE_ANALYST, {}}}));
+  }
+
+  static Arrival Of(const std::string& method, const std::string& bearer = "") {
+    return {.protocol = "grpc",
+            .method = method,
+            .credentials = {.authorization = bearer.empty() ? "" : "Bearer " + bearer},
+            .peer = "ipv4:192.0.2.1:51234",
+            .request_id = "r-1"};
+  }
+  absl::StatusOr<std::unique_ptr<Visit>> Admit(Arrival arrival) {
+    std::optional<absl::StatusOr<std::unique_ptr<Visit>>> answer;
+    open_->door().Admit(std::move(arrival), [&](auto visit) { answer = std::move(visit); });
+    return *std::move(answer);
+  }
+  std::string ReasonOf(Arrival arrival) { return status::Reason(Admit(std::move(arrival)).status()); }
+  // Ends it and waits for the audit log.
+  static void EndAndWait(Visit& visit, const grpc::Status& status) {
+    std::promise<void> done;
+    visit.End(status, [&] { done.set_value(); });
+    done.get_future().wait();
+  }
+
+  std::optional<OpenDoor> open_;
+};
+
+TEST_F(DoorkeeperTest, TellsBackendsWhoCallsAndTheRequestId) {
+  const auto visit = Admit(Of(kGetWave, "analyst"));
+  ASSERT_TRUE(visit.ok());
+  EXPECT_EQ((*visit)->caller().subject(), "keys/n");
+  EXPECT_EQ((*visit)->backend().title, "intake");
+  EXPECT_EQ((*visit)->request_id(), "r-1");
+}
+
+TEST_F(DoorkeeperTest, RequestIdThatCouldMisleadIsReplaced) {
+  EXPECT_EQ(RequestIdFor("a-B_c.9"), "a-B_c.9");
+  for (const std::string& sent : {std::string(), std::string("a b"), std::string("a\nb"), std::string(101, 'a'), std::string("é")}) {
+    const std::string made = RequestIdFor(sent);
+    EXPECT_NE(made, sent);
+    EXPECT_EQ(made.size(), 32u);
+    EXPECT_EQ(RequestIdFor(made), made);
+    EXPECT_NE(RequestIdFor(sent), made) << "each is another";
+  }
+}
+
+TEST_F(DoorkeeperTest, LimitedCallerTouchesOnlyWhatLiesWithin) {
+  const auto visit = Admit(Of(kGetResponse, "researcher"));
+  ASSERT_TRUE(visit.ok());
+  intake::v1::GetResponseRequest request;
+  request.set_name("surveys/a/waves/1/responses/x");
+  EXPECT_TRUE((*visit)->Check(Bytes(request)).ok());
+  request.set_name("surveys/b/waves/1/responses/x");
+  const absl::Status refused = (*visit)->Check(Bytes(request));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(status::Reason(refused), "NOT_WITHIN_LIMITS");
+  EXPECT_EQ(status::Metadata(refused).at("resource"), request.name());
+  const grpc::Slice broken("\x0a\x7f");
+  EXPECT_EQ(status::Reason((*visit)->Check({&broken, 1})), "INVALID_REQUEST");
+}
+
+TEST_F(DoorkeeperTest, OnlyTheFirstMessageOfAStreamMustSayWhatItIsAbout) {
+  intake::v1::ImportResponsesRequest mine, yours, content;
+  mine.mutable_header()->set_parent("surveys/a/waves/1");
+  yours.mutable_header()->set_parent("surveys/b/waves/1");
+  content.set_content("row");
+  {
+    const auto visit = Admit(Of(kImport, "researcher"));
+    EXPECT_TRUE((*visit)->Check(Bytes(mine)).ok());
+    EXPECT_TRUE((*visit)->Check(Bytes(content)).ok());
+    EXPECT_EQ(status::Reason((*visit)->Check(Bytes(yours))), "NOT_WITHIN_LIMITS") << "later ones that say it are checked, too";
+  }
+  const auto visit = Admit(Of(kImport, "researcher"));
+  EXPECT_EQ(status::Reason((*visit)->Check(Bytes(content))), "NOT_WITHIN_LIMITS");
+}
+
+TEST_F(DoorkeeperTest, AuditedCallIsInTheLogBeforeItEnds) {
+  const auto visit = Admit(Of(kSubmit));
+  ASSERT_TRUE(visit.ok());
+  intake::v1::SubmitResponseRequest request;
+  request.set_parent("surveys/a/waves/1");
+  ASSERT_TRUE((*visit)->Check(Bytes(request)).ok());
+  intake::v1::SubmitResponseResponse response;
+  response.mutable_response()->set_name("surveys/a/waves/1/responses/x");
+  (*visit)->Note(Bytes(response));
+  open_->access().Hold(true);
+  std::atomic<bool> done{false};
+  (*visit)->End(grpc::Status::OK, [&] { done = true; });
+  open_->access().AwaitBatches(1);
+  EXPECT_FALSE(done);
+  open_->access().Hold(false);
+  const auto entries = open_->access().AwaitEntries(1);
+  while (!done) std::this_thread::sleep_for(milliseconds(1));
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].subject(), "keys/anybody");
+  EXPECT_EQ(entries[0].credential(), access::v1::CREDENTIAL_KIND_KEY);
+  EXPECT_EQ(entries[0].action(), "peiling.intake.v1.IntakeService/SubmitResponse");
+  EXPECT_EQ(entries[0].object(), "surveys/a/waves/1/responses/x") << "what was made";
+  EXPECT_EQ(entries[0].result(), "OK");
+  EXPECT_EQ(entries[0].origin(), "192.0.2.1");
+  EXPECT_EQ(entries[0].request_id(), "r-1");
+  EXPECT_GT(entries[0].time().seconds(), 0);
+}
+
+TEST_F(DoorkeeperTest, AuditLogHasFailuresAndCallsThatWereBrokenOff) {
+  {
+    const auto visit = Admit(Of(kGetResponse));
+    EndAndWait(**visit, status::ToGrpc(status::Error(absl::StatusCode::kNotFound, "RESPONSE_NOT_FOUND", "no")));
+  }
+  { const auto visit = Admit(Of(kGetResponse)); }
+  const auto entries = open_->access().AwaitEntries(2);
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].result(), "NOT_FOUND");
+  EXPECT_EQ(entries[0].reason(), "RESPONSE_NOT_FOUND");
+  EXPECT_EQ(entries[1].result(), "CANCELLED");
+}
+
+TEST_F(DoorkeeperTest, ObjectThatIsNoNameStaysOutOfTheAuditLog) {
+  for (const std::string& name : {std::string("jan@example.nl"), std::string("keys/peiling_0123456789abcdef_") + std::string(43, 'A'),
+                                  std::string("surveys/Jan de Vries"), std::string(1000, 'a')}) {
+    const auto visit = Admit(Of(kGetResponse));
+    intake::v1::GetResponseRequest request;
+    request.set_name(name);
+    ASSERT_TRUE((*visit)->Check(Bytes(request)).ok());
+    EndAndWait(**visit, grpc::Status::OK);
+  }
+  for (const AuditEntry& entry : open_->access().AwaitEntries(4)) EXPECT_EQ(entry.object(), "");
+}
+
+TEST_F(DoorkeeperTest, RefusalsBecauseOfWhoCallsAreAuditedOthersAreNot) {
+  EXPECT_EQ(ReasonOf(Of(kSubmit, "forged")), "CREDENTIALS_INVALID");
+  EXPECT_EQ(ReasonOf(Of(kSubmit, "analyst")), "ROLE_MISSING");
+  EXPECT_EQ(ReasonOf(Of("/peiling.intake.v1.IntakeService/DropTables")), "UNKNOWN_METHOD");
+  {
+    const auto visit = Admit(Of("/peiling.dedup.v1.DedupService/GetCase", "researcher"));
+    dedup::v1::GetCaseRequest request;
+    request.set_name("surveys/b/waves/1/cases/c");
+    const absl::Status refused = (*visit)->Check(Bytes(request));
+    EndAndWait(**visit, status::ToGrpc(refused));
+  }
+  std::set<std::string> reasons;
+  for (const auto& entry : open_->access().AwaitEntries(3)) {
+    reasons.insert(entry.reason());
+    EXPECT_EQ(entry.object(), entry.reason() == "NOT_WITHIN_LIMITS" ? "surveys/b/waves/1/cases/c" : "");
+  }
+  EXPECT_THAT(reasons, testing::UnorderedElementsAre("CREDENTIALS_INVALID", "ROLE_MISSING", "NOT_WITHIN_LIMITS"));
+}
+
+TEST_F(DoorkeeperTest, AuditedCallsAreRefusedWhileTheLogCannotBeWritten) {
+  Open({.audit = {.patience = milliseconds(20)}});
+  open_->access().Fail({grpc::UNAVAILABLE, "down"});
+  const auto visit = Admit(Of(kSubmit));
+  ASSERT_TRUE(visit.ok());
+  (*visit)->End(grpc::Status::OK, [] {});
+  std::string reason;
+  while ((reason = ReasonOf(Of(kSubmit))).empty()) std::this_thread::sleep_for(milliseconds(2));
+  EXPECT_EQ(reason, "AUDIT_UNAVAILABLE");
+  EXPECT_TRUE(Admit(Of(kGetWave)).ok()) << "what is not audited goes on";
+  open_->access().Fail(grpc::Status::OK);
+  while (!Admit(Of(kSubmit)).ok()) std::this_thread::sleep_for(milliseconds(2));
+}
+
+TEST_F(DoorkeeperTest, UnauthenticatedAttemptsTakeNobodysPlaces) {
+  Open({.limits = {.max_calls = 2, .max_calls_per_backend = 2}});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(ReasonOf(Of(kGetWave, "forged")), "CREDENTIALS_INVALID");
+  open_->authenticator().Hold();
+  for (int i = 0; i < 100; ++i) open_->door().Admit(Of(kGetWave, "forged"), [](auto) {});
+  EXPECT_EQ(open_->authenticator().held(), 100u);
+  const Backend backend{"x", "x", nullptr};
+  EXPECT_TRUE(open_->limits().Take("keys/a", backend, false).ok());
+  open_->authenticator().LetGo();
+}
+
+TEST_F(DoorkeeperTest, PlacesAreHeldAsLongAsTheVisit) {
+  Open({.limits = {.max_calls_per_caller = 1}});
+  {
+    const auto visit = Admit(Of(kGetWave, "analyst"));
+    EXPECT_EQ(ReasonOf(Of(kGetWave, "analyst")), "TOO_MANY_CALLS");
+    EXPECT_TRUE(Admit(Of(kGetWave)).ok());
+  }
+  EXPECT_TRUE(Admit(Of(kGetWave, "analyst")).ok());
+}
+
+TEST_F(DoorkeeperTest, ClosedDoorLetsNobodyInAndNobodyOn) {
+  const auto inside = Admit(Of(kGetWave));
+  open_->authenticator().Hold();
+  std::string late;
+  open_->door().Admit(Of(kGetWave), [&](auto visit) {
+    bool begun = false;
+    late = status::Reason((*visit)->Forward([&] { begun = true; }));
+    EXPECT_FALSE(begun);
+  });
+  open_->door().Close();
+  EXPECT_EQ(ReasonOf(Of(kGetWave)), "SHUTTING_DOWN");
+  open_->authenticator().LetGo();
+  EXPECT_EQ(late, "SHUTTING_DOWN");
+  EXPECT_EQ(status::Reason((*inside)->Forward([] {})), "SHUTTING_DOWN");
+}
+
+TEST_F(DoorkeeperTest, BelievesProxiesAloneAboutTheirClients) {
+  Arrival arrival = Of(kGetResponse);
+  arrival.forwarded_for = "203.0.113.9, 198.51.100.7";
+  arrival.forwarded_certificate = "-----BEGIN%20CERTIFICATE-----%0A";
+  arrival.credentials.certificate = "somebody's certificate";
+  { EXPECT_TRUE(Admit(arrival).ok()); }
+  EXPECT_EQ(open_->authenticator().last().certificate, "somebody's certificate");
+  EXPECT_EQ(open_->access().AwaitEntries(1).back().origin(), "192.0.2.1");
+  arrival.credentials.certificate = "proxy's certificate";
+  { EXPECT_TRUE(Admit(arrival).ok()); }
+  EXPECT_EQ(open_->authenticator().last().certificate, "-----BEGIN CERTIFICATE-----\n");
+  EXPECT_EQ(open_->access().AwaitEntries(2).back().origin(), "198.51.100.7") << "the last one is what the proxy itself has seen";
+  arrival.forwarded_certificate.clear();
+  arrival.forwarded_for = "nonsense";
+  { EXPECT_TRUE(Admit(arrival).ok()); }
+  EXPECT_EQ(open_->authenticator().last().certificate, "") << "the proxy's own is not its client's";
+  EXPECT_EQ(open_->access().AwaitEntries(3).back().origin(), "192.0.2.1");
+}
+
+TEST_F(DoorkeeperTest, AccessLogHasEveryCallOnceAndNoSecret) {
+  const std::string path = testing::TempDir() + "doorkeeper_access.log";
+  std::filesystem::remove(path);
+  Open({.access_log = path});
+  Arrival traced = Of(kGetWave, "analyst");
+  traced.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  { EndAndWait(**Admit(traced), grpc::Status::OK); }
+  EXPECT_EQ(ReasonOf(Of(kSubmit, "analyst")), "ROLE_MISSING");
+  EXPECT_EQ(ReasonOf(Of(kSubmit, "forged-secret")), "CREDENTIALS_INVALID");
+  EXPECT_EQ(ReasonOf(Of("/x/Y")), "UNKNOWN_METHOD");
+  open_.reset();
+  std::ifstream file(path);
+  std::string all;
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line); all += line) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 4u);
+  for (const char* part :
+       {"\"method\":\"/peiling.intake.v1.IntakeService/GetWave\"", "\"code\":\"OK\"", "\"subject\":\"keys/n\"", "\"roles\":\"analyst\"",
+        "\"origin\":\"192.0.2.1\"", "\"request_id\":\"r-1\"", "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\""}) {
+    EXPECT_NE(lines[0].find(part), std::string::npos) << part << " in " << lines[0];
+  }
+  EXPECT_EQ(all.find("forged-secret"), std::string::npos);
+  std::filesystem::remove(path);
+}
+
+// The value of a series of a counter, 0 when there is none.
+double Counted(const std::string& family, const std::map<std::string, std::string>& labels) {
+  for (const auto& collected : server::Metrics().Collect()) {
+    if (collected.name != family) continue;
+    for (const auto& metric : collected.metric) {
+      std::map<std::string, std::string> has;
+      for (const auto& label : metric.label) has[label.name] = label.value;
+      if (has == labels) return metric.counter.value;
+    }
+  }
+  return 0;
+}
+
+TEST_F(DoorkeeperTest, CountsCallsByMethodCodeAndRole) {
+  const std::map<std::string, std::string> denied = {{"protocol", "grpc"},
+                                                     {"service", "peiling.intake.v1.IntakeService"},
+                                                     {"method", "SubmitResponse"},
+                                                     {"code", "PERMISSION_DENIED"},
+                                                     {"role", "none"}};
+  const std::map<std::string, std::string> unknown = {
+      {"protocol", "grpc"}, {"service", "unknown"}, {"method", "unknown"}, {"code", "UNIMPLEMENTED"}, {"role", "none"}};
+  const std::map<std::string, std::string> good = {
+      {"protocol", "grpc"}, {"service", "peiling.intake.v1.IntakeService"}, {"method", "GetWave"}, {"code", "OK"}, {"role", "analyst"}};
+  const double denied_before = Counted("peiling_gateway_calls_total", denied),
+               unknown_before = Counted("peiling_gateway_calls_total", unknown), good_before = Counted("peiling_gateway_calls_total", good);
+  EXPECT_EQ(ReasonOf(Of(kSubmit, "analyst")), "ROLE_MISSING");
+  for (int i = 0; i < 3; ++i) ReasonOf(Of("/x/" + std::to_string(i)));
+  EndAndWait(**Admit(Of(kGetWave, "analyst")), grpc::Status::OK);
+  EXPECT_EQ(Counted("peiling_gateway_calls_total", denied) - denied_before, 1);
+  EXPECT_EQ(Counted("peiling_gateway_calls_total", unknown) - unknown_before, 3);
+  EXPECT_EQ(Counted("peiling_gateway_calls_total", good) - good_before, 1);
+}
+
+}  // namespace
+}  // namespace peiling::gateway

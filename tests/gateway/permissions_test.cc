@@ -1,0 +1,179 @@
+// Who may call what: permissions.csv says what is expected, the contracts what is declared, the door what is so.
+#include "services/gateway/permissions.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "google/protobuf/message.h"
+#include "peiling/access/v1/access.pb.h"
+#include "peiling/access/v1/options.pb.h"
+#include "peiling/analytics/v1/analytics.pb.h"
+#include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/intake/v1/intake.pb.h"
+#include "peiling/registry/v1/registry.pb.h"
+#include "peiling/validation/v1/validation.pb.h"
+#include "services/common/identity/identity.h"
+#include "tests/gateway/open_door.h"
+
+namespace peiling::gateway {
+namespace {
+
+using access::v1::Role;
+
+constexpr std::array kRoles = {access::v1::ROLE_RESPONDENT, access::v1::ROLE_MAILER,        access::v1::ROLE_ANALYST,
+                               access::v1::ROLE_RESEARCHER, access::v1::ROLE_ADMINISTRATOR, access::v1::ROLE_OPERATOR};
+
+// Every service there is. Naming a request links its contract in.
+std::vector<Backend> AllBackends() {
+  std::vector<Backend> backends;
+  for (const auto* message :
+       {static_cast<const google::protobuf::Message*>(&access::v1::GetKeyRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&analytics::v1::TabulateRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&dedup::v1::GetCaseRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&intake::v1::GetWaveRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&registry::v1::GetMunicipalityRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&validation::v1::ValidateResponsesRequest::default_instance())}) {
+    const auto* const service = message->GetDescriptor()->file()->service(0);
+    backends.push_back({service->name(), service->full_name(), nullptr});
+  }
+  return backends;
+}
+
+// A line of the table, without its roles: "x" for each that may.
+struct Expected {
+  std::string method;
+  std::vector<std::string> roles;
+};
+
+std::vector<std::string> ReadTable() {
+  std::ifstream file(PEILING_PERMISSIONS);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<Expected> ReadExpected() {
+  std::vector<Expected> expected;
+  for (const std::string& line : ReadTable()) {
+    const std::vector<std::string> cells = absl::StrSplit(line, ',');
+    if (cells.size() < 10 || cells[0] == "method") continue;
+    expected.push_back({cells[0], {cells.begin() + 1, cells.begin() + 7}});
+  }
+  return expected;
+}
+
+// The table as the contracts have it.
+std::vector<std::string> DeclaredTable() {
+  std::vector<std::string> lines = {"method,respondent,mailer,analyst,researcher,administrator,operator,about,audited,result"};
+  for (const Backend& backend : AllBackends()) {
+    const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service);
+    for (int i = 0; i < service->method_count(); ++i) {
+      const auto* const method = service->method(i);
+      const auto& declared = method->options().GetExtension(access::v1::access);
+      std::string line = absl::StrCat("/", service->full_name(), "/", method->name());
+      for (const Role role : kRoles) {
+        const auto& roles = declared.roles();
+        absl::StrAppend(&line, ",", std::find(roles.begin(), roles.end(), role) == roles.end() ? "" : "x");
+      }
+      const bool outside = method->options().HasExtension(access::v1::access);
+      const std::string about = !outside ? "services alone" : declared.unlimited() ? "anything" : declared.resource();
+      absl::StrAppend(&line, ",", about.empty() ? "everything" : about, ",", declared.audited() ? "audited" : "", ",", declared.result());
+      lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+TEST(Permissions, ContractsDeclareWhatTheTableSays) {
+  EXPECT_EQ(absl::StrJoin(DeclaredTable(), "\n"), absl::StrJoin(ReadTable(), "\n"))
+      << "a contract or tests/gateway/permissions.csv has changed: change the other one too, if that is meant";
+}
+
+// The door's reason to refuse, or "".
+std::string ReasonAtDoor(OpenDoor& open, const std::string& method, const std::string& bearer) {
+  std::string reason = "no answer";
+  open.door().Admit({.protocol = "grpc", .method = method, .credentials = {.authorization = "Bearer " + bearer}},
+                    [&](absl::StatusOr<std::unique_ptr<Visit>> visit) {
+                      reason = visit.ok() ? "" : status::Reason(visit.status());
+                      if (visit.ok()) (*visit)->End(grpc::Status::OK, [] {});
+                    });
+  return reason;
+}
+
+TEST(Permissions, DoorLetsEachRoleInExactlyWhereTheTableSays) {
+  OpenDoor open(AllBackends());
+  for (const Role role : kRoles) open.authenticator().Know(identity::RoleName(role), Caller("keys/a", {{role, {}}}));
+  const std::vector<Expected> expected = ReadExpected();
+  ASSERT_GT(expected.size(), 40u);
+  for (const auto& [method, roles] : expected) {
+    const bool outside = absl::StrJoin(roles, "").find('x') != std::string::npos;
+    for (size_t i = 0; i < kRoles.size(); ++i) {
+      const std::string reason = ReasonAtDoor(open, method, identity::RoleName(kRoles[i]));
+      EXPECT_EQ(reason, !outside          ? "UNKNOWN_METHOD"
+                        : roles[i] == "x" ? ""
+                                          : "ROLE_MISSING")
+          << method << " as " << identity::RoleName(kRoles[i]);
+    }
+    EXPECT_EQ(ReasonAtDoor(open, method, "nobody"), outside ? "CREDENTIALS_INVALID" : "UNKNOWN_METHOD") << method;
+  }
+}
+
+TEST(Permissions, RefusalNamesRolesThatMay) {
+  const RouteTable routes(AllBackends());
+  const Permissions permissions = *Permissions::Compile(routes);
+  const Permission* const create = permissions.Find("/peiling.access.v1.AccessService/CreateKey");
+  ASSERT_NE(create, nullptr);
+  const absl::Status refused = Entitle(*create, Caller("keys/a", {{access::v1::ROLE_ANALYST, {}}})).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(status::Metadata(refused).at("roles"), "administrator");
+  EXPECT_FALSE(Entitle(*create, Caller("keys/a", {})).ok());
+}
+
+TEST(Permissions, WhoIsLimitedIsKeptFromWhatIsForThoseWithoutLimits) {
+  const RouteTable routes(AllBackends());
+  const Permissions permissions = *Permissions::Compile(routes);
+  const Permission* const list = permissions.Find("/peiling.access.v1.AccessService/ListKeys");
+  const auto limited = Caller("keys/a", {{access::v1::ROLE_ADMINISTRATOR, {"surveys/s"}}});
+  EXPECT_EQ(status::Reason(Entitle(*list, limited).status()), "NOT_WITHIN_LIMITS");
+  // What tells nothing that somebody could be limited to is open to it.
+  EXPECT_TRUE(Entitle(*permissions.Find("/peiling.intake.v1.IntakeService/ListWaves"), limited)->everywhere);
+}
+
+TEST(Permissions, LimitsHoldOfTheGrantsThatLetIn) {
+  const RouteTable routes(AllBackends());
+  const Permissions permissions = *Permissions::Compile(routes);
+  const Permission& get = *permissions.Find("/peiling.intake.v1.IntakeService/GetResponse");
+  const auto caller = Caller("keys/a", {{access::v1::ROLE_RESEARCHER, {"surveys/a/waves/1", "surveys/b"}}, {access::v1::ROLE_ANALYST, {}}});
+  const auto entitled = Entitle(get, caller);
+  ASSERT_TRUE(entitled.ok());
+  EXPECT_FALSE(entitled->everywhere) << "an analyst may not read responses, so that grant without limits does not count";
+  const std::vector<std::pair<std::string, bool>> cases = {
+      {"surveys/a/waves/1/responses/x", true},
+      {"surveys/a/waves/1", true},
+      {"surveys/a/waves/12/responses/x", false},
+      {"surveys/a", false},
+      {"surveys/b/waves/7/responses/x", true},
+      {"surveys/bb/waves/7", false},
+      {"", false},
+      {"surveys/-/waves/1", false},
+  };
+  for (const auto& [resource, allowed] : cases) EXPECT_EQ(CheckWithin(get, caller, resource).ok(), allowed) << resource;
+  EXPECT_EQ(status::Metadata(CheckWithin(get, caller, "surveys/c")).at("resource"), "surveys/c");
+}
+
+TEST(Permissions, ServiceWithoutContractIsAnErrorAtStart) {
+  const RouteTable routes({{"x", "peiling.x.v1.XService", nullptr}});
+  EXPECT_EQ(status::Reason(Permissions::Compile(routes).status()), "CONTRACT_INVALID");
+}
+
+}  // namespace
+}  // namespace peiling::gateway
