@@ -1,0 +1,1 @@
+peiling_test(fuzz_gateway_identity_test SOURCES gateway_identity_fuzz.cc DEPS peiling_gateway_identity LABELS fuzz)
