@@ -13,11 +13,14 @@ import urllib.request
 import grpc
 
 import suite
-from grpc.health.v1 import health_pb2, health_pb2_grpc
+from manifests import ROOT
+from suite import health_pb2, health_pb2_grpc
 
 BIN = pathlib.Path(os.environ["PEILING_BIN"]).resolve()
 # In the order in which each finds those it needs.
-ORDER = ["registry", "validation", "intake", "dedup", "analytics", "gateway"]
+ORDER = ["access", "registry", "validation", "intake", "dedup", "analytics", "gateway"]
+# Of the first administrator, as a Secret would have it.
+ADMINISTRATOR = "peiling_00000000000000a1_made-up-for-a-test-cluster-and-known-to-all"
 # What the manifests start with these names is ours; the rest is Redis'.
 OURS = re.compile(r"peiling(ctl|-[a-z]+)?$")
 
@@ -48,21 +51,24 @@ class Pod:
     def __init__(self, manifests, workload, directory, pods, store=None):
         """`pods`: those it talks to, by (name, port). `store`: the address of its store; a file when not given."""
         container = workload.containers[0]
-        self.directory = directory
         self.container = container
         self.metrics_port = free_port()
+        self.health_port = free_port()
+        self.mounts = mount(manifests, workload, directory)
         local = {f"dns:///{name}:{port}": f"127.0.0.1:{pod.port}" for (name, port), pod in pods.items()}
         self.port_file = directory / f"{workload.name}.port"
         here = {
             "PEILING_LISTEN": "127.0.0.1:0",
+            "PEILING_HTTP_LISTEN": f"127.0.0.1:{free_port()}",
             "PEILING_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}",
+            "PEILING_HEALTH_LISTEN": f"127.0.0.1:{self.health_port}",
             "PEILING_PORT_FILE": str(self.port_file),
             "PEILING_DRAIN_PAUSE_SECONDS": "2",
         }
         variables = {}
         for name, value in manifests.environment(container).items():
             stored = (store or f"sqlite:{directory}/{workload.title}.db") if name.endswith("_STORE") else None
-            variables[name] = here.get(name) or stored or value or workload.name
+            variables[name] = here.get(name) or stored or self.file(value) or value or workload.name
         arguments = [flag + equals + local.get(value, value) for flag, equals, value in (a.partition("=") for a in container.get("args", []))]
         self.log = directory / f"{workload.name}.log"
         with self.log.open("wb") as log:
@@ -70,7 +76,11 @@ class Pod:
                                             stdout=log, stderr=log)
         self.wait(lambda: self.port_file.exists() and self.port_file.read_text().endswith("\n"), "listen")
         self.port = int(self.port_file.read_text().rsplit(":", 1)[1])
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{self.health_port}")
+
+    def file(self, path):
+        """Where something in a volume is; None for what is not in one."""
+        return next((str(folder / path[len(point) + 1:]) for point, folder in self.mounts.items() if path and path.startswith(f"{point}/")), None)
 
     def wait(self, holds, what, seconds=60):
         deadline = time.monotonic() + seconds
@@ -110,11 +120,48 @@ class Pod:
                 self.process.wait()
 
 
-class Client(suite.Suite):
-    """A client of services that are there already."""
+def mount(manifests, workload, directory):
+    """{mount point: folder} of what the pod finds in its volumes: certificates of an authority in the directory, Secrets and files of the manifests."""
+    mounts = {}
+    for entry in workload.containers[0].get("volumeMounts", []):
+        volume = next(v for v in workload.pod["volumes"] if v["name"] == entry["name"])
+        secret = volume.get("secret", {}).get("secretName")
+        certificate = manifests.get("Certificate", secret)
+        if certificate:
+            names = ",".join([*certificate["spec"]["dnsNames"], "127.0.0.1"])
+            subprocess.run([ROOT / "deploy/certificates", directory / "certificates", f"{secret}={names}"], check=True)
+            mounts[entry["mountPath"]] = directory / "certificates" / secret
+            continue
+        folder = directory / workload.name / entry["name"]
+        folder.mkdir(parents=True)
+        files = manifests.get("ConfigMap", volume["configMap"]["name"])["data"] if "configMap" in volume else {}
+        if secret == "peiling-administrator":
+            files = {"key": ADMINISTRATOR}
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        mounts[entry["mountPath"]] = folder
+    return mounts
 
-    def __init__(self, channel):
-        self.use(channel)
+
+class Client(suite.Client):
+    """Somebody with every role who calls a gateway, once all behind it is healthy."""
+
+    def __init__(self, gateway):
+        gateway.wait(lambda: gateway.health("") == "SERVING", "be healthy with all that is behind it")
+        ca = pathlib.Path(gateway.file("/etc/peiling/tls/ca.crt")).read_bytes()
+        channel = grpc.secure_channel(f"127.0.0.1:{gateway.port}", grpc.ssl_channel_credentials(ca))
+        grants = [suite.identity_pb2.Grant(role=role) for role in suite.ROLES]
+        administrator = suite.Client(channel, ADMINISTRATOR)
+        made = administrator.access.CreateKey(suite.access_pb2.CreateKeyRequest(key=suite.access_pb2.Key(title="tests", grants=grants), request_id="tests"),
+                                              timeout=suite.TIMEOUT)
+        super().__init__(channel, made.secret)
+        gateway.wait(self.admitted, "let a new key in")
+
+    def admitted(self):
+        try:
+            return bool(self.access.GetCaller(suite.access_pb2.GetCallerRequest(), timeout=suite.TIMEOUT).identity.subject)
+        except grpc.RpcError:
+            return False
 
 
 def start_all(manifests, directory, stores=None):

@@ -67,8 +67,7 @@ class ServicesTest(unittest.TestCase):
                 self.assertEqual("NOT_FOUND", pod.health("nobody"))
 
     def test_every_metric_of_the_rules_is_there(self):
-        client = Client(self.pods["gateway"].channel)
-        client.wait_healthy()
+        client = Client(self.pods["gateway"])
         client.main_job()
         answers = [answers_pb2.Answer(question=question, text=text) for question, text in (("Q1", "Proefpersoon"), ("Q3", "Zwolle"))]
         answers += [answers_pb2.Answer(question=q, selection=answers_pb2.Selection(codes=[code])) for q, code in (("Q5", "nee"), ("Q6", "ja"))]

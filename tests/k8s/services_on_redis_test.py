@@ -12,7 +12,7 @@ from programs import BIN, Client, free_port, start_all
 from redis_cluster import SERVERS, Cluster, until
 from suite import W2022
 
-STATEFUL = ["intake", "dedup", "analytics"]
+STATEFUL = ["access", "intake", "dedup", "analytics"]
 
 
 def mounted(cluster, user):
@@ -72,9 +72,7 @@ class ServicesOnRedisTest(unittest.TestCase):
                   for user in here}
         pods = start_all(manifests, directory, stores)
         try:
-            client = Client(pods["gateway"].channel)
-            client.wait_healthy()
-            yield client
+            yield Client(pods["gateway"])
         finally:
             for pod in pods.values():
                 pod.close()
