@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   peiling::server::Options server{.listen = "127.0.0.1:7340"};
   peiling::server::AddFlags(app, server);
   peiling::suite::Options options;
+  options.gateway.http.listen = "127.0.0.1:7380";
   peiling::suite::AddFlags(app, options);
   CLI11_PARSE(app, argc, argv);
   return peiling::server::RunModule(server, [&](const auto&) { return peiling::suite::MakeModule(options, server); });

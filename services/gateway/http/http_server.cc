@@ -269,13 +269,10 @@ class Loop {
   std::thread thread_;
 };
 
-// Raises what the process may have open to what it could, and tells it: each connection is a file.
+// Each connection is a file.
 int MaxFiles() {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 1024;
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  getrlimit(RLIMIT_NOFILE, &files);
   return static_cast<int>(std::min<rlim_t>(files.rlim_cur, 1 << 20));
 }
 
