@@ -123,7 +123,6 @@ void AuditTrail::Close() {
 }
 
 void AuditTrail::Run() {
-  static prometheus::Counter& recorded = Entries("recorded");
   bool failing = false;
   std::unique_lock lock(mutex_);
   while (Await(lock)) {
@@ -131,27 +130,18 @@ void AuditTrail::Run() {
     for (size_t i = 0; i < std::min(waiting_.size(), kMostInBatch); ++i) *batch.add_entries() = waiting_[i].entry;
     lock.unlock();
     const absl::Status sent = Send(batch);
+    if (failing == sent.ok()) {
+      log::Warning(failing ? "audit log is written again" : "audit log cannot be written", {{"status", sent.ToString()}});
+    }
+    failing = !sent.ok();
     lock.lock();
     // What access does not take now it never will; and when the process is to end, it must.
     const bool give_up = absl::IsInvalidArgument(sent) || (closed_ && Clock::now() - waiting_.front().since > options_.patience);
-    if (sent.ok() || give_up) {
-      std::vector<Waiting> ended = Take(static_cast<size_t>(batch.entries_size()));
-      lock.unlock();
-      if (sent.ok()) recorded.Increment(static_cast<double>(ended.size()));
-      if (std::exchange(failing, false)) log::Info("audit log is written again");
-      for (Waiting& waiting : ended) {
-        if (!sent.ok()) Lose(waiting.entry);
-        // Its place is free before the caller hears of it.
-        waiting.place.reset();
-        if (waiting.done) waiting.done();
-      }
-      lock.lock();
-    } else {
-      lock.unlock();
-      if (!std::exchange(failing, true)) log::Warning("audit log cannot be written", {{"error", sent.ToString()}});
-      std::this_thread::sleep_for(kPauseAfterFailure);
-      lock.lock();
-    }
+    std::vector<Waiting> ended = Take(sent.ok() || give_up ? static_cast<size_t>(batch.entries_size()) : 0);
+    lock.unlock();
+    End(std::move(ended), sent.ok());
+    if (failing) std::this_thread::sleep_for(kPauseAfterFailure);
+    lock.lock();
   }
 }
 
@@ -189,6 +179,20 @@ std::vector<AuditTrail::Waiting> AuditTrail::Take(size_t count) {
   refusals_waiting_ -=
       static_cast<size_t>(std::count_if(taken.begin(), taken.end(), [](const Waiting& waiting) { return waiting.done == nullptr; }));
   return taken;
+}
+
+void AuditTrail::End(std::vector<Waiting> ended, bool recorded) {
+  static prometheus::Counter& good = Entries("recorded");
+  for (Waiting& waiting : ended) {
+    if (recorded) {
+      good.Increment();
+    } else {
+      Lose(waiting.entry);
+    }
+    // Its place is free before the caller hears of it.
+    waiting.place.reset();
+    if (waiting.done) waiting.done();
+  }
 }
 
 std::string AuditTrail::NewName() { return absl::StrCat("audit-entries/", origin_, "-", ++last_name_); }

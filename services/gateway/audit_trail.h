@@ -67,6 +67,7 @@ class AuditTrail {
   absl::Status Send(const access::v1::RecordAuditEntriesRequest& batch);
   // Takes the first entries out of the queue.
   std::vector<Waiting> Take(size_t count);
+  static void End(std::vector<Waiting> ended, bool recorded);
   std::string NewName();
 
   const std::unique_ptr<access::v1::AccessService::StubInterface> access_;

@@ -84,8 +84,8 @@ class GatewayModule final : public server::Module {
   std::map<std::string, bool> health() const override { return health_.Serving(); }
   void Stop() override {
     door_.Close();
-    http_->Stop();
     audit_.Close();
+    http_->Stop();
     parts_.authenticator->Stop();
     health_.Stop();
   }

@@ -1,4 +1,4 @@
-// The gateway, put together: one address for the RPCs of all services.
+// The gateway, put together: one address for the RPCs of all services, and one for the same over HTTP.
 #pragma once
 
 #include <memory>
