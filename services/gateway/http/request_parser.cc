@@ -4,6 +4,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -95,8 +96,8 @@ class RequestParser::Parser final : public http::basic_parser<true> {
 
 RequestParser::RequestParser(const Limits& limits) : limits_(limits), parser_(std::make_unique<Parser>()) {
   parser_->header_limit(static_cast<uint32_t>(limits.max_head_bytes));
-  // Whoever reads the body knows how much of it may come.
-  parser_->body_limit(boost::none);
+  // Whoever reads the body knows how much of it may come. (Of boost::none, Boost 1.74 holds that every length is more.)
+  parser_->body_limit(std::numeric_limits<uint64_t>::max());
 }
 
 RequestParser::~RequestParser() = default;
