@@ -33,6 +33,7 @@ Exit codes:
   4  what was given is not right
   5  the server could not answer: not there, too slow, failed
   6  it contradicts what is there already
+  7  not let in: no key, a wrong one, or one that may not do this
 130  Ctrl-C during an import; what was taken in is kept
 
 `peilingctl COMMAND --help` shows each command with examples.)";

@@ -23,6 +23,8 @@ TEST(ExitCodeTest, EachKindOfErrorHasItsOwn) {
   EXPECT_EQ(ExitCodeOf(status::Error(absl::StatusCode::kFailedPrecondition, "QUESTIONNAIRE_IN_USE", "x")), ExitCode::kConflict);
   EXPECT_EQ(ExitCodeOf(absl::AlreadyExistsError("x")), ExitCode::kConflict);
   EXPECT_EQ(ExitCodeOf(absl::AbortedError("x")), ExitCode::kConflict);
+  EXPECT_EQ(ExitCodeOf(absl::UnauthenticatedError("x")), ExitCode::kRefused);
+  EXPECT_EQ(ExitCodeOf(absl::PermissionDeniedError("x")), ExitCode::kRefused);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("x")), ExitCode::kUnavailable);
   EXPECT_EQ(ExitCodeOf(absl::DeadlineExceededError("x")), ExitCode::kUnavailable);
   EXPECT_EQ(ExitCodeOf(absl::InternalError("x")), ExitCode::kUnavailable);

@@ -21,7 +21,6 @@
 
 namespace peiling::ctl {
 
-using Access = access::v1::AccessService::Stub;
 using Intake = intake::v1::IntakeService::Stub;
 using Registry = registry::v1::RegistryService::Stub;
 using Dedup = dedup::v1::DedupService::Stub;
@@ -80,7 +79,7 @@ class Connection {
 
   const std::chrono::milliseconds timeout_;
   std::tuple<std::unique_ptr<Access>, std::unique_ptr<Intake>, std::unique_ptr<Registry>, std::unique_ptr<Dedup>,
-             std::unique_ptr<Analytics>, std::unique_ptr<Access>, std::unique_ptr<Health>>
+             std::unique_ptr<Analytics>, std::unique_ptr<Health>>
       stubs_;
 };
 

@@ -40,6 +40,15 @@ const std::map<std::string, std::string>& HintsByReason() {
       {"CONCURRENT_CHANGE", "somebody changed it at the same moment; try again"},
       {"ETAG_MISMATCH", "it changed since you looked; look again, then try again"},
       {"INDEX_BUILDING", "analytics is still reading the feed; `peilingctl wait` waits for it"},
+      {"CREDENTIALS_MISSING",
+       "say who you are: --key-file FILE or PEILING_KEY_FILE; an administrator makes a key with `peilingctl keys create`"},
+      {"CREDENTIALS_INVALID",
+       "is it the right key or token, whole, and for this server? An administrator sees with `peilingctl keys list` whether it lives"},
+      {"TOKEN_EXPIRED", "log in again for another token; an administrator makes another key with `peilingctl keys create`"},
+      {"ROLE_MISSING", "`peilingctl whoami` shows what you may do; an administrator gives roles"},
+      {"NOT_WITHIN_LIMITS", "`peilingctl whoami` shows which surveys and waves your key is for"},
+      {"RATE_LIMITED", "you call more often than you may; wait a moment"},
+      {"TLS_KEY_MISMATCH", "give --tls-certificate and --tls-key of the same pair"},
       {"RESTORE_CONFLICT", "import into an empty store, or into one that holds a part of this backup and nothing else"},
       {"STORE_CHANGED", "stop the services that use the store, then export again"},
       {"STORAGE_IN_USE", "a file has one user: stop its service first"},
@@ -51,12 +60,30 @@ const std::map<std::string, std::string>& HintsByReason() {
   return hints;
 }
 
+// When there is no connection: what may be the matter with TLS, by gRPC's words; empty when they say nothing of it.
+std::string TlsHint(std::string_view message) {
+  const auto says = [message](std::string_view words) { return message.find(words) != std::string_view::npos; };
+  if (says("certificate verify failed"))
+    return "its certificate is from no authority that is believed here, or for another name: give --tls-ca FILE";
+  if (says("certificate required") || says("unknown ca") || says("bad certificate")) {
+    return "it wants a certificate of an authority it knows: --tls-certificate FILE and --tls-key FILE";
+  }
+  if (says("wrong version number")) return "it does not speak TLS: leave out https:// and --tls-ca";
+  return "";
+}
+
 std::string Hint(const absl::Status& error, const std::string& server) {
   const auto hint = HintsByReason().find(status::Reason(error));
   if (hint != HintsByReason().end()) return hint->second;
   switch (error.code()) {
     case absl::StatusCode::kUnavailable:
-      return absl::StrCat("is Peiling running at ", server, "? Start it, or say where it is with --server or PEILING_SERVER");
+      if (const std::string tls = TlsHint({error.message().data(), error.message().size()}); !tls.empty()) return tls;
+      return absl::StrCat("is Peiling running at ", server,
+                          "? Start it, or say where it is with --server or PEILING_SERVER; with TLS, https://HOST:PORT");
+    case absl::StatusCode::kUnauthenticated:
+      return "say who you are with --key-file FILE or PEILING_KEY_FILE";
+    case absl::StatusCode::kPermissionDenied:
+      return "`peilingctl whoami` shows what you may do";
     case absl::StatusCode::kDeadlineExceeded:
       return "give it longer with --timeout, e.g. --timeout 2m";
     case absl::StatusCode::kResourceExhausted:
@@ -103,6 +130,9 @@ ExitCode ExitCodeOf(const absl::Status& error) {
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kAborted:
       return ExitCode::kConflict;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return ExitCode::kRefused;
     case absl::StatusCode::kCancelled:
       return ExitCode::kInterrupted;
     default:

@@ -23,6 +23,8 @@ enum class ExitCode : int {
   kUnavailable = 5,
   // It contradicts what is there already.
   kConflict = 6,
+  // Not let in: who calls is not known, or may not do this.
+  kRefused = 7,
   // Ctrl-C.
   kInterrupted = 130,
 };
