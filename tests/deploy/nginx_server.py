@@ -71,6 +71,11 @@ class Nginx:
     def workers(self):
         return set(pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split())
 
+    def memory(self):
+        """Bytes of all workers, what they share counted each time."""
+        return sum(1024 * int(next(line for line in pathlib.Path(f"/proc/{worker}/status").read_text().splitlines() if line.startswith("VmRSS")).split()[1])
+                   for worker in self.workers())
+
     def reload(self):
         """As "systemctl reload nginx" does it; returns once new workers serve."""
         before = self.workers()
