@@ -1,18 +1,20 @@
 #include "services/gateway/identity/gateway_authenticator.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "services/common/status/errors.h"
 #include "services/gateway/identity/access_file.h"
+#include "services/gateway/identity/authentication_log.h"
 #include "services/gateway/identity/certificates.h"
 #include "services/gateway/identity/key_checker.h"
 #include "services/gateway/identity/key_ring.h"
 #include "services/gateway/identity/key_source.h"
-#include "services/gateway/identity/refusal_log.h"
 #include "services/gateway/identity/token_verifier.h"
 
 namespace peiling::gateway {
@@ -62,6 +64,11 @@ std::string_view Bearer(std::string_view authorization) {
   return authorization;
 }
 
+int ThreadsOf(const IdentityOptions& options) {
+  if (options.key_threads > 0) return options.key_threads;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 4);
+}
+
 // What follows from one reading of the access file.
 struct Trust {
   std::shared_ptr<TokenVerifier> tokens;
@@ -74,7 +81,7 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
       : options_(options),
         file_(std::move(file)),
         ring_(access::v1::AccessService::NewStub(access)),
-        keys_(ring_, {.threads = options.key_threads}) {
+        keys_(ring_, {.threads = ThreadsOf(options)}) {
     Believe(file_ == nullptr ? AccessRules() : file_->rules());
   }
   ~AuthenticatorOfAll() override { Stop(); }
@@ -95,9 +102,9 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
   bool IsProxy(std::string_view certificate) const override { return trust().certificates->IsProxy(certificate); }
 
   void Authenticate(const Credentials& credentials, Done done) override {
-    const auto answer = [this, done = std::move(done)](CredentialName credential) {
-      return [this, done, credential](Verdict verdict) {
-        log_.Note(credential, verdict);
+    const auto answer = [this, done = std::move(done)](CredentialShown shown) {
+      return [this, done, shown](Verdict verdict) {
+        log_.Note(shown, verdict);
         if (verdict.result != Result::kHolds) return done(ErrorOf(verdict.result));
         done(std::move(verdict.identity));
       };
@@ -106,13 +113,15 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
     if (!credentials.authorization.empty()) {
       const std::string_view shown = Bearer(credentials.authorization);
       // What looks like neither is treated as a key, so that it costs as much as one.
-      return LooksLikeToken(shown) ? trust.tokens->Check(shown, answer("token")) : keys_.Check(shown, answer("key"));
+      return LooksLikeToken(shown) ? trust.tokens->Check(shown, answer(CredentialShown::kToken))
+                                   : keys_.Check(shown, answer(CredentialShown::kKey));
     }
     // A proxy's own certificate says nothing about who calls through it.
     if (!credentials.certificate.empty() && !trust.certificates->IsProxy(credentials.certificate)) {
-      return answer("certificate")(trust.certificates->Check(credentials.certificate));
+      return answer(CredentialShown::kCertificate)(trust.certificates->Check(credentials.certificate));
     }
-    answer("none")(options_.allow_anonymous ? Verdict::Holds(Anonymous()) : Verdict::Refused(Result::kMissing, "nothing shown"));
+    answer(CredentialShown::kNone)(options_.allow_anonymous ? Verdict::Holds(Anonymous())
+                                                            : Verdict::Refused(Result::kMissing, "nothing shown"));
   }
 
  private:
@@ -154,7 +163,7 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
   }
 
   const IdentityOptions options_;
-  RefusalLog log_;
+  AuthenticationLog log_;
   const std::unique_ptr<AccessFile> file_;
   mutable std::mutex mutex_;
   Trust trust_;
@@ -182,9 +191,10 @@ void AddFlags(CLI::App& app, IdentityOptions& options) {
           "Seconds after which the keys of issuers are read again");
   app.add_option("--token-keys-ca", options.token_keys_ca, "Authorities believed of issuers, PEM; default: the system's")
       ->envname("PEILING_GATEWAY_TOKEN_KEYS_CA");
-  app.add_option("--key-threads", options.key_threads, "Threads that hash API keys shown for the first time")
+  app.add_option("--key-threads", options.key_threads,
+                 "Threads that hash API keys shown for the first time; 0: half as many as cores, at most 4")
       ->envname("PEILING_GATEWAY_KEY_THREADS")
-      ->check(CLI::Range(1, 64))
+      ->check(CLI::Range(0, 64))
       ->capture_default_str();
 }
 

@@ -23,8 +23,8 @@ struct IdentityOptions {
   std::chrono::seconds token_keys_interval{600};
   // Authorities whose certificates are believed of issuers, PEM; empty: the system's.
   std::string token_keys_ca;
-  // Threads that hash keys seen for the first time; each holds 16 MiB while it does.
-  int key_threads = 1;
+  // Threads that hash keys seen for the first time; each holds 16 MiB while it does. 0: half as many as there are cores, at most 4.
+  int key_threads = 0;
   // Not a flag of its own: set from --insecure. Whoever shows nothing is "development", with all roles.
   bool allow_anonymous = false;
 };

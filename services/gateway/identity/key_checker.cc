@@ -20,11 +20,10 @@ KeyChecker::KeyChecker(KeyRing& ring, const SlowChecks::Limits& limits, SlowChec
       slow_(limits, std::move(matches)) {}
 
 void KeyChecker::Check(std::string_view secret, OnVerdict done) {
-  if (const std::string reason = ring_.not_ready_reason(); !reason.empty()) {
-    return done(Verdict::Refused(Verdict::Result::kUncheckable, reason));
-  }
-  Shown shown{std::string(secret), DigestOf(secret), identity::ParseKeyId(secret).value_or(""), ring_.changes()};
+  Shown shown{std::string(secret), DigestOf(secret), identity::ParseKeyId(secret).value_or("")};
   const KeyRing::Found found = ring_.Find(shown.id, shown.digest);
+  shown.changes = found.changes;
+  if (found.changes == 0) return done(Verdict::Refused(Verdict::Result::kUncheckable, "the keys of access are not known yet"));
   if (found.recognised) return done(Judge(*found.key));
   if (auto refusal = refused_.Find(shown.digest); refusal.has_value() && refusal->changes == shown.changes) {
     return done(std::move(refusal->verdict));

@@ -72,7 +72,6 @@ void KeyRing::Replace(Slots slots) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, slot] : slots) KeepSecret(id, slot);
   slots_ = std::move(slots);
-  ready_ = true;
   ++changes_;
 }
 
@@ -90,20 +89,15 @@ void KeyRing::KeepSecret(const std::string& id, Slot& slot) const {
 
 std::string KeyRing::not_ready_reason() const {
   const std::lock_guard lock(mutex_);
-  return ready_ ? "" : absl::StrCat("has not read all keys of access yet", error_.empty() ? "" : ": ", error_);
-}
-
-uint64_t KeyRing::changes() const {
-  const std::lock_guard lock(mutex_);
-  return changes_;
+  return changes_ > 0 ? "" : absl::StrCat("has not read all keys of access yet", error_.empty() ? "" : ": ", error_);
 }
 
 KeyRing::Found KeyRing::Find(const std::string& id, const Digest& secret) const {
   const std::lock_guard lock(mutex_);
   const auto found = slots_.find(id);
-  if (found == slots_.end()) return {};
+  if (found == slots_.end()) return {.changes = changes_};
   const Slot& slot = found->second;
-  return {slot.key, slot.secret.has_value() && SameDigest(*slot.secret, secret)};
+  return {changes_, slot.key, slot.secret.has_value() && SameDigest(*slot.secret, secret)};
 }
 
 void KeyRing::Recognise(const std::string& id, const KnownKey& key, const Digest& secret) {

@@ -39,10 +39,9 @@ class KeyRing {
 
   // Empty once it has had every key; stays so while access is away: what is known holds.
   std::string not_ready_reason() const;
-  // Another number whenever something has changed.
-  uint64_t changes() const;
-
   struct Found {
+    // Another number whenever some key has changed; 0 until the ring has had every key.
+    uint64_t changes = 0;
     // Null when there is no such key.
     std::shared_ptr<const KnownKey> key;
     // Whether the secret is known to be the key's. What else there is to say of the key comes on top.
@@ -70,7 +69,6 @@ class KeyRing {
 
   const std::unique_ptr<access::v1::AccessService::StubInterface> access_;
   mutable std::mutex mutex_;
-  bool ready_ = false;
   std::string error_;
   uint64_t changes_ = 0;
   Slots slots_;

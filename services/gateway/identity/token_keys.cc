@@ -18,7 +18,7 @@ constexpr int kLeastRsaBits = 2048;
 constexpr int kMostRsaBits = 8192;
 constexpr size_t kMostExponentBytes = 4;
 // A coordinate of P-256, and half of an ES256 signature.
-constexpr int kEcBytes = 32;
+constexpr size_t kEcBytes = 32;
 constexpr size_t kMostKeys = 100;
 
 struct FreeAll {

@@ -28,7 +28,7 @@ void TokenVerifier::Check(std::string_view token, OnVerdict done) {
   if (!taken.ok()) return done(Malformed(taken.status()));
   Attempt attempt = Try(*taken, digest);
   if (attempt.key_found || issuers_.empty()) return done(Conclude(std::move(attempt)));
-  TryWithNewKeys(token, attempt, std::move(done));
+  TryWithNewKeys(token, attempt, done);
 }
 
 std::shared_ptr<const TokenVerifier::Known> TokenVerifier::Recognise(const Digest& digest) {
@@ -63,7 +63,7 @@ Verdict TokenVerifier::Conclude(Attempt attempt) const {
   return Verdict::Refused(Result::kInvalid, "token: by a key that no issuer has");
 }
 
-void TokenVerifier::TryWithNewKeys(std::string_view token, const Attempt& attempt, OnVerdict done) {
+void TokenVerifier::TryWithNewKeys(std::string_view token, const Attempt& attempt, const OnVerdict& done) {
   // One for each reading, and one for this function, so that the last to go tries and nobody before.
   auto left = std::make_shared<std::atomic<size_t>>(1);
   const auto try_again = [self = shared_from_this(), token = std::string(token), done, left] {

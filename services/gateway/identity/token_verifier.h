@@ -52,7 +52,7 @@ class TokenVerifier : public std::enable_shared_from_this<TokenVerifier> {
   Attempt Try(const SignedToken& token, const Digest& digest);
   Verdict Conclude(Attempt attempt) const;
   // Has the keys of all issuers read again, and tries once more.
-  void TryWithNewKeys(std::string_view token, const Attempt& attempt, OnVerdict done);
+  void TryWithNewKeys(std::string_view token, const Attempt& attempt, const OnVerdict& done);
 
   const std::vector<TrustedIssuer> issuers_;
   const std::chrono::seconds skew_;

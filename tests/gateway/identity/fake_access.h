@@ -34,6 +34,13 @@ class FakeAccess final : public access::v1::AccessService::Service {
 
   // A new key; returns its secret.
   std::string AddKey(const std::string& id, std::optional<std::chrono::system_clock::time_point> expires = std::nullopt) {
+    std::string secret = identity::NewSecret(id);
+    AddKey(id, secret, expires);
+    return secret;
+  }
+  // With this secret.
+  void AddKey(const std::string& id, const std::string& secret,
+              std::optional<std::chrono::system_clock::time_point> expires = std::nullopt) {
     access::v1::KeyEvent event;
     event.mutable_key()->set_name("keys/" + id);
     event.mutable_key()->set_title("test");
@@ -42,10 +49,8 @@ class FakeAccess final : public access::v1::AccessService::Service {
       *event.mutable_key()->mutable_expires_at() =
           google::protobuf::util::TimeUtil::SecondsToTimestamp(std::chrono::system_clock::to_time_t(*expires));
     }
-    const std::string secret = identity::NewSecret(id);
     *event.mutable_hash() = identity::Hash(secret);
     Put(event);
-    return secret;
   }
 
   void Revoke(const std::string& id) {

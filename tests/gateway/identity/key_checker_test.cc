@@ -1,7 +1,9 @@
 #include "services/gateway/identity/key_checker.h"
 
 #include <atomic>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -27,6 +29,7 @@ class KeyCheckerTest : public ::testing::Test {
             ring_, {},
             [this](std::string_view secret, const access::v1::SecretHash& hash) {
               ++hashes_;
+              if (during_hash_) std::exchange(during_hash_, nullptr)();
               cost_ += uint64_t{hash.cost()} * hash.block_size() * hash.parallelisation();
               return identity::Matches(secret, hash);
             },
@@ -36,15 +39,16 @@ class KeyCheckerTest : public ::testing::Test {
     checker_.Stop();
   }
 
+  uint64_t changes() const { return ring_.Find("", {}).changes; }
   void Start() {
     ring_.Start();
     ASSERT_TRUE(Eventually([this] { return ring_.not_ready_reason().empty(); }));
   }
   // Waits until the ring knows of whatever was changed.
   void Change(const std::function<void()>& change) {
-    const uint64_t before = ring_.changes();
+    const uint64_t before = changes();
     change();
-    ASSERT_TRUE(Eventually([&] { return ring_.changes() > before; }));
+    ASSERT_TRUE(Eventually([&] { return changes() > before; }));
   }
   Verdict Check(const std::string& secret) {
     Pending pending;
@@ -53,6 +57,8 @@ class KeyCheckerTest : public ::testing::Test {
   }
 
   FakeAccess access_;
+  // Called once, during the next hash.
+  std::function<void()> during_hash_;
   std::atomic<system_clock::time_point> now_ = system_clock::now();
   std::atomic<int> hashes_ = 0;
   std::atomic<uint64_t> cost_ = 0;
@@ -151,6 +157,29 @@ TEST_F(KeyCheckerTest, AKeyThatComesLaterHoldsThoughItWasRefusedBefore) {
   Change([&] { secret = access_.AddKey(kId); });
   EXPECT_EQ(Check(secret).result, Result::kHolds);
   EXPECT_EQ(Check(early).result, Result::kInvalid);
+}
+
+TEST_F(KeyCheckerTest, AKeyThatComesDuringTheHashHolds) {
+  const std::string secret = identity::NewSecret(kId);
+  Start();
+  during_hash_ = [&] { Change([&] { access_.AddKey(kId, secret); }); };
+  EXPECT_EQ(Check(secret).result, Result::kHolds);
+}
+
+TEST_F(KeyCheckerTest, AKeyThatIsRevokedDuringTheHashDoesNot) {
+  const std::string secret = access_.AddKey(kId);
+  Start();
+  during_hash_ = [&] { Change([&] { access_.Revoke(kId); }); };
+  EXPECT_EQ(Check(secret).result, Result::kInvalid);
+}
+
+TEST_F(KeyCheckerTest, AKeyWhoseSecretIsReplacedDuringTheHashHoldsByTheNewAlone) {
+  const std::string old = access_.AddKey(kId);
+  const std::string secret = identity::NewSecret(kId);
+  Start();
+  during_hash_ = [&] { Change([&] { access_.AddKey(kId, secret); }); };
+  EXPECT_EQ(Check(old).result, Result::kInvalid);
+  EXPECT_EQ(Check(secret).result, Result::kHolds);
 }
 
 TEST_F(KeyCheckerTest, AChangeOfTheKeyIsSeenWithoutAnotherHash) {
