@@ -194,12 +194,12 @@ void PathWriter::RequestBody(const HttpRoute& route) {
   json_.Object("content", [&] {
     json_.Object(stream ? kNdjsonType : kJsonType, [&] {
       json_.Object("schema", [&] {
-        if (route.body_field != nullptr) return schemas_.Field(*route.body_field, "");
+        if (route.body_field != nullptr) return schemas_.RequestReference(*route.body_field->message_type(), {});
         SchemaWriter::Fields in_path;
         for (const PathVariable& variable : route.variables) {
           if (variable.field.size() == 1) in_path.insert(variable.field.back());
         }
-        schemas_.Reference(*route.method->input_type(), in_path);
+        schemas_.RequestReference(*route.method->input_type(), in_path);
       });
     });
   });
@@ -239,9 +239,9 @@ void PathWriter::Answer(const HttpRoute& route) {
     for (const char* type : stream ? std::vector{kNdjsonType, kEventsType} : std::vector{kJsonType}) {
       json_.Object(type, [&] {
         json_.Object("schema", [&] {
-          if (!stream) return schemas_.Reference(AnswerType(route));
+          if (!stream) return schemas_.AnswerReference(AnswerType(route));
           json_.Array("anyOf", [&] {
-            json_.Object([&] { schemas_.Reference(AnswerType(route)); });
+            json_.Object([&] { schemas_.AnswerReference(AnswerType(route)); });
             json_.Object([&] { json_.Reference("schemas", "Problem"); });
           });
         });

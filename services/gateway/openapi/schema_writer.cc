@@ -39,24 +39,28 @@ bool IsRequired(const FieldDescriptor& field) {
 
 std::string SchemaWriter::Component::Name() const { return message != nullptr ? ComponentName(*message) : ComponentName(*enumeration); }
 
-void SchemaWriter::Add(const Component& component) {
-  const auto [there, added] = components_.emplace(component.Name(), component);
-  if (!added) {
-    if (!(there->second == component)) ambiguous_.insert(component.Name());
-    return;
-  }
+void SchemaWriter::Add(const Component& component, bool asked) {
+  const std::string name = component.Name();
+  const auto [there, added] = components_.emplace(name, component);
+  if (!(there->second == component)) ambiguous_.insert(name);
+  const bool newly_asked = asked && asked_.insert(name).second;
+  if (!added && !newly_asked) return;
   for (const FieldDescriptor* field : component.ShownFields()) {
-    if (IsMessage(*field)) Add({.message = field->message_type()});
-    if (field->enum_type() != nullptr) Add({.enumeration = field->enum_type()});
+    if (IsMessage(*field)) Add({.message = field->message_type()}, asked);
+    if (field->enum_type() != nullptr) Add({.enumeration = field->enum_type()}, asked);
   }
 }
 
-void SchemaWriter::Refer(const Component& component) {
-  Add(component);
+void SchemaWriter::Refer(const Component& component, bool asked) {
+  Add(component, asked);
   json_.Reference("schemas", component.Name());
 }
 
-void SchemaWriter::Reference(const pb::Descriptor& message, const Fields& without) { Refer({.message = &message, .without = without}); }
+void SchemaWriter::AnswerReference(const pb::Descriptor& message) { Refer({.message = &message}, false); }
+
+void SchemaWriter::RequestReference(const pb::Descriptor& message, const Fields& without) {
+  Refer({.message = &message, .without = without}, true);
+}
 
 void SchemaWriter::Field(const FieldDescriptor& field, const std::string& description) {
   if (!field.is_repeated()) return Value(field, description);
@@ -67,7 +71,7 @@ void SchemaWriter::Field(const FieldDescriptor& field, const std::string& descri
 
 void SchemaWriter::Value(const FieldDescriptor& field, const std::string& description) {
   if (field.enum_type() == nullptr && !IsMessage(field)) return Scalar(field, description);
-  const auto refer = [&] { Refer({.message = field.message_type(), .enumeration = field.enum_type()}); };
+  const auto refer = [&] { Refer({.message = field.message_type(), .enumeration = field.enum_type()}, false); };
   if (description.empty()) return refer();
   json_.Text("description", description);
   // Beside a $ref, OpenAPI 3.0 reads nothing.
@@ -141,6 +145,10 @@ std::vector<const FieldDescriptor*> SchemaWriter::Component::ShownFields() const
   return fields;
 }
 
+bool SchemaWriter::MustHave(const Component& component, const FieldDescriptor& field) const {
+  return asked_.contains(component.Name()) ? IsRequired(field) : !field.has_presence();
+}
+
 void SchemaWriter::Message(const Component& component) {
   const auto fields = component.ShownFields();
   json_.Text("type", "object");
@@ -148,10 +156,11 @@ void SchemaWriter::Message(const Component& component) {
   json_.Object("properties", [&] {
     for (const FieldDescriptor* field : fields) json_.Object(field->json_name(), [&] { Field(*field, comments_.Of(*field)); });
   });
-  if (std::any_of(fields.begin(), fields.end(), [](const FieldDescriptor* field) { return IsRequired(*field); })) {
+  const auto must_have = [&](const FieldDescriptor* field) { return MustHave(component, *field); };
+  if (std::any_of(fields.begin(), fields.end(), must_have)) {
     json_.Array("required", [&] {
       for (const FieldDescriptor* field : fields) {
-        if (IsRequired(*field)) json_.Text(field->json_name());
+        if (must_have(field)) json_.Text(field->json_name());
       }
     });
   }

@@ -25,8 +25,11 @@ class SchemaWriter {
   // Both must outlive it.
   SchemaWriter(const Comments& comments, Json& json) : comments_(comments), json_(json) {}
 
-  // "$ref" of the message, a member of the object that is open. `without`: fields of the message that are said elsewhere than in the JSON.
-  void Reference(const google::protobuf::Descriptor& message, const Fields& without = {});
+  // "$ref" of the message as answers have it, a member of the object that is open. Messages that stand in answers alone have all fields but
+  // those that can be absent; of others, those must be there that the contract requires.
+  void AnswerReference(const google::protobuf::Descriptor& message);
+  // The same as requests have it. `without`: fields of the message that are said elsewhere than in the body.
+  void RequestReference(const google::protobuf::Descriptor& message, const Fields& without);
   // Members of the schema of the field's value, described.
   void Field(const google::protobuf::FieldDescriptor& field, const std::string& description);
   // "schemas": `others`, then all that was referred to and what those refer to, by name. INVALID_ARGUMENT when two types have one name.
@@ -45,8 +48,9 @@ class SchemaWriter {
     bool operator==(const Component&) const = default;
   };
 
-  void Refer(const Component& component);
-  void Add(const Component& component);
+  void Refer(const Component& component, bool asked);
+  void Add(const Component& component, bool asked);
+  bool MustHave(const Component& component, const google::protobuf::FieldDescriptor& field) const;
   void Value(const google::protobuf::FieldDescriptor& field, const std::string& description);
   void Scalar(const google::protobuf::FieldDescriptor& field, const std::string& description);
   void Format(std::string_view comment);
@@ -57,6 +61,8 @@ class SchemaWriter {
   const Comments& comments_;
   Json& json_;
   std::map<std::string, Component> components_;
+  // Those that requests have.
+  std::set<std::string> asked_;
   std::set<std::string> ambiguous_;
 };
 

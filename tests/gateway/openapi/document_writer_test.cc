@@ -113,6 +113,12 @@ TEST_F(DocumentWriterTest, AnswersWithTheFieldThatIsTheResponse) {
   EXPECT_EQ(At(kBooks + "/responses/200/content"), R"({"application/json":{"schema":{"$ref":"#/components/schemas/FindBooksResponse"}}})");
 }
 
+TEST_F(DocumentWriterTest, AnswersHaveAllFieldsThatCannotBeAbsent) {
+  EXPECT_EQ(At("/components/schemas/FindBooksResponse/required"), R"(["books","shelf"])");
+  // Requests have it, too.
+  EXPECT_EQ(At("/components/schemas/Book/required"), "nothing");
+}
+
 TEST_F(DocumentWriterTest, StreamsLineByLineOrEventByEvent) {
   const std::string reading = "/paths/~1readings/post";
   EXPECT_THAT(Members(reading + "/requestBody/content"), ElementsAre("application/x-ndjson"));

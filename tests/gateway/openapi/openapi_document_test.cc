@@ -1,6 +1,8 @@
 // The document that is built in, set beside the contracts.
 #include "services/gateway/openapi/openapi_document.h"
 
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "gmock/gmock.h"
@@ -68,6 +70,12 @@ TEST(OpenApiDocument, HasEveryOperationOfTheContractsOnceAndNoOther) {
 }
 
 TEST(OpenApiDocument, HasTheVersionOfTheInterface) { EXPECT_EQ(std::string(Parsed()["info"]["version"].GetString()), kApiVersion); }
+
+TEST(OpenApiDocument, IsOfAVersionThatTheChangelogHas) {
+  std::ifstream file(CHANGELOG);
+  const std::string changelog{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_THAT(changelog, testing::HasSubstr("\n## " + std::string(kApiVersion) + "\n"));
+}
 
 TEST(OpenApiDocument, DescribesEveryFieldOfEverySchema) {
   const rapidjson::Document document = Parsed();
