@@ -21,7 +21,7 @@ BASE = "localhost/peiling-base:bookworm"
 IMAGE = "localhost/peiling:test"
 BILL = "usr/share/sbom/peiling.spdx.json"
 USER = 65532
-PROGRAMS = {"peiling", "peilingctl", "peiling-gateway", "peiling-registry", "peiling-validation", "peiling-intake", "peiling-dedup", "peiling-analytics"}
+PROGRAMS = {"peiling", "peilingctl", "peiling-access", "peiling-gateway", "peiling-registry", "peiling-validation", "peiling-intake", "peiling-dedup", "peiling-analytics"}
 MOST_BYTES = 64 << 20
 
 
