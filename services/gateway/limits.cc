@@ -51,6 +51,11 @@ absl::StatusOr<Limits::Place> Limits::Take(const std::string& subject, const Bac
   return Place(this, caller, &backend, stream);
 }
 
+int Limits::calls() const {
+  const std::lock_guard lock(mutex_);
+  return calls_;
+}
+
 size_t Limits::callers() const {
   const std::lock_guard lock(mutex_);
   return callers_.size();

@@ -67,6 +67,8 @@ class Limits {
   // TOO_MANY_CALLS, TOO_MANY_STREAMS, RATE_LIMITED of this caller; GATEWAY_BUSY, BACKEND_BUSY (metadata: service) of all.
   absl::StatusOr<Place> Take(const std::string& subject, const Backend& backend, bool stream, Clock::time_point now = Clock::now());
 
+  // Calls under way.
+  int calls() const;
   // Callers remembered.
   size_t callers() const;
 

@@ -2,12 +2,14 @@
 #include "services/gateway/proxy.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
+#include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
 #include "tests/gateway/open_door.h"
 
@@ -36,8 +39,12 @@ class FakeRegistry final : public RegistryService::Service {
   grpc::Status GetMunicipality(grpc::ServerContext* context, const registry::v1::GetMunicipalityRequest* request,
                                registry::v1::GetMunicipalityResponse* response) override {
     deadline = context->deadline();
-    const auto found = context->client_metadata().find("traceparent");
-    if (found != context->client_metadata().end()) traceparent = std::string(found->second.data(), found->second.size());
+    metadata.clear();
+    for (const auto& [key, value] : context->client_metadata()) {
+      metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+    }
+    caller = identity::CallerOf(*context);
+    ++calls;
     context->AddInitialMetadata("x-initial", "begin");
     context->AddTrailingMetadata("x-trailing", "end");
     if (request->name() == "wait") {
@@ -55,7 +62,9 @@ class FakeRegistry final : public RegistryService::Service {
   }
 
   system_clock::time_point deadline;
-  std::string traceparent;
+  std::multimap<std::string, std::string> metadata;
+  access::v1::Identity caller;
+  std::atomic<int> calls{0};
   std::atomic<bool> waiting{false};
   std::atomic<bool> cancelled{false};
 };
@@ -68,6 +77,7 @@ class FakeIntake final : public IntakeService::Service {
       grpc::ServerReaderWriter<intake::v1::ImportResponsesResponse, intake::v1::ImportResponsesRequest>* stream) override {
     intake::v1::ImportResponsesRequest piece;
     int64_t bytes = 0;
+    ++imports;
     while (stream->Read(&piece)) {
       if (piece.content() == "stop") return {grpc::StatusCode::INVALID_ARGUMENT, "stopped"};
       bytes += static_cast<int64_t>(piece.content().size());
@@ -89,6 +99,7 @@ class FakeIntake final : public IntakeService::Service {
       intake::v1::WatchSubmissionsResponse event;
       for (uint64_t i = 1; i <= request->after_sequence(); ++i) {
         event.mutable_submission()->set_sequence(i);
+        event.mutable_submission()->mutable_response()->set_name(padding);
         if (!writer->Write(event)) break;
         sent = i;
       }
@@ -98,7 +109,16 @@ class FakeIntake final : public IntakeService::Service {
     return grpc::Status::CANCELLED;
   }
 
+  grpc::Status SubmitResponse(grpc::ServerContext*, const intake::v1::SubmitResponseRequest* request,
+                              intake::v1::SubmitResponseResponse* response) override {
+    response->mutable_response()->set_name(request->parent() + "/responses/x");
+    return grpc::Status::OK;
+  }
+
+  // Makes events larger.
+  std::string padding;
   std::atomic<uint64_t> sent{0};
+  std::atomic<int> imports{0};
 };
 
 class ProxyTest : public testing::Test {
@@ -181,7 +201,7 @@ TEST_F(ProxyTest, CarriesUnaryCallWithMetadataBothWays) {
   std::string answer;
   ASSERT_TRUE(Get("municipalities/GM0363", context, &answer).ok());
   EXPECT_EQ(answer, "municipalities/GM0363");
-  EXPECT_EQ(registry_.traceparent, "00-abc");
+  EXPECT_EQ(registry_.metadata.find("traceparent")->second, "00-abc");
   EXPECT_EQ(context.GetServerInitialMetadata().count("x-initial"), 1u);
   EXPECT_EQ(context.GetServerTrailingMetadata().count("x-trailing"), 1u);
 }
@@ -335,6 +355,245 @@ TEST_F(ProxyTest, ManyCallsAtOnceAllEndWell) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(good, 1600);
+}
+
+TEST_F(ProxyTest, BackendLearnsWhoCallsFromTheGatewayAlone) {
+  access::v1::Identity forged = AnyRole("keys/forged");
+  grpc::ClientContext context;
+  context.AddMetadata("peiling-identity-bin", forged.SerializeAsString());
+  context.AddMetadata("peiling-anything", "x");
+  context.AddMetadata("authorization", "Bearer known");
+  context.AddMetadata("x-forwarded-for", "203.0.113.9");
+  context.AddMetadata("x-client-certificate", "x");
+  context.AddMetadata("x-request-id", "r-1");
+  context.AddMetadata("x-own", "stays");
+  door_->authenticator().Know("known", Caller("keys/known", {{access::v1::ROLE_ANALYST, {}}}));
+  ASSERT_TRUE(Get("x", context).ok());
+  EXPECT_EQ(registry_.caller.subject(), "keys/known");
+  EXPECT_EQ(registry_.metadata.count("peiling-identity-bin"), 1u);
+  for (const char* key : {"peiling-anything", "authorization", "x-forwarded-for", "x-client-certificate"}) {
+    EXPECT_EQ(registry_.metadata.count(key), 0u) << key;
+  }
+  ASSERT_EQ(registry_.metadata.count("x-request-id"), 1u);
+  EXPECT_EQ(registry_.metadata.find("x-request-id")->second, "r-1");
+  EXPECT_EQ(registry_.metadata.count("x-own"), 1u);
+  EXPECT_EQ(context.GetServerInitialMetadata().find("x-request-id")->second, "r-1");
+}
+
+TEST_F(ProxyTest, CredentialsShownTwiceAreNone) {
+  door_->authenticator().Know("known", AnyRole("keys/known"));
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer known");
+  context.AddMetadata("authorization", "Bearer known");
+  EXPECT_EQ(Get("x", context).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(ProxyTest, RefusalHasARequestIdAndReachesNoBackend) {
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer forged");
+  context.AddMetadata("x-request-id", "not valid");
+  const absl::Status refused = status::FromGrpc(Get("x", context));
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(status::Reason(refused), "CREDENTIALS_INVALID");
+  ASSERT_EQ(context.GetServerInitialMetadata().count("x-request-id"), 1u);
+  EXPECT_EQ(context.GetServerInitialMetadata().find("x-request-id")->second.size(), 32u);
+  EXPECT_EQ(registry_.calls, 0);
+}
+
+TEST_F(ProxyTest, StreamIsCheckedBeforeItsBackendHearsOfItAndAsItGoesOn) {
+  door_->authenticator().Know("limited", Caller("keys/l", {{access::v1::ROLE_RESEARCHER, {"surveys/mine"}}}));
+  intake::v1::ImportResponsesRequest mine, yours;
+  mine.mutable_header()->set_parent("surveys/mine/waves/1");
+  yours.mutable_header()->set_parent("surveys/yours/waves/1");
+  intake::v1::ImportResponsesResponse report;
+  {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer limited");
+    auto stream = intake_stub_->ImportResponses(&context);
+    stream->Write(yours);
+    EXPECT_FALSE(stream->Read(&report));
+    EXPECT_EQ(status::Reason(status::FromGrpc(stream->Finish())), "NOT_WITHIN_LIMITS");
+    EXPECT_EQ(intake_.imports, 0);
+  }
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer limited");
+  auto stream = intake_stub_->ImportResponses(&context);
+  ASSERT_TRUE(stream->Write(mine));
+  ASSERT_TRUE(stream->Read(&report));
+  stream->Write(yours);
+  EXPECT_FALSE(stream->Read(&report));
+  EXPECT_EQ(status::Reason(status::FromGrpc(stream->Finish())), "NOT_WITHIN_LIMITS");
+  EXPECT_EQ(intake_.imports, 1);
+}
+
+TEST_F(ProxyTest, CallCancelledWhileItsCallerIsMadeOutEnds) {
+  for (const bool stream : {false, true}) {
+    door_->authenticator().Hold();
+    grpc::ClientContext context;
+    auto call = std::async(std::launch::async, [&] {
+      if (!stream) return Get("x", context);
+      intake::v1::ImportResponsesResponse report;
+      auto import = intake_stub_->ImportResponses(&context);
+      import->Read(&report);
+      return import->Finish();
+    });
+    while (door_->authenticator().held() == 0) std::this_thread::sleep_for(milliseconds(2));
+    context.TryCancel();
+    EXPECT_EQ(call.get().error_code(), grpc::StatusCode::CANCELLED);
+    door_->authenticator().LetGo();
+  }
+  grpc::ClientContext context;
+  EXPECT_TRUE(Get("x", context).ok());
+  EXPECT_EQ(registry_.calls, 1) << "the one that was cancelled went no further";
+}
+
+TEST_F(ProxyTest, AnswerToAnAuditedCallWaitsForTheAuditLog) {
+  door_->access().Hold(true);
+  grpc::ClientContext context;
+  intake::v1::SubmitResponseRequest request;
+  request.set_parent("surveys/a/waves/1");
+  intake::v1::SubmitResponseResponse response;
+  auto call = std::async(std::launch::async, [&] { return intake_stub_->SubmitResponse(&context, request, &response); });
+  door_->access().AwaitBatches(1);
+  EXPECT_EQ(call.wait_for(milliseconds(50)), std::future_status::timeout);
+  grpc::ClientContext other;
+  EXPECT_TRUE(Get("x", other).ok()) << "others go on";
+  door_->access().Hold(false);
+  EXPECT_TRUE(call.get().ok());
+  const auto entries = door_->access().entries();
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].object(), "surveys/a/waves/1/responses/x");
+}
+
+TEST_F(ProxyTest, CallerWhoLeavesMeanwhileIsInTheAuditLogAllTheSame) {
+  door_->access().Hold(true);
+  {
+    grpc::ClientContext context;
+    context.set_deadline(system_clock::now() + milliseconds(100));
+    intake::v1::SubmitResponseRequest request;
+    intake::v1::SubmitResponseResponse response;
+    EXPECT_EQ(intake_stub_->SubmitResponse(&context, request, &response).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  }
+  door_->access().Hold(false);
+  EXPECT_EQ(door_->access().AwaitEntries(1).size(), 1u);
+}
+
+// A client that waits for nothing.
+struct Silent {
+  explicit Silent(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) : stub(channel) {
+    call = stub.PrepareCall(&context, method, &queue);
+    call->StartCall(nullptr);
+    Next();
+  }
+  ~Silent() {
+    context.TryCancel();
+    static_cast<void>(Finish());
+    queue.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue.Next(&tag, &ok)) {
+    }
+  }
+  bool Next() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  }
+  absl::Status Finish() {
+    if (!finished) {
+      finished = true;
+      call->Finish(&status, nullptr);
+      Next();
+    }
+    return status::FromGrpc(status);
+  }
+
+  grpc::GenericStub stub;
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call;
+  grpc::Status status;
+  bool finished = false;
+};
+
+TEST_F(ProxyTest, ClientThatSendsNothingIsNotWaitedForForEver) {
+  Proxied({}, {.client_patience = milliseconds(100)});
+  for (const char* method : {"/peiling.registry.v1.RegistryService/GetMunicipality", "/peiling.intake.v1.IntakeService/WatchSubmissions",
+                             "/peiling.intake.v1.IntakeService/ImportResponses"}) {
+    Silent client(channel_, method);
+    EXPECT_EQ(status::Reason(client.Finish()), "CLIENT_IDLE") << method;
+  }
+  EXPECT_EQ(intake_.imports, 0) << "a backend that hears of a call with its first message has not been held up";
+}
+
+TEST_F(ProxyTest, ClientThatStopsSendingIsNotWaitedForForEver) {
+  Proxied({}, {.client_patience = milliseconds(100)});
+  grpc::ClientContext context;
+  auto stream = intake_stub_->ImportResponses(&context);
+  intake::v1::ImportResponsesRequest piece;
+  intake::v1::ImportResponsesResponse report;
+  for (int i = 0; i < 5; ++i) {
+    piece.set_content("x");
+    ASSERT_TRUE(stream->Write(piece));
+    ASSERT_TRUE(stream->Read(&report));
+    std::this_thread::sleep_for(milliseconds(40));
+  }
+  EXPECT_FALSE(stream->Read(&report)) << "it goes on as long as something comes";
+  EXPECT_EQ(status::Reason(status::FromGrpc(stream->Finish())), "CLIENT_IDLE");
+}
+
+TEST_F(ProxyTest, ClientThatNeverReadsIsNotWaitedForForEver) {
+  Proxied({}, {.client_patience = milliseconds(100)});
+  intake_.padding = std::string(10'000, 'x');
+  grpc::ClientContext context;
+  intake::v1::WatchSubmissionsRequest request;
+  request.set_after_sequence(1'000'000);
+  auto stream = intake_stub_->WatchSubmissions(&context, request);
+  // What there is room for between here and there comes; then the call is over.
+  while (intake_.sent == 0 || door_->limits().calls() > 0) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_LT(intake_.sent, 1'000'000u);
+  intake::v1::WatchSubmissionsResponse event;
+  while (stream->Read(&event)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ProxyTest, SilentWatchIsNotItsClientsFault) {
+  Proxied({}, {.client_patience = milliseconds(50)});
+  grpc::ClientContext context;
+  auto stream = intake_stub_->WatchSubmissions(&context, {});
+  stream->WaitForInitialMetadata();
+  std::this_thread::sleep_for(milliseconds(400));
+  EXPECT_EQ(door_->limits().calls(), 1);
+  context.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ProxyTest, AfterCloseCallsUnderWayEndAndNoneBegin) {
+  grpc::ClientContext context;
+  auto stream = intake_stub_->ImportResponses(&context);
+  intake::v1::ImportResponsesRequest piece;
+  intake::v1::ImportResponsesResponse report;
+  ASSERT_TRUE(stream->Write(piece));
+  ASSERT_TRUE(stream->Read(&report));
+  door_->door().Close();
+  grpc::ClientContext late;
+  EXPECT_EQ(status::Reason(status::FromGrpc(Get("x", late))), "SHUTTING_DOWN");
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Read(&report));
+  EXPECT_FALSE(stream->Read(&report));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ProxyTest, EmptyStreamIsACall) {
+  grpc::ClientContext context;
+  auto stream = intake_stub_->ImportResponses(&context);
+  stream->WritesDone();
+  intake::v1::ImportResponsesResponse report;
+  ASSERT_TRUE(stream->Read(&report));
+  EXPECT_EQ(report.summary().rows(), 0);
+  EXPECT_FALSE(stream->Read(&report));
+  EXPECT_TRUE(stream->Finish().ok());
 }
 
 }  // namespace
