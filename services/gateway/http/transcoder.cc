@@ -1,7 +1,6 @@
 #include "services/gateway/http/transcoder.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -178,6 +177,15 @@ std::string PointerTo(std::string_view field) {
   return pointer;
 }
 
+// "questions[1]" is "questions" and "1"; what has no number at its end, itself and nothing.
+std::pair<std::string_view, std::string_view> SplitIndex(std::string_view field) {
+  const size_t open = field.rfind('[');
+  if (open == field.npos || !field.ends_with(']')) return {field, ""};
+  const std::string_view index = field.substr(open + 1, field.size() - open - 2);
+  const bool is_number = !index.empty() && index.find_first_not_of("0123456789") == index.npos;
+  return is_number ? std::pair(field.substr(0, open), index) : std::pair(field, std::string_view());
+}
+
 }  // namespace
 
 bool TakesEtag(const HttpRoute& route) { return HasText(*route.method->input_type(), kEtag); }
@@ -229,20 +237,18 @@ absl::StatusOr<Shown> ReadResponse(const HttpRoute& route, const grpc::ByteBuffe
 }
 
 FieldLocation LocateField(const HttpRoute& route, std::string_view field) {
-  const std::string_view without_index = field.substr(0, field.ends_with(']') ? field.rfind('[') : field.size());
   for (const PathVariable& variable : route.variables) {
     if (DottedName(variable.field) == field) return {"path", DottedName(variable.field)};
   }
+  const auto [name, index] = SplitIndex(field);
   for (const QueryParameter& parameter : route.query) {
-    if (DottedName(parameter.field) != without_index && parameter.name != without_index) continue;
-    const std::string_view index = field.substr(std::min(without_index.size() + 1, field.size()));
-    return {"query", parameter.name, "", std::string(index.substr(0, index.size() - (index.empty() ? 0 : 1)))};
+    if (DottedName(parameter.field) == name || parameter.name == name) return {"query", parameter.name, "", std::string(index)};
   }
   if (!route.whole_body && route.body_field == nullptr) return {"query", std::string(field)};
   std::string_view below = field;
   if (route.body_field != nullptr) {
-    const std::string& name = route.body_field->name();
-    if (below == name || below.starts_with(name + ".")) below.remove_prefix(std::min(name.size() + 1, below.size()));
+    const std::string& above = route.body_field->name();
+    if (below == above || below.starts_with(above + ".")) below.remove_prefix(std::min(above.size() + 1, below.size()));
   }
   const std::string pointer = PointerTo(below);
   return pointer.empty() ? FieldLocation{"body", std::string(field)} : FieldLocation{"body", "", pointer};
