@@ -1,6 +1,6 @@
 #include "services/gateway/openapi/comments.h"
 
-#include <cctype>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -13,12 +13,14 @@ namespace {
 
 namespace pb = google::protobuf;
 
-void AddFields(const pb::Descriptor& message, std::set<std::string, std::less<>>& names) {
-  for (int i = 0; i < message.field_count(); ++i) names.insert(message.field(i)->name());
+using JsonNames = std::map<std::string, std::string, std::less<>>;
+
+void AddFields(const pb::Descriptor& message, JsonNames& names) {
+  for (int i = 0; i < message.field_count(); ++i) names.emplace(message.field(i)->name(), message.field(i)->json_name());
   for (int i = 0; i < message.nested_type_count(); ++i) AddFields(*message.nested_type(i), names);
 }
 
-void AddFields(const pb::FileDescriptor& file, std::set<const pb::FileDescriptor*>& seen, std::set<std::string, std::less<>>& names) {
+void AddFields(const pb::FileDescriptor& file, std::set<const pb::FileDescriptor*>& seen, JsonNames& names) {
   if (!seen.insert(&file).second) return;
   for (int i = 0; i < file.message_type_count(); ++i) AddFields(*file.message_type(i), names);
   for (int i = 0; i < file.dependency_count(); ++i) AddFields(*file.dependency(i), seen, names);
@@ -26,24 +28,11 @@ void AddFields(const pb::FileDescriptor& file, std::set<const pb::FileDescriptor
 
 bool IsNamePart(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
-// "wait_for" → "waitFor", as protobuf's json_name.
-std::string LowerCamel(std::string_view name) {
-  std::string result;
-  for (size_t i = 0; i < name.size(); ++i) {
-    if (name[i] == '_' && i + 1 < name.size()) {
-      result.push_back(absl::ascii_toupper(static_cast<unsigned char>(name[++i])));
-    } else {
-      result.push_back(name[i]);
-    }
-  }
-  return result;
-}
-
 }  // namespace
 
 Comments::Comments(const std::vector<const pb::ServiceDescriptor*>& services) {
   std::set<const pb::FileDescriptor*> seen;
-  for (const auto* service : services) AddFields(*service->file(), seen, field_names_);
+  for (const auto* service : services) AddFields(*service->file(), seen, json_names_);
 }
 
 std::string Comments::OfFile(const pb::FileDescriptor& file) const {
@@ -75,7 +64,8 @@ std::string Comments::WithJsonNames(std::string_view text) const {
     size_t end = begin;
     while (end < text.size() && IsNamePart(text[end])) ++end;
     const auto word = text.substr(begin, end - begin);
-    result += !quoted && field_names_.contains(word) ? LowerCamel(word) : std::string(word);
+    const auto field = quoted ? json_names_.end() : json_names_.find(word);
+    result += field == json_names_.end() ? word : field->second;
     if (end < text.size()) {
       quoted ^= text[end] == '"';
       result.push_back(text[end++]);

@@ -1,7 +1,8 @@
 // What the contracts say about themselves, for readers of the HTTP interface.
 #pragma once
 
-#include <set>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,8 @@ class Comments {
   std::string Prose(std::string_view comment) const;
   std::string WithJsonNames(std::string_view text) const;
 
-  std::set<std::string, std::less<>> field_names_;
+  // Of all fields, by their names in the contracts.
+  std::map<std::string, std::string, std::less<>> json_names_;
 };
 
 // Of a comment, without its full stop: "One wave. NOT_FOUND/WAVE_NOT_FOUND." → "One wave".
