@@ -62,6 +62,13 @@ class RunbooksTest(unittest.TestCase):
                              for words in (line.split(), [])]
                     self.assertTrue(usage[0] != usage[1], "peilingctl has no such command")
 
+    def test_keys_that_are_made_by_hand_are_keys(self):
+        made = [subprocess.run(["bash", "-c", f"{line}; key"], capture_output=True, text=True, check=True).stdout
+                for document in DOCUMENTS for line in re.findall(r"^ *(key\(\) \{.*\})$", document.read_text(), re.MULTILINE)]
+        self.assertEqual(2, len(set(made)))
+        for key in made:
+            self.assertRegex(key, r"^peiling_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$")
+
     def test_settings_named_as_to_be_set_are_there(self):
         """What README.md tells to replace is what stands in the manifests."""
         rendered = str(list(manifests()))
