@@ -17,7 +17,6 @@ namespace peiling::ctl::testing {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -49,7 +48,10 @@ class Doorman final : public grpc::CallbackGenericService {
   class Answer : public grpc::ServerGenericBidiReactor {
    public:
     explicit Answer(const grpc::Status& status) {
-      if (!status.ok()) return Finish(status);
+      if (!status.ok()) {
+        Finish(status);
+        return;
+      }
       const grpc::Slice nothing("");
       empty_ = grpc::ByteBuffer(&nothing, 1);
       StartWriteAndFinish(&empty_, {}, status);
