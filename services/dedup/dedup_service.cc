@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "services/common/feed/feed_metrics.h"
+#include "services/common/identity/identity.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/validate.h"
@@ -70,17 +71,20 @@ grpc::Status DedupService::ListRecords(grpc::ServerContext*, const v1::ListRecor
   return List(*request, response, &WaveView::ListRecords);
 }
 
-grpc::Status DedupService::CreateRuling(grpc::ServerContext*, const v1::CreateRulingRequest* request, v1::CreateRulingResponse* response) {
-  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
+grpc::Status DedupService::CreateRuling(grpc::ServerContext* context, const v1::CreateRulingRequest* request,
+                                        v1::CreateRulingResponse* response) {
+  const std::string caller = identity::CallerOf(*context).subject();
+  if (absl::Status checked = validate::Check(*request, caller); !checked.ok()) return status::ToGrpc(checked);
   auto ledger = waves_.Find(request->parent());
-  return ledger.ok() ? Reply((*ledger)->CreateRuling(*request), response) : status::ToGrpc(ledger.status());
+  return ledger.ok() ? Reply((*ledger)->CreateRuling(*request, caller), response) : status::ToGrpc(ledger.status());
 }
 
-grpc::Status DedupService::RetractRuling(grpc::ServerContext*, const v1::RetractRulingRequest* request,
+grpc::Status DedupService::RetractRuling(grpc::ServerContext* context, const v1::RetractRulingRequest* request,
                                          v1::RetractRulingResponse* response) {
-  if (absl::Status checked = validate::Check(*request); !checked.ok()) return status::ToGrpc(checked);
+  const std::string caller = identity::CallerOf(*context).subject();
+  if (absl::Status checked = validate::Check(*request, caller); !checked.ok()) return status::ToGrpc(checked);
   auto ledger = waves_.Find(names::WaveOf(request->name()));
-  return ledger.ok() ? Reply((*ledger)->RetractRuling(*request), response) : status::ToGrpc(ledger.status());
+  return ledger.ok() ? Reply((*ledger)->RetractRuling(*request, caller), response) : status::ToGrpc(ledger.status());
 }
 
 grpc::Status DedupService::GetCleaningReport(grpc::ServerContext* context, const v1::GetCleaningReportRequest* request,

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/text/characters.h"
 
 namespace peiling::dedup::validate {
 namespace {
@@ -20,14 +21,19 @@ constexpr size_t kMaxName = 200;
 constexpr size_t kMaxReason = 1000;
 constexpr int kMaxSplit = 100;
 
-// UTF-8 characters, as people count them.
-size_t Characters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+void CheckText(std::string_view field, std::string_view text, size_t most, BadRequest& bad) {
+  if (const size_t count = text::Characters(text); count > most) bad.Add(field, absl::StrCat(count, " characters, want at most ", most));
 }
 
 void RequireText(std::string_view field, std::string_view text, size_t most, BadRequest& bad) {
   if (text.empty()) bad.Add(field, "\"\", want non-empty");
-  if (const size_t count = Characters(text); count > most) bad.Add(field, absl::StrCat(count, " characters, want at most ", most));
+  CheckText(field, text, most, bad);
+}
+
+// Who decided: by default the caller, where there is one.
+void CheckWho(std::string_view field, std::string_view who, const std::string& caller, BadRequest& bad) {
+  if (caller.empty()) return RequireText(field, who, kMaxName, bad);
+  CheckText(field, who, kMaxName, bad);
 }
 
 void RequireEmpty(std::string_view field, bool empty, BadRequest& bad) {
@@ -86,7 +92,7 @@ absl::Status Check(const v1::GetRecordRequest& request) {
   return bad.ToStatus();
 }
 
-absl::Status Check(const v1::CreateRulingRequest& request) {
+absl::Status Check(const v1::CreateRulingRequest& request, const std::string& caller) {
   BadRequest bad;
   const v1::Ruling& ruling = request.ruling();
   names::Require("parent", request.parent(), kWave, bad);
@@ -96,20 +102,22 @@ absl::Status Check(const v1::CreateRulingRequest& request) {
   }
   CheckDecision(ruling, bad);
   RequireText("ruling.reason", ruling.reason(), kMaxReason, bad);
-  RequireText("ruling.ruled_by", ruling.ruled_by(), kMaxName, bad);
+  CheckWho("ruling.ruled_by", ruling.ruled_by(), caller, bad);
   RequireEmpty("ruling.name", ruling.name().empty(), bad);
   RequireEmpty("ruling.ruled_at", !ruling.has_ruled_at(), bad);
   RequireEmpty("ruling.retracted_at", !ruling.has_retracted_at(), bad);
   RequireEmpty("ruling.retracted_by", ruling.retracted_by().empty(), bad);
   RequireEmpty("ruling.retraction_reason", ruling.retraction_reason().empty(), bad);
+  RequireEmpty("ruling.recorded_by", ruling.recorded_by().empty(), bad);
+  RequireEmpty("ruling.retraction_recorded_by", ruling.retraction_recorded_by().empty(), bad);
   RequireText("request_id", request.request_id(), kMaxRequestId, bad);
   return bad.ToStatus();
 }
 
-absl::Status Check(const v1::RetractRulingRequest& request) {
+absl::Status Check(const v1::RetractRulingRequest& request, const std::string& caller) {
   BadRequest bad;
   names::Require("name", request.name(), "surveys/*/waves/*/rulings/*", bad);
-  RequireText("retracted_by", request.retracted_by(), kMaxName, bad);
+  CheckWho("retracted_by", request.retracted_by(), caller, bad);
   RequireText("reason", request.reason(), kMaxReason, bad);
   RequireText("request_id", request.request_id(), kMaxRequestId, bad);
   return bad.ToStatus();

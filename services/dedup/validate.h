@@ -1,6 +1,8 @@
 // Checks of requests, before anything is asked of the domain: INVALID_ARGUMENT/INVALID_REQUEST with every wrong field at once.
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "peiling/dedup/v1/dedup.pb.h"
@@ -10,8 +12,9 @@ namespace peiling::dedup::validate {
 
 absl::Status Check(const v1::GetCaseRequest& request);
 absl::Status Check(const v1::GetRecordRequest& request);
-absl::Status Check(const v1::CreateRulingRequest& request);
-absl::Status Check(const v1::RetractRulingRequest& request);
+// `caller`: subject of who asks; whoever is not known must be said in the request.
+absl::Status Check(const v1::CreateRulingRequest& request, const std::string& caller);
+absl::Status Check(const v1::RetractRulingRequest& request, const std::string& caller);
 absl::Status Check(const v1::GetCleaningReportRequest& request);
 absl::Status Check(const v1::WatchRecordsRequest& request);
 

@@ -370,13 +370,14 @@ absl::StatusOr<Response> WaveLedger::FinishRuling(const WaveSetup& setup, Step& 
   return response;
 }
 
-absl::StatusOr<v1::CreateRulingResponse> WaveLedger::CreateRuling(const v1::CreateRulingRequest& request) {
+absl::StatusOr<v1::CreateRulingResponse> WaveLedger::CreateRuling(const v1::CreateRulingRequest& request, const std::string& caller) {
   // A step with an old setup would be refused, but what the old frame forbids makes no step.
   if (auto loaded = Load(); !loaded.ok()) return loaded.status();
-  return Retry([&](const WaveSetup& setup) { return TryCreateRuling(setup, request); });
+  return Retry([&](const WaveSetup& setup) { return TryCreateRuling(setup, request, caller); });
 }
 
-absl::StatusOr<v1::CreateRulingResponse> WaveLedger::TryCreateRuling(const WaveSetup& setup, const v1::CreateRulingRequest& request) {
+absl::StatusOr<v1::CreateRulingResponse> WaveLedger::TryCreateRuling(const WaveSetup& setup, const v1::CreateRulingRequest& request,
+                                                                     const std::string& caller) {
   v1::CreateRulingResponse response;
   const std::string digest = DigestOf(request);
   uint64_t sequence = 0;
@@ -396,14 +397,17 @@ absl::StatusOr<v1::CreateRulingResponse> WaveLedger::TryCreateRuling(const WaveS
   v1::Ruling ruling = request.ruling();
   ruling.set_name(absl::StrCat(wave_, "/rulings/", number));
   *ruling.mutable_ruled_at() = clock_();
+  ruling.set_recorded_by(caller);
+  if (ruling.ruled_by().empty()) ruling.set_ruled_by(caller);
   return FinishRuling(setup, *step, number, ruling, request.request_id(), digest, std::move(response));
 }
 
-absl::StatusOr<v1::RetractRulingResponse> WaveLedger::RetractRuling(const v1::RetractRulingRequest& request) {
-  return Retry([&](const WaveSetup& setup) { return TryRetractRuling(setup, request); });
+absl::StatusOr<v1::RetractRulingResponse> WaveLedger::RetractRuling(const v1::RetractRulingRequest& request, const std::string& caller) {
+  return Retry([&](const WaveSetup& setup) { return TryRetractRuling(setup, request, caller); });
 }
 
-absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const WaveSetup& setup, const v1::RetractRulingRequest& request) {
+absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const WaveSetup& setup, const v1::RetractRulingRequest& request,
+                                                                       const std::string& caller) {
   v1::RetractRulingResponse response;
   const std::string digest = DigestOf(request);
   uint64_t sequence = 0;
@@ -429,7 +433,8 @@ absl::StatusOr<v1::RetractRulingResponse> WaveLedger::TryRetractRuling(const Wav
                          {{"ruling", request.name()}});
   }
   *ruling.mutable_retracted_at() = clock_();
-  ruling.set_retracted_by(request.retracted_by());
+  ruling.set_retraction_recorded_by(caller);
+  ruling.set_retracted_by(request.retracted_by().empty() ? caller : request.retracted_by());
   ruling.set_retraction_reason(request.reason());
   return FinishRuling(setup, *step, found - rulings.begin() + 1, ruling, request.request_id(), digest, std::move(response));
 }

@@ -58,9 +58,9 @@ class WaveLedger {
   // Takes in one that was set aside after all, unless its response has changed since; it is no longer set aside then.
   absl::Status TakeInLate(int partition, const intake::v1::SubmissionEvent& event, const Resolve& resolve);
 
-  // Errors as in dedup.proto; the requests were checked.
-  absl::StatusOr<v1::CreateRulingResponse> CreateRuling(const v1::CreateRulingRequest& request);
-  absl::StatusOr<v1::RetractRulingResponse> RetractRuling(const v1::RetractRulingRequest& request);
+  // Errors as in dedup.proto; the requests were checked. `caller`: subject of who asks; empty for a service on its own account.
+  absl::StatusOr<v1::CreateRulingResponse> CreateRuling(const v1::CreateRulingRequest& request, const std::string& caller = "");
+  absl::StatusOr<v1::RetractRulingResponse> RetractRuling(const v1::RetractRulingRequest& request, const std::string& caller = "");
 
   static constexpr size_t kMostSetAside = 100;
 
@@ -94,8 +94,10 @@ class WaveLedger {
   absl::Status TrySetAside(const WaveSetup& setup, int partition, const intake::v1::SubmissionEvent& event, const absl::Status& why);
   absl::Status TryTakeInLate(const WaveSetup& setup, int partition, const intake::v1::SubmissionEvent& event,
                              const registry::v1::Resolution& resolution);
-  absl::StatusOr<v1::CreateRulingResponse> TryCreateRuling(const WaveSetup& setup, const v1::CreateRulingRequest& request);
-  absl::StatusOr<v1::RetractRulingResponse> TryRetractRuling(const WaveSetup& setup, const v1::RetractRulingRequest& request);
+  absl::StatusOr<v1::CreateRulingResponse> TryCreateRuling(const WaveSetup& setup, const v1::CreateRulingRequest& request,
+                                                           const std::string& caller);
+  absl::StatusOr<v1::RetractRulingResponse> TryRetractRuling(const WaveSetup& setup, const v1::RetractRulingRequest& request,
+                                                             const std::string& caller);
   // Puts a made or retracted ruling in the place of `number` (from 1), decides again what it touches, and commits that with the answer's
   // receipt.
   template <typename Response>

@@ -16,6 +16,7 @@
 #include "services/common/identity/key_secret.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
+#include "tests/common/eventually.h"
 #include "tests/contract/redis_server.h"
 
 namespace peiling::access {
@@ -337,10 +338,7 @@ TEST_F(AccessReplicasTest, WhatWasAnsweredOutlivesTheStoresDeath) {
   redis_.Start();
   v1::GetKeyRequest get;
   get.set_name(made->key().name());
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!access_->Call(&Stub::GetKey, get).ok() && std::chrono::steady_clock::now() < end) {
-  }
-  EXPECT_TRUE(access_->Call(&Stub::GetKey, get).ok());
+  EXPECT_TRUE(Eventually([&] { return access_->Call(&Stub::GetKey, get).ok(); }));
   ASSERT_TRUE(access_->Call(&Stub::RecordAuditEntries, EntryRequest("b")).ok());
   EXPECT_EQ(access_->Call(&Stub::ListAuditEntries, v1::ListAuditEntriesRequest())->entries_size(), 2);
 }

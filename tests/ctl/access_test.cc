@@ -167,7 +167,7 @@ TEST_F(AccessTest, AnUnknownKeyIsExitCode3) {
 
 TEST_F(AccessTest, KeysCompleteThemselves) {
   EXPECT_THAT(Run({"__complete", "keys", "revoke", ""}).out, HasSubstr("0000000000000002\tSPSS\n"));
-  EXPECT_THAT(Run({"__complete", "keys", "create", "x", "--role", "res"}).out, "researcher\n");
+  EXPECT_THAT(Run({"__complete", "keys", "create", "x", "--role", "rese"}).out, "researcher\n");
 }
 
 class AuditTest : public AccessTest {

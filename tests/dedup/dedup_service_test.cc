@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "services/common/identity/identity.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/dedup_module.h"
@@ -39,6 +40,15 @@ class DedupServiceTest : public testing::Test {
     intake_.SetDown(true);
     upstream_->Shutdown();
     std::filesystem::remove_all(directory_);
+  }
+
+  // Of a call that the gateway hands on.
+  static std::unique_ptr<grpc::ClientContext> ContextOf(const std::string& caller) {
+    auto context = Context();
+    access::v1::Identity identity;
+    identity.set_subject(caller);
+    context->AddMetadata(identity::kIdentityKey, identity.SerializeAsString());
+    return context;
   }
 
   void StartDedup(int max_waiting_calls = 8) {
@@ -348,6 +358,44 @@ TEST_F(DedupServiceTest, RulesAndTakesBack) {
   v1::ListRulingsResponse listed;
   ASSERT_TRUE(stub_->ListRulings(Context().get(), list, &listed).ok());
   EXPECT_EQ(listed.rulings_size(), 1);
+}
+
+TEST_F(DedupServiceTest, RecordsWhoRuled) {
+  intake_.Submit({.id = "1", .municipality = "GM0002?GM0003"});
+  intake_.Submit({.id = "2", .municipality = "GM0002?GM0003"});
+  StartDedup();
+  ASSERT_TRUE(Report(2).ok());
+  v1::CreateRulingRequest said = RulingRequest(Assign("1", "GM0003"), "a");
+  v1::CreateRulingResponse response;
+  ASSERT_TRUE(stub_->CreateRuling(ContextOf("keys/spss").get(), said, &response).ok());
+  EXPECT_EQ(response.ruling().ruled_by(), "onderzoeker") << "on whose behalf is the caller's to say";
+  EXPECT_EQ(response.ruling().recorded_by(), "keys/spss");
+  v1::CreateRulingRequest unsaid = RulingRequest(Assign("2", "GM0003"), "b");
+  unsaid.mutable_ruling()->clear_ruled_by();
+  ASSERT_TRUE(stub_->CreateRuling(ContextOf("keys/spss").get(), unsaid, &response).ok());
+  EXPECT_EQ(response.ruling().ruled_by(), "keys/spss");
+
+  v1::RetractRulingRequest retract;
+  retract.set_name(response.ruling().name());
+  retract.set_reason("vergissing");
+  retract.set_request_id("c");
+  v1::RetractRulingResponse retracted;
+  ASSERT_TRUE(stub_->RetractRuling(ContextOf("keys/other").get(), retract, &retracted).ok());
+  EXPECT_EQ(retracted.ruling().recorded_by(), "keys/spss");
+  EXPECT_EQ(retracted.ruling().retracted_by(), "keys/other");
+  EXPECT_EQ(retracted.ruling().retraction_recorded_by(), "keys/other");
+}
+
+TEST_F(DedupServiceTest, WhoRulesIsNotTheCallersToMakeUp) {
+  StartDedup();
+  v1::CreateRulingRequest request = RulingRequest(Assign("1", "GM0003"), "a");
+  request.mutable_ruling()->set_recorded_by("keys/another");
+  request.mutable_ruling()->set_retraction_recorded_by("keys/another");
+  v1::CreateRulingResponse response;
+  const absl::Status status = status::FromGrpc(stub_->CreateRuling(ContextOf("keys/spss").get(), request, &response));
+  ASSERT_EQ(status::FieldViolations(status).size(), 2u) << status;
+  EXPECT_EQ(status::FieldViolations(status)[0].first, "ruling.recorded_by");
+  EXPECT_EQ(status::FieldViolations(status)[1].first, "ruling.retraction_recorded_by");
 }
 
 TEST_F(DedupServiceTest, BadRequestNamesEveryField) {

@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "gtest/gtest.h"
+#include "peiling/access/v1/access.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "services/common/status/errors.h"
@@ -103,6 +104,30 @@ TEST_F(SuiteTest, AnswersForAllServicesAtOneAddress) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
+TEST_F(SuiteTest, LetsTheFirstAdministratorInAndNobodyWithoutAKey) {
+  server_options_.insecure = false;
+  Start();
+  const auto list_keys = [this](const std::string& secret) {
+    grpc::ClientContext context;
+    if (!secret.empty()) context.AddMetadata("authorization", "Bearer " + secret);
+    access::v1::ListKeysResponse response;
+    return access::v1::AccessService::NewStub(channel_)->ListKeys(&context, {}, &response).error_code();
+  };
+  std::string secret;
+  std::ifstream(options_.data_dir + "/administrator.key") >> secret;
+  EXPECT_EQ(list_keys(secret), grpc::StatusCode::OK);
+  EXPECT_EQ(list_keys(""), grpc::StatusCode::UNAUTHENTICATED);
+  secret.back() = secret.back() == 'A' ? 'B' : 'A';
+  EXPECT_EQ(list_keys(secret), grpc::StatusCode::UNAUTHENTICATED);
+}
+
+TEST_F(SuiteTest, TakesTheAdministratorsKeyFromAFileOfOnesOwn) {
+  options_.administrator_key_file = directory_ + "/mine.key";
+  Start();
+  EXPECT_TRUE(std::filesystem::exists(options_.administrator_key_file));
+  EXPECT_FALSE(std::filesystem::exists(options_.data_dir + "/administrator.key"));
+}
+
 TEST_F(SuiteTest, KeepsItsDataForTheNextRun) {
   Start();
   const grpc::Status applied = ApplySurvey();
@@ -147,7 +172,7 @@ TEST_F(SharedSuiteTest, RunsBesideOthersOverOneStore) {
 
 TEST_F(SuiteTest, KeepsAFileForEachServiceThatHasData) {
   Start();
-  for (const char* file : {"intake.db", "dedup.db", "analytics.db"}) {
+  for (const char* file : {"access.db", "administrator.key", "intake.db", "dedup.db", "analytics.db"}) {
     EXPECT_TRUE(std::filesystem::exists(options_.data_dir + "/" + file)) << file;
   }
 }

@@ -1,6 +1,4 @@
 // cases list | show | rule | rulings | retract: what belongs together, and what a researcher decides about it.
-#include <pwd.h>
-#include <unistd.h>
 
 #include <memory>
 
@@ -302,16 +300,8 @@ absl::StatusOr<ExitCode> Retract(Session& session, const RetractOptions& options
   return ExitCode::kOk;
 }
 
-std::string UserName() {
-  const passwd* user = getpwuid(geteuid());
-  return user == nullptr ? "" : user->pw_name;
-}
-
 void AddBy(CLI::App& command, std::string& by) {
-  by = UserName();
-  CLI::Option* option =
-      command.add_option("--by", by, "Who decides; by default the user of this computer")->envname("PEILING_USER")->capture_default_str();
-  if (by.empty()) option->required();
+  command.add_option("--by", by, "Who decides; by default whoever is let in (`peilingctl whoami`)")->envname("PEILING_USER");
 }
 
 }  // namespace

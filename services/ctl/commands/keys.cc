@@ -185,7 +185,7 @@ void AddKeysCreate(CommandLine& line, CLI::App& group) {
        .description = "Make a key and show its secret, this once",
        .examples = "  peilingctl keys create \"dashboard of VNG\" --role analyst --expires 365d\n"
                    "  peilingctl keys create SPSS --role researcher:surveys/a,surveys/b/waves/2024 --secret-file spss.key\n"
-                   "  PEILING_KEY=$(peilingctl keys create \"nightly report\" --role analyst --role researcher:surveys/a)\n",
+                   "  PEILING_API_KEY=$(peilingctl keys create \"nightly report\" --role analyst --role researcher:surveys/a)\n",
        .names = true},
       [options](Session& session) { return Create(session, *options); });
   command.add_option("TITLE", options->title, "What uses it; no personal data")->required();
