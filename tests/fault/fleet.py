@@ -9,24 +9,24 @@ from suite import *
 
 # What each service calls.
 NEEDS = {
+    "access": (),
     "registry": (),
     "validation": ("registry",),
     "intake": ("validation",),
     "dedup": ("intake", "registry"),
     "analytics": ("intake", "dedup", "registry"),
-    "gateway": ("registry", "validation", "intake", "dedup", "analytics"),
+    "gateway": ("access", "registry", "validation", "intake", "dedup", "analytics"),
 }
-STATEFUL = ("intake", "dedup", "analytics")
+STATEFUL = ("access", "intake", "dedup", "analytics")
 
 
 class Fleet(Suite):
     """Talks to all gateways in turn. `processes` are named "intake-1", "intake-2", …"""
 
-    def __init__(self, store, replicas=2, arguments=None, hosts=None, environment=None):
-        """`arguments` and `environment` by service; `hosts` are (address, prefix) for each replica, by default all on this one."""
-        self.own_directory = True
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="peiling-fleet-"))
-        self.processes = {}
+    def __init__(self, store, replicas=2, arguments=None, hosts=None, environment=None, tls=False):
+        """`arguments` and `environment` by service; `hosts` are (address, prefix) for each replica, by default all on this one; anywhere else
+        they must speak TLS."""
+        self.prepare(tls=tls)
         self.hosts = hosts or [("127.0.0.1", [])] * replicas
         self.environment = environment or {}
         self.restarting = threading.Lock()
@@ -40,17 +40,19 @@ class Fleet(Suite):
         home.mkdir()
         peers = [f"--{need}={self.target(need)}" for need in needs]
         stores = [f"--store={store}"] if service in STATEFUL else []
+        keys = self.administrator_key() if service == "access" else []
         host, prefix = self.hosts[number - 1]
-        self.processes[f"{service}-{number}"] = Process(f"peiling-{service}", home, [*peers, *stores, *arguments], host=host, prefix=prefix,
-                                                        environment=self.environment.get(service))
+        program = f"peiling-{service}"
+        tls = self.tls_flags(program, ips=[address for address, _ in self.hosts])
+        self.processes[f"{service}-{number}"] = Process(program, home, [*peers, *stores, *keys, *tls, *arguments], host=host, prefix=prefix,
+                                                        environment=self.environment.get(service), insecure=self.is_insecure(program))
 
     def target(self, service):
         """All replicas of a service, as a gRPC target."""
         return "ipv4:" + ",".join(process.address for name, process in self.processes.items() if name.startswith(f"{service}-"))
 
-    def connect(self):
-        self.use(grpc.insecure_channel(self.target("gateway"), options=[
-            ("grpc.max_reconnect_backoff_ms", 500), ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}')]))
+    def gateways(self):
+        return [process.address for name, process in self.processes.items() if name.startswith("gateway-")]
 
     def restart(self, name):
         """kill -9, and back on the same port as a supervisor brings it back."""
@@ -62,7 +64,7 @@ class Fleet(Suite):
         """Replicas that say they can answer."""
         names = []
         for name, process in self.processes.items():
-            with grpc.insecure_channel(process.address) as channel:
+            with self.open_channel(process.address, self.certificate("e2e")) as channel:
                 try:
                     answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
                 except grpc.RpcError:

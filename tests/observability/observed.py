@@ -4,7 +4,6 @@ import concurrent.futures
 import json
 import os
 import re
-import socket
 import sys
 import threading
 import time
@@ -14,12 +13,6 @@ from suite import *
 
 sys.path.insert(0, os.environ.get("PEILING_OTLP_STUBS", str(STUBS.parents[1] / "observability" / "stubs")))
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc  # noqa: E402
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def submission(wave, request_id):
@@ -74,10 +67,10 @@ def start_watched(case, **how):
 
 
 class WatchedSuite(Suite):
-    def __init__(self, collector, separate=True):
+    def __init__(self, collector, separate=True, **how):
         self.collector = collector
         self.metrics_ports = {}
-        super().__init__(separate=separate)
+        super().__init__(separate=separate, **how)
 
     def add(self, title, program, *needs, arguments=()):
         self.metrics_ports[title] = free_port()
