@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+import uuid
 
 import grpc
 
@@ -152,7 +153,7 @@ class Client(suite.Client):
         channel = grpc.secure_channel(f"127.0.0.1:{gateway.port}", grpc.ssl_channel_credentials(ca))
         grants = [suite.identity_pb2.Grant(role=role) for role in suite.ROLES]
         administrator = suite.Client(channel, ADMINISTRATOR)
-        made = administrator.access.CreateKey(suite.access_pb2.CreateKeyRequest(key=suite.access_pb2.Key(title="tests", grants=grants), request_id="tests"),
+        made = administrator.access.CreateKey(suite.access_pb2.CreateKeyRequest(key=suite.access_pb2.Key(title="tests", grants=grants), request_id=uuid.uuid4().hex),
                                               timeout=suite.TIMEOUT)
         super().__init__(channel, made.secret)
         gateway.wait(self.admitted, "let a new key in")
