@@ -37,7 +37,8 @@ struct Service {
   const char* title;
   const char* name;
 };
-constexpr std::array<Service, 5> kServices = {{{"registry", "peiling.registry.v1.RegistryService"},
+constexpr std::array<Service, 6> kServices = {{{"access", "peiling.access.v1.AccessService"},
+                                               {"registry", "peiling.registry.v1.RegistryService"},
                                                {"validation", "peiling.validation.v1.ValidationService"},
                                                {"intake", "peiling.intake.v1.IntakeService"},
                                                {"dedup", "peiling.dedup.v1.DedupService"},

@@ -53,8 +53,8 @@ void AddWait(CommandLine& line) {
                                                    "  peilingctl wait --for peiling.analytics.v1.AnalyticsService --timeout 5m\n"},
                                       [service](Session& session) { return Wait(session, *service); });
   line.CompleteWith(command.add_option("--for", *service, "Full name of one service; by default all of them"),
-                    {"peiling.registry.v1.RegistryService", "peiling.intake.v1.IntakeService", "peiling.validation.v1.ValidationService",
-                     "peiling.dedup.v1.DedupService", "peiling.analytics.v1.AnalyticsService"});
+                    {"peiling.access.v1.AccessService", "peiling.registry.v1.RegistryService", "peiling.intake.v1.IntakeService",
+                     "peiling.validation.v1.ValidationService", "peiling.dedup.v1.DedupService", "peiling.analytics.v1.AnalyticsService"});
 }
 
 }  // namespace peiling::ctl

@@ -8,6 +8,7 @@
 #include "google/protobuf/descriptor.h"
 #include "grpcpp/support/validate_service_config.h"
 #include "gtest/gtest.h"
+#include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
@@ -30,9 +31,10 @@ bool IsRead(const std::string& method) {
 // Unary methods of all contracts, as service/method.
 std::set<std::string> UnaryReads() {
   std::set<std::string> names;
-  for (const auto* file : {analytics::v1::TabulateRequest::descriptor()->file(), dedup::v1::GetCaseRequest::descriptor()->file(),
-                           intake::v1::GetWaveRequest::descriptor()->file(), registry::v1::GetMunicipalityRequest::descriptor()->file(),
-                           validation::v1::ValidateResponsesRequest::descriptor()->file()}) {
+  for (const auto* file :
+       {access::v1::GetKeyRequest::descriptor()->file(), analytics::v1::TabulateRequest::descriptor()->file(),
+        dedup::v1::GetCaseRequest::descriptor()->file(), intake::v1::GetWaveRequest::descriptor()->file(),
+        registry::v1::GetMunicipalityRequest::descriptor()->file(), validation::v1::ValidateResponsesRequest::descriptor()->file()}) {
     for (int s = 0; s < file->service_count(); ++s) {
       for (int m = 0; m < file->service(s)->method_count(); ++m) {
         const auto& method = *file->service(s)->method(m);
