@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "services/gateway/http/http_rule.h"
 #include "services/gateway/http/json.h"
@@ -117,7 +116,7 @@ class Handler {
     // The list of the values of `field`, of which `index` have been read.
     bool in_list = false;
     int index = 0;
-    absl::InlinedVector<const FieldDescriptor*, 16> seen = {};
+    std::vector<const FieldDescriptor*> seen = {};
   };
 
   static bool TakesValue(const Frame& at) { return at.in_list || !at.field->is_repeated(); }
