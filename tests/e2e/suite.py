@@ -49,8 +49,10 @@ class Process:
         self.program = program
         self.host = host
         self.prefix = list(prefix)
-        self.environment = {"PEILING_INSECURE": str(insecure).lower(), "PEILING_HTTP_LISTEN": "127.0.0.1:0", **(environment or {})}
         self.directory = pathlib.Path(directory)
+        self.http_port_file = self.directory / f"{program}.http"
+        self.environment = {"PEILING_INSECURE": str(insecure).lower(), "PEILING_HTTP_LISTEN": f"{host}:0",
+                            "PEILING_HTTP_PORT_FILE": str(self.http_port_file), **(environment or {})}
         self.arguments = list(arguments)
         self.port = port
         self.process = None
@@ -76,6 +78,11 @@ class Process:
     @property
     def address(self):
         return f"{self.host}:{self.port}"
+
+    @property
+    def http_address(self):
+        """Of the gateway."""
+        return self.http_port_file.read_text().strip()
 
     def kill(self):
         """kill -9."""
@@ -366,19 +373,26 @@ def path_of(method):
     return f"/{method.containing_service.full_name}/{method.name}"
 
 
-def details(error):
-    """(ErrorInfo or None, [field violations]) of an RpcError."""
-    info, violations = None, []
+def detail(error, kind):
+    """The detail of an RpcError that is of this kind of message, or None."""
     for key, value in error.trailing_metadata() or ():
         if key != "grpc-status-details-bin":
             continue
-        status = status_pb2.Status.FromString(value)
-        for detail in status.details:
-            if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
-                info = error_details_pb2.ErrorInfo()
-                detail.Unpack(info)
-            elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
-                bad = error_details_pb2.BadRequest()
-                detail.Unpack(bad)
-                violations = list(bad.field_violations)
-    return info, violations
+        for packed in status_pb2.Status.FromString(value).details:
+            if packed.Is(kind.DESCRIPTOR):
+                found = kind()
+                packed.Unpack(found)
+                return found
+    return None
+
+
+def details(error):
+    """(ErrorInfo or None, [field violations]) of an RpcError."""
+    bad = detail(error, error_details_pb2.BadRequest)
+    return detail(error, error_details_pb2.ErrorInfo), list(bad.field_violations) if bad else []
+
+
+def retry_delay(error):
+    """Seconds after which an RpcError says to try again; 0 when it does not."""
+    info = detail(error, error_details_pb2.RetryInfo)
+    return info.retry_delay.ToNanoseconds() / 1e9 if info else 0

@@ -3,6 +3,7 @@ in about the same time, and the gateway's memory stays bounded."""
 
 import json
 import resource
+import ssl
 import statistics
 import subprocess
 import threading
@@ -79,6 +80,9 @@ class Hostile(unittest.TestCase):
         cls.addClassCleanup(cls.suite.close)
         cls.suite.main_job()
         cls.gateway = cls.suite.processes["gateway"]
+        cls.addresses = {"grpc": cls.gateway.address, "http": cls.gateway.http_address}
+        cls.authority = cls.suite.authority.certificate
+        cls.https = ssl.create_default_context(cafile=cls.authority)
         cls.customer = cls.suite.client(cls.suite.make_key(options_pb2.ROLE_ANALYST).secret)
 
     def attack(self, *arguments):
@@ -106,7 +110,7 @@ class Hostile(unittest.TestCase):
         self.say("nobody else", self.served(3))
         customer = Customer(self.customer)
         self.addCleanup(customer.stop)
-        attackers = {(protocol, kind): self.attack("connections", protocol, self.suite.address_of(protocol), self.suite.authority, kind, count)
+        attackers = {(protocol, kind): self.attack("connections", protocol, self.addresses[protocol], self.authority, kind, count)
                      for protocol, kinds in CONNECTIONS.items() for kind, count in kinds.items()}
         begun = {who: attack.figures() for who, attack in attackers.items()}
         self.assertGreaterEqual(sum(figures["made"] for figures in begun.values()), 10_000, begun)
@@ -114,7 +118,7 @@ class Hostile(unittest.TestCase):
         # Somebody new, too.
         fresh = self.suite.client(self.suite.make_key(options_pb2.ROLE_ANALYST).secret)
         fresh.intake.ListSurveys(intake_pb2.ListSurveysRequest(), timeout=10)
-        with urllib.request.urlopen(f"https://{self.suite.address_of('http')}/v1/openapi.json", timeout=10, context=self.suite.https_context()) as answer:
+        with urllib.request.urlopen(f"https://{self.addresses['http']}/v1/openapi.json", timeout=10, context=self.https) as answer:
             self.assertEqual(answer.status, 200)
         customer.stop()
         ended = {who: attack.end() for who, attack in attackers.items()}
@@ -125,7 +129,7 @@ class Hostile(unittest.TestCase):
         for kind, count in CALLS.items():
             with self.subTest(kind):
                 hostile = self.suite.make_key(options_pb2.ROLE_RESEARCHER, options_pb2.ROLE_ADMINISTRATOR)
-                attackers = self.attack("calls", self.suite.address_of("grpc"), self.suite.authority, hostile.secret, kind, count)
+                attackers = self.attack("calls", self.addresses["grpc"], self.authority, hostile.secret, kind, count)
                 attackers.figures()
                 customer = self.served()
                 outcomes = attackers.end()

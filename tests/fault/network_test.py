@@ -25,7 +25,7 @@ class NetworkFaults(unittest.TestCase):
         self.addCleanup(network.close)
         redis = SentinelRedis(hosts=[(network.address(host), network.prefix(host)) for host in REDIS])
         self.addCleanup(redis.close)
-        fleet = Fleet(redis.address(), hosts=[(network.address(host), network.prefix(host)) for host in SERVICES])
+        fleet = Fleet(redis.address(), hosts=[(network.address(host), network.prefix(host)) for host in SERVICES], tls=True)
         self.addCleanup(fleet.close)
         fleet.wait_all_healthy()
         load.apply_wave(fleet)
