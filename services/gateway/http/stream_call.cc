@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -75,28 +76,31 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
 
   void NextRequest() {
     if (failed_ || requests_ended_) return;
-    size_t end = lines_.find('\n', searched_);
-    while (end != std::string::npos) {
-      const std::string line = lines_.substr(0, end);
-      lines_.erase(0, end + 1);
-      searched_ = 0;
-      ++line_number_;
-      if (line.find_first_not_of(" \t\r") != std::string::npos) return SendLine(line);
-      end = lines_.find('\n');
+    while (const std::optional<std::string> line = NextLine()) {
+      if (line->find_first_not_of(" \t\r") != std::string::npos) return SendLine(*line);
     }
-    searched_ = lines_.size();
-    if (lines_.size() > kMaxLine) return Fail(LineTooLong());
+    if (lines_.size() - line_begin_ > kMaxLine) return Fail(LineTooLong());
     if (!body_over_) return ReadBody();
-    if (!lines_.empty()) {
-      lines_.push_back('\n');
-      return NextRequest();
-    }
     // A stream of nothing still has what the path says.
     if (!begun_) return Send(ReadRequest(call_.head(), ""));
     EndRequests();
   }
 
+  // The next line of what has come of the body; the last one may have no end.
+  std::optional<std::string> NextLine() {
+    const size_t end = lines_.find('\n', std::max(line_begin_, searched_));
+    searched_ = lines_.size();
+    if (end == std::string::npos && (!body_over_ || line_begin_ == lines_.size())) return std::nullopt;
+    const size_t line_end = std::min(end, lines_.size());
+    std::string line = lines_.substr(line_begin_, line_end - line_begin_);
+    line_begin_ = searched_ = std::min(line_end + 1, lines_.size());
+    ++line_number_;
+    return line;
+  }
+
   void ReadBody() {
+    lines_.erase(0, std::exchange(line_begin_, 0));
+    searched_ = lines_.size();
     call_.exchange->ReadBody([self = shared_from_this()](Exchange::Piece piece) {
       if (!piece.ok) return self->OnBodyLost();
       self->body_over_ = piece.last;
@@ -320,8 +324,9 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
   bool failed_ = false;
   absl::Status failure_;
 
-  // Of the body, what is not sent yet, of which the first `searched_` bytes have no end of a line.
+  // Of the body, what has come and, from `line_begin_` on, is not sent yet; before `searched_` no line of that ends.
   std::string lines_;
+  size_t line_begin_ = 0;
   size_t searched_ = 0;
   int64_t line_number_ = 0;
   bool body_over_ = false;

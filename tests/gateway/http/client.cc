@@ -1,6 +1,7 @@
 #include "tests/gateway/http/client.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@ Client::Client(int port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0
   const timeval patience{10, 0};
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  const int at_once = 1;
+  setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
@@ -49,6 +52,7 @@ void Client::Reset() {
 bool Client::Fill() {
   char buffer[16 << 10];
   const ssize_t got = recv(socket_, buffer, sizeof(buffer), 0);
+  closed_ = got == 0 || (got < 0 && errno != EAGAIN);
   if (got <= 0) return false;
   in_.append(buffer, static_cast<size_t>(got));
   return true;
@@ -104,7 +108,8 @@ std::string Client::ReadChunk() {
   }
   const size_t size = std::stoul(Take(end + 2), nullptr, 16);
   std::string chunk = Take(size + 2);
-  chunk.resize(std::min(chunk.size(), size));
+  if (chunk.size() != size + 2) return "";
+  chunk.resize(size);
   return chunk;
 }
 
@@ -129,7 +134,7 @@ std::string Client::ReadToEnd() {
 bool Client::Closed() {
   while (Fill()) {
   }
-  return errno != EAGAIN && errno != EWOULDBLOCK;
+  return closed_;
 }
 
 Answered Client::Ask(std::string_view verb, std::string_view target, std::string_view headers, std::string_view body) {

@@ -55,6 +55,7 @@ class Client {
   std::string Take(size_t bytes);
 
   int socket_;
+  bool closed_ = false;
   std::string in_;
   std::string line_;
 };
