@@ -87,7 +87,8 @@ class Scarcity(unittest.TestCase):
         authority = Authority(self.directory.name)
         self.pair = authority.issue("peiling-registry")
         health = free_port()
-        self.registry = Process("peiling-registry", self.directory.name, [*authority.flags(self.pair), f"--health-listen=127.0.0.1:{health}"],
+        self.registry = Process("peiling-registry", self.directory.name, [*authority.flags(self.pair), f"--health-listen=127.0.0.1:{health}",
+                                "--max-buffer-bytes=2097152"],
                                 prefix=["prlimit", f"--nofile={self.FILES}:{self.FILES}"], insecure=False)
         self.addCleanup(self.registry.stop)
         self.probe = grpc.insecure_channel(f"127.0.0.1:{health}")
@@ -116,6 +117,22 @@ class Scarcity(unittest.TestCase):
                 connection.close()
             with self.client() as late:
                 self.assertEqual(self.get(late), "GM0363")
+
+    def test_connections_without_calls_make_room_for_others(self):
+        with self.client() as client:
+            context = ssl.create_default_context(cafile=self.authority.certificate)
+            context.load_cert_chain(self.pair.certificate, self.pair.key)
+            context.set_alpn_protocols(["h2"])
+            crowd = []
+            for _ in range(self.FILES // 2):
+                connection = context.wrap_socket(socket.create_connection(("127.0.0.1", self.registry.port)), server_hostname="localhost")
+                connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+                crowd.append(connection)
+                self.assertEqual(self.get(client), "GM0363")
+            descriptors = pathlib.Path(f"/proc/{self.registry.process.pid}/fd")
+            self.assertLess(len(list(descriptors.iterdir())), len(crowd))
+            for connection in crowd:
+                connection.close()
 
     def test_who_only_connects_is_sent_away_in_time(self):
         with socket.create_connection(("127.0.0.1", self.registry.port)) as idle:

@@ -72,7 +72,9 @@ bool IsLoopback(std::string_view address) {
     address.remove_prefix(scheme.size());
     break;
   }
-  const std::string host = HostOf(address);
+  const size_t comma = address.find(',');
+  if (comma != std::string_view::npos && !IsLoopback(address.substr(comma + 1))) return false;
+  const std::string host = HostOf(address.substr(0, comma));
   in_addr v4{};
   in6_addr v6{};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;

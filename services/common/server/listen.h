@@ -19,7 +19,7 @@ absl::StatusOr<int> Listen(const std::string& address);
 absl::Status CheckListenAddress(const std::string& address);
 
 // Whether "host:port", or a target of gRPC's such as "dns:///localhost:7400", is this machine itself by what is written: localhost or an
-// address of loopback.
+// address of loopback, and so is all of a list.
 bool IsLoopback(std::string_view address);
 
 }  // namespace peiling::server

@@ -162,6 +162,12 @@ void AddFlags(CLI::App& app, Options& options, const std::vector<std::string>& p
       ->check(CLI::Range(4, 10'000))
       ->capture_default_str()
       ->group(kGroup);
+  app.add_option("--max-buffer-bytes", options.max_buffer_bytes,
+                 "Memory for connections and messages under way; when it runs out, those without calls are closed first")
+      ->envname("PEILING_MAX_BUFFER_BYTES")
+      ->check(CLI::Range(int64_t{1} << 20, int64_t{1} << 40))
+      ->capture_default_str()
+      ->group(kGroup);
   app.add_option("--drain-pause-seconds", options.drain_pause_seconds, "At shutdown: time in which load balancers turn away")
       ->envname("PEILING_DRAIN_PAUSE_SECONDS")
       ->check(CLI::Range(0, 3600))

@@ -48,7 +48,7 @@ void SetLimits(const Options& options, const std::string& name, grpc::ServerBuil
   builder.SetMaxReceiveMessageSize(options.max_message_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, options.max_metadata_bytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
-  builder.SetResourceQuota(grpc::ResourceQuota(name).SetMaxThreads(options.max_threads));
+  builder.SetResourceQuota(grpc::ResourceQuota(name).SetMaxThreads(options.max_threads).Resize(options.max_buffer_bytes));
 }
 
 // Null when there is to be none.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,6 +40,9 @@ struct Options {
   int max_concurrent_streams = 256;
   // Threads for calls under way (gRPC sync API); a call too many gets RESOURCE_EXHAUSTED at once.
   int max_threads = 128;
+  // Memory for connections and messages under way, as gRPC counts it; connections take about three times as much of the system. When it
+  // runs out, connections without calls are closed first, then calls.
+  int64_t max_buffer_bytes = 128 << 20;
   // Time between health NOT_SERVING and refusing calls at shutdown, in which load balancers turn away.
   int drain_pause_seconds = 0;
   // Time calls under way get to finish at shutdown.

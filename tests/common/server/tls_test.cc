@@ -298,9 +298,11 @@ TEST(Exposure, IsPlaintextOnLoopbackAlone) {
 
 TEST(Peers, AreCalledInPlaintextOnLoopbackAlone) {
   Options options;
-  options.peers = {{"a", "127.0.0.1:1"}, {"b", "localhost:1"}, {"c", "dns:///localhost:1"}, {"d", "ipv4:127.0.0.1:1"}, {"e", "[::1]:1"}};
+  options.peers = {{"a", "127.0.0.1:1"},      {"b", "localhost:1"}, {"c", "dns:///localhost:1"},
+                   {"d", "ipv4:127.0.0.1:1"}, {"e", "[::1]:1"},     {"f", "ipv4:127.0.0.1:1,127.0.0.1:2"}};
   EXPECT_TRUE(ConnectPeers(options).ok());
-  for (const char* address : {"intake:7400", "dns:///intake.peiling.svc:7400", "192.0.2.1:7400", "ipv4:192.0.2.1:7400"}) {
+  for (const char* address : {"intake:7400", "dns:///intake.peiling.svc:7400", "192.0.2.1:7400", "ipv4:192.0.2.1:7400",
+                              "ipv4:127.0.0.1:1,192.0.2.1:2", "ipv4:192.0.2.1:2,127.0.0.1:1"}) {
     options.peers = {{"intake", address}};
     const auto connected = ConnectPeers(options);
     EXPECT_EQ(status::Reason(connected.status()), "TLS_REQUIRED") << address;
