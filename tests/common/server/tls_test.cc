@@ -316,27 +316,48 @@ TEST(Peers, AreCalledWithFilesThatCanBeUsed) {
   EXPECT_EQ(status::Reason(ConnectPeers(options).status()), "TLS_FILE_UNREADABLE");
 }
 
-TEST_F(TlsServer, AChannelShowsItsNewCertificate) {
-  options_.gateway_names = {"peiling-gateway"};
-  StartOrFail();
-  Options peer;
-  peer.peer_tls = folder_.Write("gateway", authority_.Issue({.dns = {"peiling-intake"}}));
-  peer.peers["server"] = absl::StrCat("127.0.0.1:", server_->port());
-  ASSERT_EQ(Call(ConnectPeers(peer)->at("server"), "keys/0123456789abcdef").error_code(), grpc::StatusCode::PERMISSION_DENIED);
-  const int port = server_->port();
-  const auto channel = ConnectPeers(peer)->at("server");
-  ASSERT_TRUE(Call(channel).ok());
-  folder_.Write("gateway", authority_.Issue({.dns = {"peiling-gateway"}}));
-  // Its next connection is one with the server that comes after this one.
-  EXPECT_TRUE(Eventually([&] {
-    server_.reset();
-    options_.listen = absl::StrCat("127.0.0.1:", port);
+// A channel to a server that another one takes the place of, so that it has to connect anew.
+class TlsChannel : public TlsServer {
+ protected:
+  TlsChannel() {
     StartOrFail();
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    options_.listen = absl::StrCat("127.0.0.1:", server_->port());
+    Options peer;
+    peer.peer_tls = folder_.Write("peer", authority_.Issue({.dns = {"peiling-intake"}}));
+    peer.peers["server"] = options_.listen;
+    channel_ = ConnectPeers(peer)->at("server");
+    EXPECT_TRUE(Call(channel_).ok());
+  }
+
+  // What a call as a gateway comes to over a new connection.
+  grpc::StatusCode CallAnew() {
+    server_.reset();
+    StartOrFail();
     grpc::Status status;
-    return Eventually([&] { return (status = Call(channel, "keys/0123456789abcdef")).error_code() != grpc::StatusCode::UNAVAILABLE; }) &&
-           status.ok();
-  }));
+    const auto end = std::chrono::steady_clock::now() + seconds(3);
+    do {
+      status = Call(channel_, "keys/0123456789abcdef");
+    } while (status.error_code() == grpc::StatusCode::UNAVAILABLE && std::chrono::steady_clock::now() < end);
+    return status.error_code();
+  }
+
+  std::shared_ptr<grpc::Channel> channel_;
+  const Material gateway_ = authority_.Issue({.dns = {"peiling-gateway"}});
+};
+
+TEST_F(TlsChannel, ShowsItsNewCertificateWhenItConnectsAnew) {
+  ASSERT_EQ(CallAnew(), grpc::StatusCode::PERMISSION_DENIED);
+  folder_.Write("peer", gateway_);
+  EXPECT_TRUE(Eventually([&] { return CallAnew() == grpc::StatusCode::OK; }));
+}
+
+TEST_F(TlsChannel, LivesThroughFilesThatDoNotFitAndAreNotThere) {
+  folder_.Write("peer.key", gateway_.key);
+  EXPECT_TRUE(Eventually([&] { return CallAnew() == grpc::StatusCode::UNAVAILABLE; }));
+  folder_.Remove("peer.pem");
+  EXPECT_EQ(CallAnew(), grpc::StatusCode::UNAVAILABLE);
+  folder_.Write("peer.pem", gateway_.certificate);
+  EXPECT_TRUE(Eventually([&] { return CallAnew() == grpc::StatusCode::OK; }));
 }
 
 // Health over the plaintext port.

@@ -57,6 +57,7 @@ class Folder {
   std::string Write(const std::string& name, const std::string& text) const;
   // As NAME.pem, NAME.key and NAME.ca, of which those are named that hold something.
   Files Write(const std::string& name, const Material& material) const;
+  void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
 
  private:
   std::filesystem::path path_;
