@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 from manifests import ROOT, render
-from programs import BIN
+from programs import BIN, facts
 
 DOCUMENTS = [ROOT / "k8s/README.md", *sorted((ROOT / "k8s/runbooks").glob("*.md"))]
 KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "cronjob": "CronJob", "certificate": "Certificate"}
@@ -61,6 +61,13 @@ class RunbooksTest(unittest.TestCase):
                     usage = [subprocess.run([BIN / "peilingctl", *words, "--help"], capture_output=True, text=True, timeout=60).stdout
                              for words in (line.split(), [])]
                     self.assertTrue(usage[0] != usage[1], "peilingctl has no such command")
+
+    def test_flags_of_peilingctl_are_there(self):
+        for document in DOCUMENTS:
+            for words, rest in re.findall(r"\bpeilingctl ([a-z]+(?: [a-z]+)?)\b([^`#|;&\n]*)", document.read_text()):
+                known = max((facts("peilingctl", *words.split()[:n]).flags for n in (1, 2)), key=len)
+                with self.subTest(document.name, command=words):
+                    self.assertLessEqual(set(re.findall(r"(?<!\S)--[a-z-]+", rest)), known)
 
     def test_keys_that_are_made_by_hand_are_keys(self):
         made = [subprocess.run(["bash", "-c", f"{line}; key"], capture_output=True, text=True, check=True).stdout
