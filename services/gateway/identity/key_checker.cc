@@ -37,7 +37,7 @@ Verdict KeyChecker::Judge(const KnownKey& key) const {
   return Verdict::Holds(key.identity);
 }
 
-void KeyChecker::CheckSlowly(Shown shown, std::shared_ptr<const KnownKey> key, OnVerdict done) {
+void KeyChecker::CheckSlowly(Shown shown, const std::shared_ptr<const KnownKey>& key, OnVerdict done) {
   const std::string lane = key != nullptr && Usable(*key) ? shown.id : kSharedLane;
   const access::v1::SecretHash& hash = key != nullptr ? key->hash : dummy_;
   const Digest digest = shown.digest;

@@ -51,7 +51,7 @@ class KeyChecker {
   // Of a key whose secret was shown.
   Verdict Judge(const KnownKey& key) const;
   // `key` is null when it is unknown.
-  void CheckSlowly(Shown shown, std::shared_ptr<const KnownKey> key, OnVerdict done);
+  void CheckSlowly(Shown shown, const std::shared_ptr<const KnownKey>& key, OnVerdict done);
   void Finish(const Shown& shown, const std::shared_ptr<const KnownKey>& checked, SlowChecks::Result result, const OnVerdict& done);
   Verdict Refuse(const Shown& shown, const std::string& why);
 
