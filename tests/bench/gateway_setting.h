@@ -4,8 +4,15 @@
 
 #include <benchmark/benchmark.h>
 #include <grpcpp/grpcpp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,6 +34,11 @@ class Echo final : public RegistryService::Service {
   grpc::Status ResolveMunicipality(grpc::ServerContext*, const registry::v1::ResolveMunicipalityRequest* request,
                                    registry::v1::ResolveMunicipalityResponse* response) override {
     response->mutable_resolution()->set_text(request->text());
+    return grpc::Status::OK;
+  }
+  grpc::Status BatchResolveMunicipalities(grpc::ServerContext*, const registry::v1::BatchResolveMunicipalitiesRequest* request,
+                                          registry::v1::BatchResolveMunicipalitiesResponse* response) override {
+    for (const std::string& text : request->texts()) response->add_resolutions()->set_text(text);
     return grpc::Status::OK;
   }
 };
@@ -72,49 +84,102 @@ inline std::shared_ptr<grpc::Channel> ChannelTo(int port) {
   return grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), arguments);
 }
 
-// For the life of the process; without limits of one caller, since there is but one.
-struct GatewaySetting {
-  explicit GatewaySetting(Options options = Unlimited())
-      : access(Serve<access::v1::AccessService>(keys)),
-        backend(Serve<RegistryService>(echo)),
-        gateway(*server::Server::Start(
-            {.listen = "127.0.0.1:0"},
-            *MakeModule(std::move(options), {}, {{"registry", RegistryService::service_full_name(), Connect(*backend)}},
-                        Connect(*access)))) {
-    while (!gateway->module().not_ready_reason().empty()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+// Servers in a process of their own, as they are deployed, until this process ends. To be made before this one uses gRPC.
+class ServerProcess {
+ public:
+  // `serve` starts servers and gives the ports they listen on.
+  explicit ServerProcess(const std::function<std::vector<int>()>& serve) {
+    std::array<int, 2> ends{};
+    if (pipe(ends.data()) != 0) std::abort();
+    pid_ = fork();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (const int port : serve()) {
+        if (write(ends[1], &port, sizeof(port)) != sizeof(port)) std::abort();
+      }
+      close(ends[1]);
+      for (;;) pause();
+    }
+    close(ends[1]);
+    for (int port = 0; read(ends[0], &port, sizeof(port)) == sizeof(port);) ports_.push_back(port);
+    close(ends[0]);
+  }
+
+  int port(size_t index = 0) const { return ports_.at(index); }
+  // Processor time so far.
+  double cpu_seconds() const {
+    clockid_t clock{};
+    timespec time{};
+    if (clock_getcpuclockid(pid_, &clock) != 0 || clock_gettime(clock, &time) != 0) std::abort();
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  std::vector<int> ports_;
+};
+
+// A service, the gateway before it, and their clients in three processes; without limits of one caller, since there is but one.
+class GatewaySetting {
+ public:
+  explicit GatewaySetting(const Options& options = Unlimited()) {
+    backend = std::make_unique<ServerProcess>([this] {
+      return std::vector{Serve<RegistryService>(echo_), Serve<access::v1::AccessService>(keys_)};
+    });
+    gateway = std::make_unique<ServerProcess>([&] {
+      auto module = *MakeModule(options, {}, {{"registry", RegistryService::service_full_name(), Connect(backend->port(0))}},
+                                Connect(backend->port(1)));
+      auto* const server = server::Server::Start({.listen = "127.0.0.1:0"}, std::move(module))->release();
+      while (!server->module().ready()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      return std::vector{server->port()};
+    });
   }
 
   static Options Unlimited() {
     Options options;
     options.limits.calls_per_second = 1e9;
     options.limits.burst = 1e9;
+    options.limits.max_calls_per_caller = options.limits.max_calls_per_backend;
     options.access_log = "/dev/null";
     return options;
   }
-  template <typename Service>
-  static std::unique_ptr<server::Server> Serve(grpc::Service& service) {
-    return *server::Server::Start({.listen = "127.0.0.1:0", .insecure = true, .max_threads = 1024},
-                                  std::make_unique<ServiceModule>(Service::service_full_name(), service));
-  }
-  static std::shared_ptr<grpc::Channel> Connect(const server::Server& server) {
-    return server::Connect("127.0.0.1:" + std::to_string(server.port()), grpc::InsecureChannelCredentials());
-  }
   // What its client shows.
-  std::string authorization() const { return "Bearer " + keys.secret(); }
+  std::string authorization() const { return "Bearer " + keys_.secret(); }
+  // Processor time of all three processes so far.
+  double cpu_seconds() const {
+    timespec own{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+    return backend->cpu_seconds() + gateway->cpu_seconds() + static_cast<double>(own.tv_sec) + static_cast<double>(own.tv_nsec) * 1e-9;
+  }
 
-  OneKey keys;
-  Echo echo;
-  std::unique_ptr<server::Server> access;
-  std::unique_ptr<server::Server> backend;
-  std::unique_ptr<server::Server> gateway;
+  std::unique_ptr<ServerProcess> backend;
+  std::unique_ptr<ServerProcess> gateway;
+
+ private:
+  // For the life of the process; gives the port.
+  template <typename Service>
+  static int Serve(grpc::Service& service) {
+    return server::Server::Start({.listen = "127.0.0.1:0", .insecure = true, .max_threads = 1024},
+                                 std::make_unique<ServiceModule>(Service::service_full_name(), service))
+        ->release()
+        ->port();
+  }
+  static std::shared_ptr<grpc::Channel> Connect(int port) {
+    return server::Connect("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+  }
+
+  OneKey keys_;
+  Echo echo_;
 };
 
-// Calls the echo with 4 KiB until the state has enough; `authorization` empty: none is shown.
-inline void CallEcho(benchmark::State& state, int port, const std::string& authorization) {
+// Calls the echo with 4 KiB until the state has enough; `authorization` empty: none is shown. Counts the processor time of a call in all
+// processes, in microseconds: what can be compared on a busy machine.
+inline void CallEcho(benchmark::State& state, const GatewaySetting& setting, int port, const std::string& authorization) {
   const auto stub = RegistryService::NewStub(ChannelTo(port));
   registry::v1::ResolveMunicipalityRequest request;
   request.set_text(std::string(4096, 'x'));
   registry::v1::ResolveMunicipalityResponse response;
+  const double before = setting.cpu_seconds();
   for (auto _ : state) {
     grpc::ClientContext context;
     if (!authorization.empty()) context.AddMetadata("authorization", authorization);
@@ -124,6 +189,8 @@ inline void CallEcho(benchmark::State& state, int port, const std::string& autho
     }
   }
   state.SetItemsProcessed(state.iterations());
+  const double calls = static_cast<double>(state.iterations()) * state.threads();
+  state.counters["cpu_us"] = state.thread_index() == 0 ? (setting.cpu_seconds() - before) * 1e6 / calls : 0;
 }
 
 }  // namespace peiling::gateway

@@ -192,7 +192,7 @@ class MethodRules {
   }
 
   void ReadPath(HttpRoute& route) {
-    if (route.path_template.empty()) return;
+    if (route.verb.empty()) return;
     std::string problem;
     std::optional<Template> parsed = TemplateParser(route.path_template).Parse(problem);
     if (!parsed) return Say(absl::StrCat(route.path_template, ": ", problem));

@@ -178,7 +178,7 @@ class Session final : public HttpSession, public Exchange, public std::enable_sh
     if (state_ == State::kOver) return;
     if (!ok) {
       // Some say that they have no more to ask, and read on; a write tells whether they do.
-      if (state_ == State::kAnswering && answer_begun_ && !streaming_) return void(close_after_ = true);
+      if (state_ == State::kAnswering && answer_begun_ && !streaming_) return;
       return state_ == State::kAnswering ? Gone() : Over();
     }
     if (state_ == State::kLingering) {

@@ -155,6 +155,7 @@ TEST(HttpRules, MistakesAreFoundAtTheStart) {
     const char* method = R"(input_type: ".t.Q")";
   };
   for (const Case& c : std::vector<Case>{
+           {R"(get: "")", "cannot be read at byte 0"},
            {R"(get: "v1/a")", "cannot be read at byte 0"},
            {R"(get: "/v1/a/")", "cannot be read at byte 6"},
            {R"(get: "/v1//a")", "cannot be read"},

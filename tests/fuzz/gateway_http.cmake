@@ -1,0 +1,1 @@
+peiling_test(fuzz_gateway_http_test SOURCES gateway_http_fuzz.cc DEPS peiling_http_api LABELS fuzz)
