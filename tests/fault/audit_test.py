@@ -1,5 +1,6 @@
 """kill -9 of the gateway and of access while audited calls are made: whatever somebody was told is in the audit log, once."""
 
+import collections
 import random
 import threading
 import unittest
@@ -22,14 +23,14 @@ class Caller(threading.Thread):
         self.random = random.Random(number)
         self.stopping = threading.Event()
         self.told = {}  # (action, object, result) by request id.
-        self.lost = 0
+        self.broken_off = collections.Counter()
 
     def run(self):
         while not self.stopping.is_set():
             action, name, call = self.random.choice((self.read, self.read_nothing, self.submit, self.rule))()
             request_id = str(uuid.uuid4())
             try:
-                made = call(metadata=[("x-request-id", request_id)], timeout=5)
+                made = call(metadata=[("x-request-id", request_id)], timeout=5, wait_for_ready=True)
                 self.told[request_id] = (action, made.ruling.name if action.endswith("CreateRuling") else name, "OK")
             except grpc.RpcError as error:
                 info, _ = details(error)
@@ -37,7 +38,7 @@ class Caller(threading.Thread):
                 if info and error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAUTHENTICATED):
                     self.told[request_id] = (action, name, error.code().name)
                 else:
-                    self.lost += 1
+                    self.broken_off[info.reason if info else error.code().name] += 1
                     time.sleep(0.02)
 
     def read(self):
@@ -95,7 +96,8 @@ class Audit(unittest.TestCase):
                 entry = entries[request_id]
                 self.assertEqual((entry.subject, entry.action, entry.object, entry.result, entry.count), (caller.subject, action, name, result, 1))
             told += len(caller.told)
-        print(f"{told} calls answered, {sum(caller.lost for caller in callers)} broken off, {len(entries)} entries, {KILLS} kills", file=sys.stderr)
+        broken_off = sum((caller.broken_off for caller in callers), collections.Counter())
+        print(f"{told} calls answered, {len(entries)} entries, {KILLS} kills; broken off: {dict(broken_off)}", file=sys.stderr)
         self.assertGreater(told, 200)
 
     def let_in(self, callers):
