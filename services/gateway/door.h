@@ -57,7 +57,8 @@ class Visit {
   // 1.51 crashes when a call is begun on an in-process channel whose server is shut down.
   virtual absl::Status Forward(const std::function<void()>& begin) = 0;
   // Ends the visit with the status the client is about to get: measured, written to the access log and, if the method is audited, to the
-  // audit log. Calls `done` once, at once or later on another thread: when the audit log has it. To be called once.
+  // audit log. Calls `done` once, at once or later on another thread: when the audit log has it. To be called once; `done` may
+  // destroy the visit.
   virtual void End(const grpc::Status& status, std::function<void()> done) = 0;
 };
 

@@ -65,6 +65,8 @@ void KeepCallbackQueue() {
 // Not the service config's "timeout": gRPC 1.51 counts that by the wall clock, which somebody may set.
 constexpr std::chrono::seconds kLongestCall(65);
 
+constexpr size_t kLargeAnswer = 64 << 10;
+
 bool SaysTrace(const grpc::string_ref& key) { return key == tracing::kTraceparent || key == tracing::kTracestate; }
 
 // What the door has taken, and tells the backend itself: who calls, and from where. Nobody else may.
@@ -182,6 +184,8 @@ class Call : public grpc::ServerGenericBidiReactor, public Watchdog::Watched {
   void Leave(const grpc::Status& status, Finisher finish) {
     left_ = true;
     visit_->End(status, [this, finish] {
+      // Others may have its places once gRPC has the answer; but one that is large and not taken counts until it is.
+      const std::unique_ptr<Visit> over = answer_.Length() > kLargeAnswer ? nullptr : std::move(visit_);
       Await();
       finish();
     });

@@ -175,7 +175,9 @@ class GatewaySetting {
 // Calls the echo with 4 KiB until the state has enough; `authorization` empty: none is shown. Counts the processor time of a call in all
 // processes, in microseconds: what can be compared on a busy machine.
 inline void CallEcho(benchmark::State& state, const GatewaySetting& setting, int port, const std::string& authorization) {
-  const auto stub = RegistryService::NewStub(ChannelTo(port));
+  const auto channel = ChannelTo(port);
+  channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  const auto stub = RegistryService::NewStub(channel);
   registry::v1::ResolveMunicipalityRequest request;
   request.set_text(std::string(4096, 'x'));
   registry::v1::ResolveMunicipalityResponse response;
