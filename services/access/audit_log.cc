@@ -11,9 +11,9 @@
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "google/protobuf/util/time_util.h"
-#include "services/access/documents.h"
 #include "services/common/identity/identity.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/common/text/fold.h"
 
@@ -138,7 +138,7 @@ absl::StatusOr<v1::ListAuditEntriesResponse> AuditLog::List(const v1::ListAuditE
           response.set_next_page_token(paging::NextPageToken(request, at.ToText()));
           return response;
         }
-        auto entry = Parse<v1::AuditEntry>(document);
+        auto entry = storage::Parse<v1::AuditEntry>(document);
         if (!entry.ok()) return entry.status();
         at = {.month = month, .key = document.key};
         after = document.key;

@@ -4,11 +4,11 @@
 
 #include "absl/strings/str_format.h"
 #include "google/protobuf/util/time_util.h"
-#include "services/access/documents.h"
 #include "services/common/identity/key_secret.h"
 #include "services/common/log/log.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 
@@ -72,7 +72,7 @@ absl::StatusOr<KeyStore::Stored> KeyStore::Find(const std::string& name) {
   auto document = store_.Get(kPartition, (*id)->value);
   if (!document.ok()) return document.status();
   if (!document->has_value()) return status::Error(StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat(name, " has no document"));
-  auto event = Parse<v1::KeyEvent>(**document);
+  auto event = storage::Parse<v1::KeyEvent>(**document);
   if (!event.ok()) return event.status();
   return Stored{.document = (*document)->key, .version = (*document)->version, .event = *std::move(event)};
 }
@@ -84,7 +84,7 @@ absl::StatusOr<uint64_t> KeyStore::CountLive() {
     auto documents = store_.List(kPartition, kKeys, after, kReadAtOnce);
     if (!documents.ok()) return documents.status();
     for (const storage::Document& document : *documents) {
-      auto event = Parse<v1::KeyEvent>(document);
+      auto event = storage::Parse<v1::KeyEvent>(document);
       if (!event.ok()) return event.status();
       if (!HasEnded(event->key(), now)) ++live;
     }
@@ -164,7 +164,7 @@ absl::StatusOr<v1::ListKeysResponse> KeyStore::List(const v1::ListKeysRequest& r
       response.set_next_page_token(paging::NextPageToken(request, last));
       break;
     }
-    auto event = Parse<v1::KeyEvent>(document);
+    auto event = storage::Parse<v1::KeyEvent>(document);
     if (!event.ok()) return event.status();
     bytes += document.value.size();
     last = document.key;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/intake/apply_documents.h"
 
@@ -20,17 +21,8 @@ absl::Status NotFound(std::string_view reason, const std::string& name) {
 }
 
 template <typename Message>
-absl::StatusOr<Message> Parse(const storage::Document& document) {
-  Message message;
-  if (!message.ParseFromString(document.value)) {
-    return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("document ", document.key, " cannot be read"));
-  }
-  return message;
-}
-
-template <typename Message>
 absl::StatusOr<Message> ParseWithEtag(const storage::Document& document) {
-  absl::StatusOr<Message> message = Parse<Message>(document);
+  absl::StatusOr<Message> message = storage::Parse<Message>(document);
   if (message.ok()) message->set_etag(Etag(document.version));
   return message;
 }
@@ -124,7 +116,7 @@ absl::StatusOr<v1::ListWavesResponse> Catalog::ListWaves(const v1::ListWavesRequ
 absl::StatusOr<v1::GetQuestionnaireResponse> Catalog::GetQuestionnaire(const std::string& name) {
   auto document = Require(store_, QuestionnaireKey(name), "QUESTIONNAIRE_NOT_FOUND", name);
   if (!document.ok()) return document.status();
-  auto questionnaire = Parse<survey::v1::Questionnaire>(*document);
+  auto questionnaire = storage::Parse<survey::v1::Questionnaire>(*document);
   if (!questionnaire.ok()) return questionnaire.status();
   v1::GetQuestionnaireResponse response;
   response.set_name(name);
@@ -137,7 +129,7 @@ absl::StatusOr<v1::GetPublishedReportResponse> Catalog::GetPublishedReport(const
   if (auto found = GetWave(wave); !found.ok()) return found.status();
   auto document = Require(store_, PublishedReportKey(wave), "PUBLISHED_REPORT_NOT_FOUND", wave);
   if (!document.ok()) return document.status();
-  auto report = Parse<survey::v1::PublishedReport>(*document);
+  auto report = storage::Parse<survey::v1::PublishedReport>(*document);
   if (!report.ok()) return report.status();
   v1::GetPublishedReportResponse response;
   *response.mutable_report() = *std::move(report);
@@ -153,11 +145,11 @@ std::shared_ptr<const WaveQuestions> Catalog::FindInUse(const std::string& wave)
 absl::StatusOr<std::shared_ptr<const WaveQuestions>> Catalog::LoadQuestions(const std::string& name) {
   auto wave_document = Require(store_, WaveKey(name), "WAVE_NOT_FOUND", name);
   if (!wave_document.ok()) return wave_document.status();
-  auto wave = Parse<v1::Wave>(*wave_document);
+  auto wave = storage::Parse<v1::Wave>(*wave_document);
   if (!wave.ok()) return wave.status();
   auto document = Require(store_, QuestionnaireKey(wave->questionnaire()), "QUESTIONNAIRE_NOT_FOUND", wave->questionnaire());
   if (!document.ok()) return document.status();
-  auto questionnaire = Parse<survey::v1::Questionnaire>(*document);
+  auto questionnaire = storage::Parse<survey::v1::Questionnaire>(*document);
   if (!questionnaire.ok()) return questionnaire.status();
   auto compiled = survey::CompiledQuestionnaire::Compile(*std::move(questionnaire));
   if (!compiled.ok()) return compiled.status();

@@ -3,7 +3,6 @@
 #include <functional>
 #include <set>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -12,7 +11,6 @@
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "tests/access/stores.h"
-#include "tests/common/storage/forwarding_store.h"
 
 namespace peiling::access {
 namespace {
@@ -48,17 +46,11 @@ v1::RecordAuditEntriesRequest Entries(const std::vector<v1::AuditEntry>& entries
   return request;
 }
 
-// Counts what is asked of it, and may have something happen just before the next commit or lose its answer.
-class WatchedStore final : public storage::ForwardingStore {
+// Counts what is asked of it.
+class WatchedStore final : public TroubledStore {
  public:
-  using ForwardingStore::ForwardingStore;
+  using TroubledStore::TroubledStore;
 
-  absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {
-    if (const auto happen = std::exchange(before_commit, nullptr)) happen();
-    auto result = ForwardingStore::Commit(std::move(batch));
-    if (std::exchange(lose_answer, false)) return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "gone");
-    return result;
-  }
   absl::StatusOr<std::vector<storage::Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
                                                       size_t limit) override {
     auto documents = ForwardingStore::List(partition, prefix, after, limit);
@@ -70,8 +62,6 @@ class WatchedStore final : public storage::ForwardingStore {
     return ForwardingStore::Confirm(partition);
   }
 
-  std::function<void()> before_commit;
-  bool lose_answer = false;
   size_t documents_read = 0;
   int confirmed = 0;
 };

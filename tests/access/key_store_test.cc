@@ -1,9 +1,7 @@
 #include "services/access/key_store.h"
 
-#include <functional>
 #include <set>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -13,7 +11,6 @@
 #include "services/common/identity/key_secret.h"
 #include "services/common/status/errors.h"
 #include "tests/access/stores.h"
-#include "tests/common/storage/forwarding_store.h"
 
 namespace peiling::access {
 namespace {
@@ -46,22 +43,6 @@ v1::RevokeKeyRequest RevokeRequest(const std::string& name, const std::string& r
   request.set_etag(etag);
   return request;
 }
-
-// A store in which something happens just before the next commit, and whose commits may seem to fail though they do not.
-class TroubledStore final : public storage::ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-
-  absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {
-    if (const auto happen = std::exchange(before_commit, nullptr)) happen();
-    auto result = ForwardingStore::Commit(std::move(batch));
-    if (std::exchange(lose_answer, false)) return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "gone");
-    return result;
-  }
-
-  std::function<void()> before_commit;
-  bool lose_answer = false;
-};
 
 class KeyStoreTest : public testing::TestWithParam<StoreKind> {
  protected:

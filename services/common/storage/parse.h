@@ -1,4 +1,4 @@
-// What access keeps, as messages.
+// Stored documents as messages.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -6,11 +6,11 @@
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
 
-namespace peiling::access {
+namespace peiling::storage {
 
-// DATA_LOSS/STORAGE_CORRUPT when it does not parse.
+// DATA_LOSS/STORAGE_CORRUPT when the value is no such message.
 template <typename Message>
-absl::StatusOr<Message> Parse(const storage::Document& document) {
+absl::StatusOr<Message> Parse(const Document& document) {
   Message message;
   if (!message.ParseFromString(document.value)) {
     return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("document ", document.key, " cannot be read"));
@@ -18,4 +18,4 @@ absl::StatusOr<Message> Parse(const storage::Document& document) {
   return message;
 }
 
-}  // namespace peiling::access
+}  // namespace peiling::storage
