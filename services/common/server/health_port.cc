@@ -36,6 +36,8 @@ class HealthPortImpl final : public HealthPort {
     auto sink = acceptor_->AddTo(builder, grpc::InsecureServerCredentials());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED", "cannot serve health");
+    // gRPC calls a server healthy until told otherwise.
+    service().SetServingStatus("", false);
     acceptor_->Start(std::move(sink));
     return absl::OkStatus();
   }
