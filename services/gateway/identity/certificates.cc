@@ -31,7 +31,7 @@ struct Free {
 Time TimeOf(const ASN1_TIME* time) {
   std::tm parts = {};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return Time();
-  return std::chrono::system_clock::from_time_t(timegm(&parts));
+  return TimeAt(timegm(&parts));
 }
 
 // From when until when a certificate is valid.

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/time_util.h"
 #include "services/common/names/resource_names.h"
+#include "services/gateway/identity/verdict.h"
 
 namespace peiling::gateway {
 namespace {
@@ -18,8 +18,7 @@ std::shared_ptr<const KnownKey> KnownKeyOf(access::v1::KeyEvent& event) {
   known->identity.set_credential(access::v1::CREDENTIAL_KIND_KEY);
   if (key.has_expires_at()) {
     *known->identity.mutable_expires_at() = key.expires_at();
-    known->expires = std::chrono::system_clock::time_point(
-        std::chrono::milliseconds(google::protobuf::util::TimeUtil::TimestampToMilliseconds(key.expires_at())));
+    known->expires = TimeAt(key.expires_at().seconds());
   }
   known->revoked = key.has_revoked_at();
   known->hash = std::move(*event.mutable_hash());

@@ -22,8 +22,8 @@ namespace {
 using Result = Verdict::Result;
 
 constexpr size_t kMostSubjectBytes = 200;
-// The year 5138: what lies beyond is no time.
-constexpr double kMostSeconds = 1e11;
+// What lies beyond is no time.
+constexpr double kMostSeconds = 1e12;
 
 Verdict Invalid(const char* why) { return Verdict::Refused(Result::kInvalid, why); }
 
@@ -59,7 +59,7 @@ std::optional<std::chrono::system_clock::time_point> TimeOf(const rapidjson::Val
   if (!value.IsNumber()) return std::nullopt;
   const double seconds = value.GetDouble();
   if (!std::isfinite(seconds) || std::abs(seconds) > kMostSeconds) return std::nullopt;
-  return std::chrono::system_clock::time_point(std::chrono::seconds(static_cast<int64_t>(seconds)));
+  return TimeAt(static_cast<int64_t>(seconds));
 }
 
 // A claim by its name, or else by a path of names with dots between them.

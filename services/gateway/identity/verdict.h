@@ -1,7 +1,9 @@
 // What came of checking a credential, before it becomes an answer.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -28,5 +30,12 @@ using OnVerdict = std::function<void(Verdict)>;
 
 // What time it is; a test may have another.
 using Clock = std::function<std::chrono::system_clock::time_point()>;
+
+// A time by its seconds since 1970. The clock counts nanoseconds in 64 bits: what lies more than 285 years from then, such as the year 9999
+// of what never ends, becomes that.
+inline std::chrono::system_clock::time_point TimeAt(int64_t seconds) {
+  constexpr int64_t kMost = 9'000'000'000;
+  return std::chrono::system_clock::time_point(std::chrono::seconds(std::clamp(seconds, -kMost, kMost)));
+}
 
 }  // namespace peiling::gateway

@@ -67,6 +67,10 @@ TEST(Certificates, OneThatIsNotValidAtTheTimeHoldsNot) {
   EXPECT_EQ(certificates.Check(pem).result, Result::kInvalid);
   now = system_clock::now() - std::chrono::seconds(90);
   EXPECT_EQ(certificates.Check(pem).result, Result::kInvalid);
+  now = system_clock::now();
+  constexpr long kThousands = 100'000'000'000;  // Of years: 3.
+  EXPECT_EQ(certificates.Check(Certificate("DNS:mail.spotler.nl", -60, kThousands)).result, Result::kHolds);
+  EXPECT_EQ(certificates.Check(Certificate("DNS:mail.spotler.nl", kThousands, 2 * kThousands)).result, Result::kInvalid);
 }
 
 TEST(Certificates, ProxiesAreKnownByName) {

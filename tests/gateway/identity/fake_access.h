@@ -1,8 +1,8 @@
 // Access with keys alone, in process: what it is told, its watchers see.
 #pragma once
 
-#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,22 +32,20 @@ class FakeAccess final : public access::v1::AccessService::Service {
 
   std::shared_ptr<grpc::Channel> Connect() { return server_->InProcessChannel({}); }
 
-  // A new key; returns its secret.
-  std::string AddKey(const std::string& id, std::optional<std::chrono::system_clock::time_point> expires = std::nullopt) {
+  // A new key, which may expire at a second since 1970; returns its secret.
+  std::string AddKey(const std::string& id, std::optional<int64_t> expires = std::nullopt) {
     std::string secret = identity::NewSecret(id);
     AddKey(id, secret, expires);
     return secret;
   }
   // With this secret.
-  void AddKey(const std::string& id, const std::string& secret,
-              std::optional<std::chrono::system_clock::time_point> expires = std::nullopt) {
+  void AddKey(const std::string& id, const std::string& secret, std::optional<int64_t> expires = std::nullopt) {
     access::v1::KeyEvent event;
     event.mutable_key()->set_name("keys/" + id);
     event.mutable_key()->set_title("test");
     event.mutable_key()->add_grants()->set_role(access::v1::ROLE_MAILER);
     if (expires.has_value()) {
-      *event.mutable_key()->mutable_expires_at() =
-          google::protobuf::util::TimeUtil::SecondsToTimestamp(std::chrono::system_clock::to_time_t(*expires));
+      *event.mutable_key()->mutable_expires_at() = google::protobuf::util::TimeUtil::SecondsToTimestamp(*expires);
     }
     *event.mutable_hash() = identity::Hash(secret);
     Put(event);

@@ -139,7 +139,7 @@ TEST_F(GatewayAuthenticatorTest, WhatIsShownInTheHeaderGoesBeforeTheCertificate)
 }
 
 TEST_F(GatewayAuthenticatorTest, WhatHasExpiredIsToldSo) {
-  const std::string secret = access_.AddKey(kId, system_clock::now() - std::chrono::seconds(1));
+  const std::string secret = access_.AddKey(kId, system_clock::to_time_t(system_clock::now()) - 1);
   Start();
   EXPECT_EQ(Who({"Bearer " + secret, ""}), "TOKEN_EXPIRED");
   EXPECT_EQ(Who({"Bearer " + Token(std::chrono::seconds(-3600)), ""}), "TOKEN_EXPIRED");

@@ -139,14 +139,20 @@ TEST_F(KeyCheckerTest, ARevokedKeyIsRefusedWithTheEvent) {
 
 TEST_F(KeyCheckerTest, AnExpiredKeyIsRefusedThoughItWasRecognised) {
   const auto end = system_clock::now() + std::chrono::hours(1);
-  const std::string secret = access_.AddKey(kId, end);
+  const std::string secret = access_.AddKey(kId, system_clock::to_time_t(end));
   Start();
   const Verdict verdict = Check(secret);
   EXPECT_EQ(verdict.result, Result::kHolds);
   EXPECT_EQ(verdict.identity.expires_at().seconds(), system_clock::to_time_t(end));
-  now_ = end;
+  now_ = system_clock::from_time_t(system_clock::to_time_t(end));
   EXPECT_EQ(Check(secret).result, Result::kExpired);
   EXPECT_EQ(Check(identity::NewSecret(kId)).result, Result::kInvalid) << "whoever does not know the secret must not learn that it expired";
+}
+
+TEST_F(KeyCheckerTest, AKeyThatExpiresBeyondAllClocksHolds) {
+  const std::string secret = access_.AddKey(kId, 253'402'300'799);  // The end of the year 9999.
+  Start();
+  EXPECT_EQ(Check(secret).result, Result::kHolds);
 }
 
 TEST_F(KeyCheckerTest, AKeyThatComesLaterHoldsThoughItWasRefusedBefore) {

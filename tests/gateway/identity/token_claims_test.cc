@@ -131,6 +131,12 @@ TEST(TokenClaims, TimesHoldToTheSecondWithinTheSkew) {
   EXPECT_EQ(at(kNow + 159), Result::kHolds);
   EXPECT_EQ(at(kNow + 160), Result::kExpired);
   EXPECT_EQ(Judge(absl::StrCat("{", kWho, R"(,"exp":-5})")).result, Result::kExpired);
+  // What a clock of 64 bits of nanoseconds cannot hold.
+  for (const char* time : {"17000000100", "253402300799", "1e12"}) {
+    EXPECT_EQ(Judge(absl::StrCat("{", kWho, R"(,"exp":)", time, "}")).result, Result::kHolds) << time;
+    EXPECT_EQ(Judge(Claims(absl::StrCat(R"("nbf":)", time))).result, Result::kInvalid) << time;
+    EXPECT_EQ(Judge(absl::StrCat("{", kWho, R"(,"exp":-)", time, "}")).result, Result::kExpired) << time;
+  }
 }
 
 TEST(TokenClaims, RolesComeFromTheClaimByNameOrPath) {
