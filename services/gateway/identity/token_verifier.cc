@@ -27,7 +27,8 @@ void TokenVerifier::Check(std::string_view token, OnVerdict done) {
   const auto taken = TakeApart(token);
   if (!taken.ok()) return done(Malformed(taken.status()));
   Attempt attempt = Try(*taken, digest);
-  if (attempt.key_found || issuers_.empty()) return done(Conclude(std::move(attempt)));
+  const bool told = attempt.verdict.has_value() || (attempt.key_found && !attempt.keys_missing);
+  if (told || issuers_.empty()) return done(Conclude(std::move(attempt)));
   TryWithNewKeys(token, attempt, done);
 }
 
@@ -41,6 +42,7 @@ TokenVerifier::Attempt TokenVerifier::Try(const SignedToken& token, const Digest
   Attempt attempt;
   for (const TrustedIssuer& issuer : issuers_) {
     const auto keys = issuer.keys->current();
+    attempt.keys_missing |= keys == nullptr;
     const TokenKey* key = keys == nullptr ? nullptr : keys->Find(token.key_id, token.algorithm);
     if (key == nullptr) continue;
     attempt.key_found = true;

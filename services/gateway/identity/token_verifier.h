@@ -43,6 +43,8 @@ class TokenVerifier : public std::enable_shared_from_this<TokenVerifier> {
   struct Attempt {
     // Some issuer has a key of that id.
     bool key_found = false;
+    // The keys of some issuer are not known yet.
+    bool keys_missing = false;
     // Empty unless one of them signed it.
     std::optional<Verdict> verdict;
   };

@@ -30,7 +30,7 @@ class TokenVerifierTest : public ::testing::Test {
     for (const auto& source : sources_) source->Stop();
   }
 
-  TrustedIssuer Issuer(const std::string& issuer, const std::string& address, std::chrono::milliseconds least_interval) {
+  TrustedIssuer Issuer(const std::string& issuer, const std::string& address, std::chrono::milliseconds least_interval, bool start = true) {
     IssuerRules rules;
     rules.issuer = issuer;
     rules.name = issuer.substr(issuer.find("//") + 2);
@@ -40,7 +40,7 @@ class TokenVerifierTest : public ::testing::Test {
     options.least_interval = least_interval;
     options.retry = std::chrono::milliseconds(1);
     sources_.push_back(std::make_shared<KeySource>(address, options));
-    sources_.back()->Start();
+    if (start) sources_.back()->Start();
     return {rules, sources_.back()};
   }
   // Of one issuer whose keys come from http_.
@@ -244,6 +244,20 @@ TEST_F(TokenVerifierTest, EachIssuerSpeaksForItselfAlone) {
   EXPECT_EQ(Check(*verifier, Token(other, Claims())).result, Result::kInvalid);
   EXPECT_EQ(Check(*verifier, Token(twin, Claims())).result, Result::kInvalid);
   EXPECT_EQ(Check(*verifier, Token(rsa_, Claims(kOther))).result, Result::kInvalid);
+}
+
+TEST_F(TokenVerifierTest, AnIssuerWhoseKeysAreNotReadYetIsWaitedForThoughAnotherHasAKeyOfThatId) {
+  HttpStub other_http;
+  other_http.Answer(200, KeySet({SigningKey::Ec("ec"), SigningKey::Ec("other")}));
+  const TrustedIssuer slow = Issuer(kIssuer, http_.address(), std::chrono::hours(1), false);
+  const TrustedIssuer quick = Issuer("https://other.example.nl", other_http.address(), std::chrono::hours(1));
+  ASSERT_TRUE(Eventually([&] { return quick.keys->current() != nullptr; }));
+  const auto verifier = Make({slow, quick});
+  Pending pending;
+  verifier->Check(Token(ec_, Claims()), pending.Take());
+  EXPECT_FALSE(pending.done());
+  slow.keys->Start();
+  EXPECT_EQ(pending.Wait().result, Result::kHolds);
 }
 
 TEST_F(TokenVerifierTest, WithoutIssuersNoTokenHolds) {
