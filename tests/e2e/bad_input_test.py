@@ -70,7 +70,7 @@ class BadInput(unittest.TestCase):
         request = dedup_pb2.CreateRulingRequest(parent="nonsense", ruling=dedup_pb2.Ruling(response="nonsense"))
         _, info, violations = self.refused(lambda: self.suite.dedup.CreateRuling(request), grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(info.reason, "INVALID_REQUEST")
-        self.assertTrue({"parent", "request_id", "ruling.response", "ruling.reason", "ruling.ruled_by"} <= {v.field for v in violations}, violations)
+        self.assertTrue({"parent", "request_id", "ruling.response", "ruling.reason"} <= {v.field for v in violations}, violations)
 
     def test_yaml_errors_name_line_and_column(self):
         for text, where in (("kind: survey\nsurvey: [a\n", "fout.yaml:"), ("kind: survey\nsurvey: x\ntitle: X\ntitel: Y\n", "fout.yaml:4:1"),

@@ -13,10 +13,11 @@ import urllib.request
 from crowd_test import resident_bytes
 from suite import *
 
+# Those that get through a handshake come first: it takes both sides some work.
 CONNECTIONS = {
-    "grpc": {"silent": 3000, "half_handshake": 1500, "slow_handshake": 500, "handshake_only": 500, "preface_only": 800, "settings_only": 800,
-             "half_headers": 700, "slow_message": 200, "garbage": 100, "resets": 2, "endless_headers": 5, "pings": 5},
-    "http": {"silent": 800, "half_handshake": 300, "slow_head": 400, "slow_body": 200, "half_body": 190, "endless_head": 4, "endless_chunks": 4},
+    "http": {"slow_head": 400, "slow_body": 200, "half_body": 190, "half_handshake": 300, "silent": 800, "endless_head": 4, "endless_chunks": 4},
+    "grpc": {"handshake_only": 500, "preface_only": 800, "settings_only": 800, "half_headers": 700, "slow_message": 200, "garbage": 100,
+             "slow_handshake": 500, "half_handshake": 1500, "silent": 3000, "endless_headers": 5, "pings": 5, "resets": 2},
 }
 CALLS = {"burst": 200, "bad_credentials": 100, "giant_metadata": 20, "huge_messages": 4, "unread_streams": 500, "endless_streams": 2000}
 MEMORY = 1 << 30
@@ -110,10 +111,13 @@ class Hostile(unittest.TestCase):
         self.say("nobody else", self.served(3))
         customer = Customer(self.customer)
         self.addCleanup(customer.stop)
-        attackers = {(protocol, kind): self.attack("connections", protocol, self.addresses[protocol], self.authority, kind, count)
-                     for protocol, kinds in CONNECTIONS.items() for kind, count in kinds.items()}
-        begun = {who: attack.figures() for who, attack in attackers.items()}
-        self.assertGreaterEqual(sum(figures["made"] for figures in begun.values()), 10_000, begun)
+        attackers, tried = {}, 0
+        for protocol, kinds in CONNECTIONS.items():
+            for kind, count in kinds.items():
+                attackers[protocol, kind] = self.attack("connections", protocol, self.addresses[protocol], self.authority, kind, count)
+                figures = attackers[protocol, kind].figures()
+                tried += figures["made"] + figures["refused"]
+        self.assertGreaterEqual(tried, 10_000)
         time.sleep(SECONDS)
         # Somebody new, too.
         fresh = self.suite.client(self.suite.make_key(options_pb2.ROLE_ANALYST).secret)
@@ -147,6 +151,7 @@ class Hostile(unittest.TestCase):
         self.assertTrue(refusals)
         for refusal in refusals:
             self.assertEqual(refusal.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            self.assertIsNotNone(details(refusal)[0], refusal)
             self.assertIn(details(refusal)[0].reason, ("RATE_LIMITED", "TOO_MANY_CALLS"))
             self.assertGreater(retry_delay(refusal), 0)
         time.sleep(max(map(retry_delay, refusals)))

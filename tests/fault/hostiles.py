@@ -118,7 +118,7 @@ class Connections:
                 self.figures["made"] += 1
                 await self.misbehave(reader, writer)
                 self.figures["thrown_out"] += 1
-            except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
+            except (OSError, ssl.SSLError):
                 self.figures["refused"] += 1
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -155,7 +155,7 @@ class Connections:
 
     async def run(self):
         holders = [asyncio.ensure_future(self.hold()) for _ in range(self.count)]
-        await until_closed(lambda: self.figures["made"] >= len(holders), lambda: self.figures)
+        await until_closed(lambda: self.figures["made"] + self.figures["refused"] >= len(holders), lambda: self.figures)
 
 
 class Calls:
