@@ -21,7 +21,7 @@ Verdict Malformed(const absl::Status& why) {
 TokenVerifier::TokenVerifier(std::vector<TrustedIssuer> issuers, std::chrono::seconds skew, Clock clock)
     : issuers_(std::move(issuers)), skew_(skew), clock_(std::move(clock)), known_(kMostKnown) {}
 
-void TokenVerifier::Check(std::string_view token, OnVerdict done) {
+void TokenVerifier::Check(std::string_view token, const OnVerdict& done) {
   const Digest digest = DigestOf(token);
   if (const auto known = Recognise(digest); known != nullptr) return done(Verdict::Holds(known->identity));
   const auto taken = TakeApart(token);

@@ -29,7 +29,7 @@ class TokenVerifier : public std::enable_shared_from_this<TokenVerifier> {
   TokenVerifier(std::vector<TrustedIssuer> issuers, std::chrono::seconds skew, Clock clock = std::chrono::system_clock::now);
 
   // Calls `done` once, maybe at once. Does not block; a signature takes some 30 to 100 µs.
-  void Check(std::string_view token, OnVerdict done);
+  void Check(std::string_view token, const OnVerdict& done);
 
  private:
   // A token that held.
