@@ -61,7 +61,7 @@ HttpGateway::HttpGateway(HttpOptions options, std::unique_ptr<HttpApi> api) : op
 
 absl::Status HttpGateway::Start() {
   if (options_.listen.empty()) return absl::OkStatus();
-  auto server = HttpServer::Start(options_.server, [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
+  auto server = HttpServer::Start(options_.server, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   log::Info("listens for HTTP", {{"address", options_.listen}, {"port", std::to_string(port())}});

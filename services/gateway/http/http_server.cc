@@ -278,7 +278,7 @@ int MaxFiles() {
 
 class Server final : public HttpServer {
  public:
-  Server(HttpServerOptions options, HttpHandler handler) : options_(std::move(options)) {
+  Server(HttpServerOptions options, const HttpHandler& handler) : options_(std::move(options)) {
     const int connections = std::min(options_.max_connections, MaxFiles() / 4 * 3);
     for (int i = 0; i < options_.threads; ++i) {
       loops_.push_back(std::make_unique<Loop>(options_, handler, std::max(1, connections / options_.threads)));
@@ -352,8 +352,8 @@ class Server final : public HttpServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options, HttpHandler handler) {
-  auto server = std::make_unique<Server>(options, std::move(handler));
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOptions& options, const HttpHandler& handler) {
+  auto server = std::make_unique<Server>(options, handler);
   if (absl::Status listening = server->Listen(); !listening.ok()) return listening;
   return server;
 }

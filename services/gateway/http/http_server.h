@@ -27,7 +27,7 @@ struct HttpServerOptions {
 class HttpServer {
  public:
   // `handler` is called on the server's threads and must not block. The errors of server::Listen.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options, HttpHandler handler);
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options, const HttpHandler& handler);
   virtual ~HttpServer() = default;  // Stops.
 
   virtual int port() const = 0;

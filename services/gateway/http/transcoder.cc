@@ -72,7 +72,9 @@ void ReadQuery(const RequestHead& head, Message& message, status::BadRequest& ba
   std::vector<std::pair<std::string, std::string>> parameters;
   if (!SplitQuery(head.query, parameters)) return bad.Add("", "want a query in percent-encoded UTF-8");
   std::vector<const QueryParameter*> seen;
-  for (const auto& [name, value] : parameters) {
+  for (const auto& said : parameters) {
+    const std::string& name = said.first;
+    const std::string& value = said.second;
     const auto& known = head.match.route->query;
     const auto found = std::find_if(known.begin(), known.end(), [&](const QueryParameter& parameter) { return parameter.name == name; });
     if (found == known.end()) {
