@@ -32,6 +32,8 @@ void SetConnectionLimits(grpc::ServerBuilder& builder) {
   // Clients look around for new replicas when their connection ends, so new ones are found this soon; open watches resume.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, 5 * 60'000);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 10 * 60'000);
+  // gRPC unpacks a message before it looks at its size, of whoever calls: 4 MiB would become 4 GiB.
+  for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
 }
 
 void LeaveOutReflection(grpc::ServerBuilder& builder) { builder.SetOption(std::make_unique<WithoutReflection>()); }

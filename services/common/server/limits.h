@@ -5,7 +5,7 @@
 
 namespace peiling::server {
 
-// How long connections last, how long one that says nothing, and how often it may ping.
+// How long connections last, how long one that says nothing, how often it may ping, and that its messages are not compressed.
 void SetConnectionLimits(grpc::ServerBuilder& builder);
 
 // gRPC's reflection (for tools such as grpcurl) is part of every server of a program that it is linked into. A stream of it holds a thread

@@ -283,6 +283,19 @@ TEST_F(ServerTest, RefusesAMessageOverTheLimit) {
   EXPECT_EQ(Call(request).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST_F(ServerTest, UnpacksNoMessage) {
+  StartOrFail();
+  CheckQuestionnaireRequest request;
+  request.mutable_questionnaire()->set_version(std::string(1 << 20, 'x'));
+  for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    grpc::ClientContext context;
+    context.set_compression_algorithm(algorithm);
+    CheckQuestionnaireResponse response;
+    EXPECT_EQ(stub_->CheckQuestionnaire(&context, request, &response).error_code(), grpc::UNIMPLEMENTED);
+  }
+  EXPECT_EQ(controls_.entered, 0);
+}
+
 TEST_F(ServerTest, RefusesACallTooManyAtOnce) {
   options_.max_threads = 4;
   controls_.hold = true;
