@@ -90,6 +90,7 @@ absl::Status AuditLog::Append(const std::string& month, std::map<std::string, st
 
     // Repeats are rare; now it is known that there is one.
     std::vector<std::string> keys;
+    keys.reserve(entries.size());
     for (const auto& [key, value] : entries) keys.push_back(key);
     const auto found = store_.GetMany(month, keys);
     if (!found.ok()) return found.status();

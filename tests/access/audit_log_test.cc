@@ -170,6 +170,7 @@ TEST_P(AuditLogTest, ALostRaceLosesNothing) {
 
 TEST_P(AuditLogTest, ManyAtOnceAreAllKept) {
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       AuditLog log(*store_);

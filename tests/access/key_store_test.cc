@@ -62,7 +62,7 @@ class KeyStoreTest : public testing::TestWithParam<StoreKind> {
     for (const auto& event : *feed) EXPECT_TRUE(events.emplace_back().ParseFromString(event.value));
     return events;
   }
-  std::vector<std::string> Titles(v1::ListKeysRequest request = {}) {
+  std::vector<std::string> Titles(const v1::ListKeysRequest& request = {}) {
     paging::Page page;
     EXPECT_TRUE(Validate(request, page).ok());
     const auto listed = keys_.List(request, page);
@@ -144,6 +144,7 @@ TEST_P(KeyStoreTest, TheSameRequestTwiceAtOnceMakesOneKey) {
 
 TEST_P(KeyStoreTest, ManyAtOnceAllGetTheirKey) {
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       KeyStore keys(*store_, [this] { return now_; });

@@ -16,7 +16,7 @@ namespace peiling::access {
 namespace {
 
 constexpr int64_t kBegin = 1'767'225'600;  // 2026-01-01
-constexpr int64_t kYear = 365 * 86'400;
+constexpr int64_t kYear = 31'536'000;
 constexpr int kCallers = 100;
 constexpr int kGroup = 1000;
 
