@@ -58,8 +58,9 @@ class GatewayModule final : public server::Module {
   // To be called once, before Start.
   absl::Status AddHttp(const HttpOptions& options, const server::Options& server) {
     auto http = HttpGateway::Make(options, server, door_, *routes_);
-    if (http.ok()) http_ = *std::move(http);
-    return http.status();
+    if (!http.ok()) return http.status();
+    http_ = *std::move(http);
+    return absl::OkStatus();
   }
 
   std::string name() const override { return "peiling.gateway"; }

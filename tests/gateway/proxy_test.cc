@@ -342,6 +342,7 @@ TEST_F(ProxyTest, BackendThatHangsLeavesRoomForOthers) {
 
 TEST_F(ProxyTest, ManyCallsAtOnceAllEndWell) {
   std::vector<std::thread> threads;
+  threads.reserve(16);
   std::atomic<int> good{0};
   for (int t = 0; t < 16; ++t) {
     threads.emplace_back([&, t] {
