@@ -163,7 +163,13 @@ class Call : public grpc::ServerGenericBidiReactor, public Watchdog::Watched {
   }
   // Before the upstream call has begun, gRPC keeps it in mind.
   void OnCancel() final { upstream_context_->TryCancel(); }
-  void OnDone() final { self_.reset(); }
+  void OnDone() final {
+    {
+      const std::lock_guard lock(done_mutex_);
+      done_ = true;
+    }
+    self_.reset();
+  }
 
  protected:
   // Whether a call without any request is one.
@@ -218,12 +224,15 @@ class Call : public grpc::ServerGenericBidiReactor, public Watchdog::Watched {
   void OnOverdue() final {
     if (Leaves(Stage::kArriving, Stage::kGivenUp) && visit_ != nullptr) return Leave(ClientIdle());
     if (stage_ == Stage::kForwarded && !left_) return OnForwardedOverdue();
-    // It does not even take how the call ended.
-    context_->TryCancel();
+    // It does not even take how the call ended; unless it just has, and the context is gone.
+    const std::lock_guard lock(done_mutex_);
+    if (!done_) context_->TryCancel();
   }
 
   std::atomic<Stage> stage_{Stage::kArriving};
   std::atomic<bool> left_{false};
+  std::mutex done_mutex_;
+  bool done_ = false;
   std::shared_ptr<Watched> self_;
 };
 
