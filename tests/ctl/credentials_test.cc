@@ -143,6 +143,13 @@ TEST_F(CredentialsTest, AKeyIsNotSentOverTheNetworkInPlaintext) {
   }
 }
 
+TEST_F(CredentialsTest, AKeyForThisMachineGoesThroughNoProxy) {
+  Doorman doorman;
+  const Outcome outcome = RunCtl(doorman.address(), {"get", "waves", "--key-file", key_file_}, {"http_proxy=http://127.0.0.1:1"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(doorman.shown(), ElementsAre(absl::StrCat("Bearer ", kKey)));
+}
+
 TEST_F(CredentialsTest, AServerIsCalledWithTlsAndMustHaveACertificateThatIsBelieved) {
   Doorman doorman(Tls(authority_.Issue({})));
   const std::vector<std::string> command = {"get", "waves", "--key-file", key_file_};

@@ -119,8 +119,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& se
   }
   std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> interceptors;
   if (*secret != nullptr) interceptors.push_back(std::make_unique<ShowSecrets>(*std::move(secret)));
-  return grpc::experimental::CreateCustomChannelWithInterceptors(TargetOf(server), channel, server::ChannelSettings(),
-                                                                 std::move(interceptors));
+  grpc::ChannelArguments settings = server::ChannelSettings();
+  // A proxy (http_proxy) would see a key that is meant for this machine alone.
+  if (!tls) settings.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(TargetOf(server), channel, settings, std::move(interceptors));
 }
 
 }  // namespace peiling::ctl
