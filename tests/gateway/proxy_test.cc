@@ -10,6 +10,7 @@
 #include <chrono>
 #include <future>
 #include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,13 +39,7 @@ class FakeRegistry final : public RegistryService::Service {
  public:
   grpc::Status GetMunicipality(grpc::ServerContext* context, const registry::v1::GetMunicipalityRequest* request,
                                registry::v1::GetMunicipalityResponse* response) override {
-    deadline = context->deadline();
-    metadata.clear();
-    for (const auto& [key, value] : context->client_metadata()) {
-      metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
-    }
-    caller = identity::CallerOf(*context);
-    ++calls;
+    Note(*context);
     context->AddInitialMetadata("x-initial", "begin");
     context->AddTrailingMetadata("x-trailing", "end");
     if (request->name() == "wait") {
@@ -61,12 +56,27 @@ class FakeRegistry final : public RegistryService::Service {
     return grpc::Status::OK;
   }
 
+  // Of the last call.
   system_clock::time_point deadline;
   std::multimap<std::string, std::string> metadata;
   access::v1::Identity caller;
   std::atomic<int> calls{0};
   std::atomic<bool> waiting{false};
   std::atomic<bool> cancelled{false};
+
+ private:
+  void Note(const grpc::ServerContext& context) {
+    const std::lock_guard lock(mutex_);
+    deadline = context.deadline();
+    metadata.clear();
+    for (const auto& [key, value] : context.client_metadata()) {
+      metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+    }
+    caller = identity::CallerOf(context);
+    ++calls;
+  }
+
+  std::mutex mutex_;
 };
 
 class FakeIntake final : public IntakeService::Service {
