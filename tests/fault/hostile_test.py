@@ -15,10 +15,12 @@ from suite import *
 
 # Those that get through a handshake come first: it takes both sides some work.
 CONNECTIONS = {
-    "http": {"slow_head": 400, "slow_body": 200, "half_body": 190, "half_handshake": 300, "silent": 800, "endless_head": 4, "endless_chunks": 4},
+    "http": {"slow_head": 400, "slow_body": 200, "half_body": 200, "half_handshake": 300, "silent": 800},
     "grpc": {"handshake_only": 500, "preface_only": 800, "settings_only": 800, "half_headers": 700, "slow_message": 200, "garbage": 100,
-             "slow_handshake": 500, "half_handshake": 1500, "silent": 3000, "endless_headers": 5, "pings": 5, "resets": 2},
+             "slow_handshake": 500, "half_handshake": 1500, "silent": 3000},
 }
+# A few connections that never pause.
+FLOODS = {"http": {"endless_head": 4, "endless_chunks": 4}, "grpc": {"endless_headers": 5, "pings": 5, "resets": 1}}
 CALLS = {"burst": 200, "bad_credentials": 100, "giant_metadata": 20, "huge_messages": 4, "unread_streams": 500, "endless_streams": 2000}
 MEMORY = 1 << 30
 # A machine with two cores that also runs those who attack.
@@ -128,6 +130,17 @@ class Hostile(unittest.TestCase):
         ended = {who: attack.end() for who, attack in attackers.items()}
         self.say("10,000 connections", customer, attackers=list(ended.values()))
         self.check(customer, ended)
+
+    def test_connections_that_never_pause_harm_nobody_else(self):
+        for protocol, kinds in FLOODS.items():
+            for kind, count in kinds.items():
+                with self.subTest(kind):
+                    attackers = self.attack("connections", protocol, self.addresses[protocol], self.authority, kind, count)
+                    attackers.figures()
+                    customer = self.served()
+                    ended = attackers.end()
+                    self.say(kind, customer, attackers=ended)
+                    self.check(customer, ended)
 
     def test_callers_who_ask_for_too_much_harm_nobody_else(self):
         for kind, count in CALLS.items():
