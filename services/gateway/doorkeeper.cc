@@ -53,6 +53,13 @@ std::string LastAddress(std::string_view forwarded_for) {
   return last.size() <= kLongestAddress && std::all_of(last.begin(), last.end(), in_address) ? std::string(last) : "";
 }
 
+// In PEM. Of two, one may be what the client wrote itself: they stay as they are, and so does what is not encoded, which is no certificate.
+std::string ForwardedCertificate(const std::string& encoded) {
+  std::string certificate;
+  const bool is_one = encoded.find(',') == std::string::npos && PercentDecode(encoded, /*form=*/false, certificate);
+  return is_one ? certificate : encoded;
+}
+
 std::string TraceIdOf(const Arrival& arrival) {
   if (const auto* const span = tracing::Current()) return tracing::Hex(span->trace_id);
   if (arrival.traceparent.empty()) return "";
@@ -255,8 +262,7 @@ void Doorkeeper::Admit(Arrival arrival, Done done) {
   }
   if (by_proxy) {
     // The certificate of the connection is the proxy's own.
-    arrival.credentials.certificate.clear();
-    PercentDecode(arrival.forwarded_certificate, /*form=*/false, arrival.credentials.certificate);
+    arrival.credentials.certificate = ForwardedCertificate(arrival.forwarded_certificate);
   }
   parts_.authenticator.Authenticate(arrival.credentials, [this, call, done = std::move(done)](absl::StatusOr<Identity> caller) {
     done(Enter(*call, std::move(caller)));

@@ -263,6 +263,16 @@ TEST_F(DoorkeeperTest, BelievesProxiesAloneAboutTheirClients) {
   EXPECT_EQ(open_->access().AwaitEntries(3).back().origin(), "192.0.2.1");
 }
 
+TEST_F(DoorkeeperTest, OfTwoForwardedCertificatesNoneIsRead) {
+  Arrival arrival = Of(kGetWave);
+  arrival.credentials.certificate = "proxy's certificate";
+  for (const char* sent : {"-----BEGIN%20CERTIFICATE-----%0A,-----BEGIN%20CERTIFICATE-----%0A", "-----BEGIN%20CERTIFICATE-----%0A%"}) {
+    arrival.forwarded_certificate = sent;
+    { EXPECT_TRUE(Admit(arrival).ok()); }
+    EXPECT_EQ(open_->authenticator().last().certificate, sent);
+  }
+}
+
 TEST_F(DoorkeeperTest, AccessLogHasEveryCallOnceAndNoSecret) {
   const std::string path = testing::TempDir() + "doorkeeper_access.log";
   std::filesystem::remove(path);
