@@ -1,1 +1,1 @@
-peiling_binary(http_bench SOURCES http_bench.cc DEPS peiling_gateway benchmark::benchmark_main)
+peiling_binary(http_bench SOURCES http_bench.cc DEPS peiling_gateway benchmark::benchmark)
