@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/server_context.h"
+#include "services/common/identity/identity.h"
 #include "services/common/log/log.h"
 #include "services/common/server/call_metrics.h"
 #include "services/common/status/errors.h"
@@ -26,6 +27,9 @@ using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
 // A storm of failing calls must not become a storm of lines.
 constexpr int kMostLinesPerSecond = 100;
+
+// Who calls directly may send anything for an id.
+constexpr size_t kLongestRequestId = 100;
 
 // Lets a bounded number of lines through. Thread-safe.
 class LineLimiter {
@@ -116,7 +120,10 @@ class ServerCall final : public Interceptor {
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
       status_ = methods->GetSendStatus();
-      if (!status_.ok() && log::Writes(LevelOf(status_.error_code()))) peer_ = context_->peer();
+      if (!status_.ok() && log::Writes(LevelOf(status_.error_code()))) {
+        peer_ = context_->peer();
+        request_id_ = Only(context_->client_metadata(), identity::kRequestIdKey).substr(0, kLongestRequestId);
+      }
     }
     if (tracing::Enabled() && methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       StartSpan(*methods->GetRecvInitialMetadata());
@@ -147,6 +154,7 @@ class ServerCall final : public Interceptor {
     write("call failed", {{"method", method},
                           {"code", code},
                           {"reason", status::Reason(status::FromGrpc(status_))},
+                          {"request_id", request_id_},
                           {"peer", peer_},
                           {"seconds", taken},
                           {"lines_held_back", absl::StrCat(*held_back)}});
@@ -158,6 +166,7 @@ class ServerCall final : public Interceptor {
   // What a call ends with that never sends a status: its client left.
   grpc::Status status_ = grpc::Status::CANCELLED;
   std::string peer_;
+  std::string request_id_;
   tracing::Span span_;
 };
 
