@@ -53,9 +53,9 @@ template <typename Stream>
 class SocketTransport final : public Transport {
  public:
   SocketTransport(Stream stream, std::string certificate)
-      : stream_(std::move(stream)),
+      : work_(stream.get_executor()),
+        stream_(std::move(stream)),
         timer_(stream_.get_executor()),
-        work_(stream_.get_executor()),
         peer_(PeerOf(stream_.lowest_layer())),
         certificate_(std::move(certificate)) {}
 
@@ -92,9 +92,10 @@ class SocketTransport final : public Transport {
   std::string certificate() const override { return certificate_; }
 
  private:
+  // Goes last: without it the loop of the others may be gone.
+  const asio::executor_work_guard<asio::any_io_executor> work_;
   Stream stream_;
   asio::steady_timer timer_;
-  const asio::executor_work_guard<asio::any_io_executor> work_;
   const std::string peer_;
   const std::string certificate_;
 };
