@@ -33,12 +33,12 @@ bool BelongsToConnection(const grpc::string_ref& key) {
   return key.starts_with(":") || key.starts_with("grpc-") || key == "user-agent" || key == "content-type" || key == "te" || key == "host";
 }
 
-// A backend's own answers carry details or are no UNAVAILABLE; what is left was said by the connection to it.
+// A backend's own answers carry details or are no UNAVAILABLE; what is left was said by the connection to it, whose addresses are nobody's
+// business outside.
 grpc::Status Explain(const grpc::Status& status, const Backend& backend) {
   if (status.error_code() != grpc::StatusCode::UNAVAILABLE || !status.error_details().empty()) return status;
   return status::ToGrpc(status::Error(absl::StatusCode::kUnavailable, "BACKEND_UNAVAILABLE",
-                                      absl::StrCat(backend.title, " cannot be reached; try again later (", status.error_message(), ")"),
-                                      {{"service", backend.service}}));
+                                      absl::StrCat(backend.title, " cannot be reached; try again later"), {{"service", backend.service}}));
 }
 
 // gRPC 1.51 has one queue for all callbacks of a process and drops it with its last user; doing so it sometimes aborts (its two threads

@@ -313,6 +313,7 @@ TEST_F(ProxyTest, SaysWhichBackendIsDown) {
   EXPECT_EQ(error.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(status::Reason(error), "BACKEND_UNAVAILABLE");
   EXPECT_EQ(status::Metadata(error).at("service"), "peiling.dedup.v1.DedupService");
+  EXPECT_THAT(std::string(error.message()), testing::EndsWith("cannot be reached; try again later")) << "where it is, is not told outside";
 }
 
 TEST_F(ProxyTest, RefusesServiceItDoesNotKnow) {
