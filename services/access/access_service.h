@@ -9,7 +9,9 @@
 
 namespace peiling::access {
 
-// Watches have threads of their own, so they are callbacks; the others hold one of gRPC's threads each.
+// UNAUTHENTICATED/CALLER_UNKNOWN when no caller is handed on with a call (services/common/identity), but for WatchKeys and
+// RecordAuditEntries, which gateways call on their own account. Watches have threads of their own, so they are callbacks; the others hold
+// one of gRPC's threads each.
 class AccessService final : public v1::AccessService::WithCallbackMethod_WatchKeys<v1::AccessService::Service> {
  public:
   // Watches at a time.
