@@ -46,9 +46,9 @@ absl::StatusOr<int> ListenAt(const std::string& address, const addrinfo& candida
   return BindError(address, error);
 }
 
-// Of "host:port"; without the brackets of "[::1]:80".
+// Of "host:port" or "host"; without the brackets of "[::1]:80".
 std::string HostOf(std::string_view address) {
-  std::string host(address.substr(0, address.rfind(':')));
+  std::string host(address.substr(0, address.ends_with(']') ? address.size() : address.rfind(':')));
   if (host.size() > 1 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   return host;
 }

@@ -18,8 +18,8 @@ absl::StatusOr<int> Listen(const std::string& address);
 // Whether Listen could do so now, for those that listen by themselves and only say that they could not.
 absl::Status CheckListenAddress(const std::string& address);
 
-// Whether "host:port", or a target of gRPC's such as "dns:///localhost:7400", is this machine itself by what is written: localhost or an
-// address of loopback, and so is all of a list.
+// Whether "host:port", "host", or a target of gRPC's such as "dns:///localhost:7400", is this machine itself by what is written: localhost
+// or an address of loopback, and so is all of a list.
 bool IsLoopback(std::string_view address);
 
 }  // namespace peiling::server

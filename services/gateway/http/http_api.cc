@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/common/server/listen.h"
 #include "services/common/status/errors.h"
 #include "services/gateway/http/gzip.h"
 #include "services/gateway/http/http_call.h"
@@ -103,6 +104,9 @@ void HttpApi::Handle(const std::shared_ptr<Exchange>& exchange) const {
   const HttpRequest& request = exchange->request();
   std::string request_id = RequestIdFor(request.Header("x-request-id"));
   exchange->AddHeader(kRequestIdHeader, request_id);
+  if (options_.loopback_hosts_only && !server::IsLoopback(request.Header("host"))) {
+    return exchange->Answer(HttpProblem(403, "HOST_NOT_ALLOWED", "with --insecure, want Host: localhost or an address of loopback"));
+  }
   const bool is_document = request.path == kDocumentPath;
   if (is_document) {
     exchange->AddHeader("Access-Control-Allow-Origin", "*");

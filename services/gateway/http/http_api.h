@@ -17,6 +17,9 @@ namespace peiling::gateway {
 struct HttpApiOptions {
   // Origins ("https://dashboard.vng.nl") whose pages may use the API in a browser.
   std::vector<std::string> cors_origins;
+  // Not a flag of its own: set from --insecure. Answers only who asks for this machine by one of its own names: a page in a browser can
+  // have the name of its own server lead here (DNS rebinding), and then do all that a caller without credentials may.
+  bool loopback_hosts_only = false;
 };
 
 // Calls RPCs as their annotations say. Unary ones are answered with application/json; streams with application/x-ndjson (one message a

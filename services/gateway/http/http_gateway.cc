@@ -47,6 +47,7 @@ absl::StatusOr<std::unique_ptr<HttpGateway>> HttpGateway::Make(const HttpOptions
     }
   }
   made.server.listen = made.listen;
+  made.api.loopback_hosts_only = server.insecure;
   std::vector<const google::protobuf::ServiceDescriptor*> services;
   for (const Backend& backend : routes.backends()) {
     const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service);

@@ -268,6 +268,54 @@ TEST_F(HttpTest, OriginsThatAreNoneAreFoundAtTheStart) {
   }
 }
 
+TEST_F(HttpTest, WithoutCredentialsOnlyNamesOfThisMachineAreAnswered) {
+  struct Case {
+    std::string host;
+    int status;
+  };
+  const Case cases[] = {{"localhost", 200},
+                        {"localhost:7380", 200},
+                        {"127.0.0.1", 200},
+                        {"127.0.0.1:1", 200},
+                        {"127.8.9.10:7380", 200},
+                        {"[::1]", 200},
+                        {"[::1]:7380", 200},
+                        {"evil.example", 403},
+                        {"evil.example:7380", 403},
+                        {"test", 403},
+                        {"localhost.evil.example", 403},
+                        {"127.0.0.1.evil.example:7380", 403},
+                        {"evil.example:127.0.0.1", 403},
+                        {"10.0.0.1", 403},
+                        {"0.0.0.0:7380", 403},
+                        {"[::]:7380", 403},
+                        {"[2001:db8::1]", 403},
+                        {"", 403}};
+  const auto ask = [](Client& client, const std::string& target, const std::string& host) {
+    client.Send(absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: ", host, "\r\n\r\n"));
+    return client.Read();
+  };
+  Serve({}, 1000, {.loopback_hosts_only = true});
+  Client client(port());
+  for (const Case& c : cases) {
+    for (const std::string target : {kWave, "/v1/openapi.json"}) {
+      const Answered answered = ask(client, target, c.host);
+      EXPECT_EQ(answered.status, c.status) << c.host;
+      if (c.status == 200) continue;
+      EXPECT_EQ(Header(answered, "content-type"), "application/problem+json");
+      EXPECT_THAT(answered.body, HasSubstr(R"("reason":"HOST_NOT_ALLOWED")"));
+    }
+  }
+  Client old(port());
+  old.Send(absl::StrCat("GET ", kWave, " HTTP/1.0\r\n\r\n"));
+  EXPECT_EQ(old.Read().status, 403) << "no host at all";
+  EXPECT_EQ(door_.arrivals().size(), 7u) << "only those that were answered came to the door";
+
+  Serve();
+  Client with_credentials(port());
+  for (const Case& c : cases) EXPECT_EQ(ask(with_credentials, kWave, c.host).status, 200) << c.host;
+}
+
 TEST_F(HttpTest, DocumentIsThereForEverybody) {
   door_.refusal = status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_MISSING", "who?");
   Client client(port());
