@@ -1,14 +1,11 @@
 #include "services/gateway/gateway_module.h"
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_join.h"
 #include "google/protobuf/message.h"
-#include "grpcpp/impl/server_builder_option.h"
-#include "grpcpp/impl/server_builder_plugin.h"
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
@@ -21,15 +18,6 @@
 namespace peiling::gateway {
 namespace {
 
-// Reflection answers whoever asks, each with a thread of the server, so at the edge there is none: the contracts are published.
-class NoReflection final : public grpc::ServerBuilderOption {
- public:
-  void UpdateArguments(grpc::ChannelArguments*) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    std::erase_if(*plugins, [](const auto& plugin) { return plugin->name() == "proto_reflection"; });
-  }
-};
-
 // What the module is made of that can fail to be made.
 struct Parts {
   std::unique_ptr<GatewayAuthenticator> authenticator;
@@ -39,10 +27,9 @@ struct Parts {
 
 class GatewayModule final : public server::Module {
  public:
-  GatewayModule(const Options& options, bool reflection, std::unique_ptr<RouteTable> routes, Parts parts,
+  GatewayModule(const Options& options, std::unique_ptr<RouteTable> routes, Parts parts,
                 std::unique_ptr<access::v1::AccessService::StubInterface> access)
-      : reflection_(reflection),
-        routes_(std::move(routes)),
+      : routes_(std::move(routes)),
         parts_(std::move(parts)),
         limits_(options.limits),
         audit_(std::move(access), options.audit),
@@ -65,10 +52,7 @@ class GatewayModule final : public server::Module {
 
   std::string name() const override { return "peiling.gateway"; }
   bool checks_callers() const override { return true; }
-  void Register(grpc::ServerBuilder& builder) override {
-    if (!reflection_) builder.SetOption(std::make_unique<NoReflection>());
-    builder.RegisterCallbackGenericService(&proxy_);
-  }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterCallbackGenericService(&proxy_); }
   absl::Status Start() override {
     parts_.authenticator->Start();
     health_.Start();
@@ -92,7 +76,6 @@ class GatewayModule final : public server::Module {
   }
 
  private:
-  const bool reflection_;
   const std::unique_ptr<RouteTable> routes_;
   const Parts parts_;
   Limits limits_;
@@ -153,7 +136,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
   if (!authenticator.ok()) return authenticator.status();
   auto access_log = AccessLog::Open(options.access_log);
   if (!access_log.ok()) return access_log.status();
-  auto module = std::make_unique<GatewayModule>(options, server.insecure, std::move(routes),
+  auto module = std::make_unique<GatewayModule>(options, std::move(routes),
                                                 Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
                                                 access::v1::AccessService::NewStub(access));
   if (absl::Status added = module->AddHttp(options.http, server); !added.ok()) return added;
