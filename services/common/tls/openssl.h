@@ -15,10 +15,7 @@ struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
   void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
-  void operator()(STACK_OF(X509) * certificates) const { sk_X509_free(certificates); }
   void operator()(X509* certificate) const { X509_free(certificate); }
-  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
-  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
 };
 template <typename T>
 using Owned = std::unique_ptr<T, Free>;

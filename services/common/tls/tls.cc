@@ -125,22 +125,4 @@ std::vector<std::string> Names(std::string_view pem) {
   return found;
 }
 
-absl::Status VerifyClient(std::string_view pem, std::string_view ca_pem) {
-  const auto invalid = [](std::string_view why) {
-    return status::Error(absl::StatusCode::kUnauthenticated, "CERTIFICATE_INVALID", absl::StrCat("certificate: ", std::string(why)));
-  };
-  const auto chain = ReadCertificates(pem);
-  if (chain.empty()) return invalid("no certificate in PEM");
-  const Owned<X509_STORE> store(X509_STORE_new());
-  for (const auto& authority : ReadCertificates(ca_pem)) X509_STORE_add_cert(store.get(), authority.get());
-  const Owned<STACK_OF(X509)> between(sk_X509_new_null());
-  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(between.get(), chain[i].get());
-  const Owned<X509_STORE_CTX> context(X509_STORE_CTX_new());
-  X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), between.get());
-  X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_SSL_CLIENT);
-  const bool verified = X509_verify_cert(context.get()) == 1;
-  ERR_clear_error();
-  return verified ? absl::OkStatus() : invalid(X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get())));
-}
-
 }  // namespace peiling::tls

@@ -41,8 +41,4 @@ absl::Status Check(const Files& files);
 // is no certificate.
 std::vector<std::string> Names(std::string_view pem);
 
-// Whether a client's certificate (the first in the PEM text, the others lead from it to an authority) comes from one of the authorities, is
-// valid now and meant for clients. UNAUTHENTICATED/CERTIFICATE_INVALID saying why.
-absl::Status VerifyClient(std::string_view pem, std::string_view ca_pem);
-
 }  // namespace peiling::tls

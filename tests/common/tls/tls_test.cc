@@ -99,30 +99,5 @@ TEST(Names, AreThoseOfKindDnsAndUri) {
   EXPECT_THAT(Names("no PEM"), IsEmpty());
 }
 
-TEST(VerifyClient, BelievesWhatItsAuthorityIssued) {
-  const Authority authority;
-  EXPECT_TRUE(VerifyClient(authority.Issue({.dns = {"a"}, .server = false}).certificate, authority.pem()).ok());
-}
-
-TEST(VerifyClient, RefusesEverythingElse) {
-  const Authority authority, other("Another authority");
-  const std::string good = authority.Issue({.dns = {"a"}}).certificate;
-  const std::pair<std::string, std::string> cases[] = {
-      {authority.Issue({.dns = {"a"}, .begin = hours(-2), .end = hours(-1)}).certificate, "expired"},
-      {authority.Issue({.dns = {"a"}, .begin = hours(1), .end = hours(2)}).certificate, "not yet valid"},
-      {authority.Issue({.dns = {"a"}, .client = false}).certificate, "purpose"},
-      {other.Issue({.dns = {"a"}}).certificate, "issuer"},
-      {good.substr(0, good.size() / 2), "no certificate"},
-      {"", "no certificate"},
-  };
-  for (const auto& [pem, why] : cases) {
-    const absl::Status status = VerifyClient(pem, authority.pem());
-    EXPECT_EQ(status.code(), absl::StatusCode::kUnauthenticated) << why;
-    EXPECT_EQ(status::Reason(status), "CERTIFICATE_INVALID");
-    EXPECT_THAT(std::string(status.message()), HasSubstr(why));
-  }
-  EXPECT_FALSE(VerifyClient(good, "").ok());
-}
-
 }  // namespace
 }  // namespace peiling::tls
