@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 
@@ -61,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Flags& flags, Outpu
 }
 
 void Session::SetDeadlineIfAsked(grpc::ClientContext& context) const {
-  if (has_timeout_) context.set_deadline(std::chrono::system_clock::now() + timeout_);
+  if (has_timeout_) deadline::Set(context, timeout_);
 }
 
 absl::StatusOr<std::string> Session::Survey() {

@@ -17,6 +17,7 @@
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::ctl {
@@ -48,7 +49,7 @@ class Connection {
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
                                 std::chrono::milliseconds timeout) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + timeout);
+    deadline::Set(context, timeout);
     Response response;
     const grpc::Status status = (stub<Stub>().*method)(&context, request, &response);
     if (!status.ok()) return status::FromGrpc(status);
