@@ -412,13 +412,18 @@ TEST_F(ServerTest, AFailedCallIsALineInTheLog) {
   testing::internal::CaptureStderr();
   ASSERT_TRUE(Call().ok());
   grpc::ClientContext context;
+  context.AddMetadata("x-request-id", "r-1");
   ValidateResponsesResponse response;
   ASSERT_FALSE(stub_->ValidateResponses(&context, {}, &response).ok());
   server_->Shutdown();
   server_.reset();
   const std::string text = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(text, AllOf(HasSubstr("\"message\":\"call failed\""), HasSubstr("ValidateResponses"),
-                          HasSubstr("\"code\":\"FAILED_PRECONDITION\",\"reason\":\"QUESTIONNAIRE_UNKNOWN\",\"peer\":\"ipv4:127.0.0.1:")));
+  EXPECT_THAT(
+      text,
+      AllOf(
+          HasSubstr("\"message\":\"call failed\""), HasSubstr("ValidateResponses"),
+          HasSubstr(
+              "\"code\":\"FAILED_PRECONDITION\",\"reason\":\"QUESTIONNAIRE_UNKNOWN\",\"request_id\":\"r-1\",\"peer\":\"ipv4:127.0.0.1:")));
   EXPECT_THAT(text, testing::Not(HasSubstr("CheckQuestionnaire")));
 }
 
