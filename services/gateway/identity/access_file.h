@@ -14,8 +14,8 @@
 //       grants: [{role: mailer}]
 //   proxies: [peiling-nginx]     # names of certificates that are believed about the client in front of them
 //
-// A proxy must check a client's certificate before it hands it on (nginx: ssl_verify_client on or optional, never optional_no_ca): of what it
-// hands on the names alone are looked at here.
+// A proxy must check a client's certificate before it hands it on (nginx: ssl_verify_client on or optional, never optional_no_ca): of what
+// it hands on the names alone are looked at here.
 #pragma once
 
 #include <condition_variable>
