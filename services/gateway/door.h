@@ -54,8 +54,13 @@ class Visit {
   // What the backend is called with beside the client's own metadata: identity, request id.
   virtual void AddTo(grpc::ClientContext& context) const = 0;
   // Runs `begin`, which begins the call to the backend, before it returns; UNAVAILABLE/SHUTTING_DOWN instead once the door is closed: gRPC
-  // 1.51 crashes when a call is begun on an in-process channel whose server is shut down.
+  // 1.51 crashes when a call is begun on an in-process channel whose server is shut down. UNAUTHENTICATED/CREDENTIALS_WITHDRAWN instead
+  // when what the caller showed has ceased to hold since.
   virtual absl::Status Forward(const std::function<void()>& begin) = 0;
+  // Calls `withdrawn` at most once, on another thread, with UNAUTHENTICATED/CREDENTIALS_WITHDRAWN when what the caller showed ceases to
+  // hold (revoked, expired, no longer believed): the call is to be ended with that. Never after End has returned; End waits for it, so it
+  // must not block, nor take a lock that is held around End. It may call End itself. To be called at most once.
+  virtual void OnWithdrawn(std::function<void(const absl::Status&)> withdrawn) = 0;
   // Ends the visit with the status the client is about to get: measured, written to the access log and, if the method is audited, to the
   // audit log. Calls `done` once, at once or later on another thread: when the audit log has it. To be called once; `done` may
   // destroy the visit.

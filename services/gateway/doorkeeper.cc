@@ -91,6 +91,10 @@ absl::Status ShuttingDown() {
   return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the gateway is shutting down; try again later");
 }
 
+absl::Status Withdrawn() {
+  return status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_WITHDRAWN", "the credentials no longer hold");
+}
+
 bool IsAboutCaller(grpc::StatusCode code) { return code == grpc::UNAUTHENTICATED || code == grpc::PERMISSION_DENIED; }
 
 }  // namespace
@@ -212,12 +216,19 @@ class Doorkeeper::AdmittedVisit final : public Visit {
   absl::Status Forward(const std::function<void()>& begin) override {
     const std::shared_lock lock(door_.gate_);
     if (door_.closed_) return ShuttingDown();
+    refused_ = !door_.parts_.authenticator.StillHolds(caller());
+    if (refused_) return Withdrawn();
     begin();
     return absl::OkStatus();
   }
 
+  void OnWithdrawn(std::function<void(const absl::Status&)> withdrawn) override {
+    door_.streams_.Add(this, caller(), [withdrawn = std::move(withdrawn)] { withdrawn(Withdrawn()); });
+  }
+
   void End(const grpc::Status& status, std::function<void()> done) override {
     ended_ = true;
+    if (permission().streams()) door_.streams_.Remove(this);
     call_.End(status, door_.parts_.access_log);
     if (refused_) {
       door_.parts_.audit.RecordRefusal(call_.Entry());
@@ -236,7 +247,7 @@ class Doorkeeper::AdmittedVisit final : public Visit {
   const Limits::Place place_;
   AuditTrail::Place audit_place_;
   bool first_ = true;
-  // Because of what a message was about.
+  // Because of what a message was about, or before it began.
   bool refused_ = false;
   bool ended_ = false;
 };

@@ -11,6 +11,7 @@
 #include "services/gateway/door.h"
 #include "services/gateway/door_metrics.h"
 #include "services/gateway/limits.h"
+#include "services/gateway/open_streams.h"
 #include "services/gateway/permissions.h"
 
 namespace peiling::gateway {
@@ -30,7 +31,7 @@ struct DoorParts {
 // who calls (UNAUTHENTICATED, PERMISSION_DENIED); the latter waits for nothing and is counted together when it comes often.
 class Doorkeeper final : public Door {
  public:
-  explicit Doorkeeper(DoorParts parts) : parts_(std::move(parts)) {}
+  explicit Doorkeeper(DoorParts parts) : parts_(std::move(parts)), streams_(parts_.authenticator) {}
 
   void Admit(Arrival arrival, Done done) override;
 
@@ -46,6 +47,7 @@ class Doorkeeper final : public Door {
 
   const DoorParts parts_;
   DoorMetricsTable metrics_;
+  OpenStreams streams_;
   mutable std::shared_mutex gate_;
   bool closed_ = false;
 };

@@ -288,6 +288,10 @@ class StreamingCall final : public Call {
     // The two flows below begin reads and writes from downstream callbacks, so the upstream reactor must not be done before both say so.
     upstream_.AddMultipleHolds(2);
     const std::lock_guard lock(mutex_);
+    visit_->OnWithdrawn([this](const absl::Status& why) {
+      const std::lock_guard lock(mutex_);
+      Fail(status::ToGrpc(why));
+    });
     upstream_.StartCall();
     upstream_.StartRead(&answer_);
     if (!request) return EndRequests();
@@ -354,7 +358,7 @@ class StreamingCall final : public Call {
 
   void OnAnswerRead(bool ok) {
     const std::lock_guard lock(mutex_);
-    if (!ok) return EndAnswers();
+    if (!ok || !failure_.ok()) return EndAnswers();
     visit_->Note(answer_);
     if (headers_ == Headers::kSent) {
       WriteAnswer();

@@ -80,6 +80,55 @@ TEST_F(DoorkeeperTest, TellsBackendsWhoCallsAndTheRequestId) {
   EXPECT_EQ((*visit)->request_id(), "r-1");
 }
 
+TEST_F(DoorkeeperTest, OpenStreamIsToldOnceThatItsCallersCredentialIsWithdrawn) {
+  const auto visit = Admit(Of(kImport, "researcher"));
+  const auto other = Admit(Of(kImport));
+  ASSERT_TRUE(visit.ok() && other.ok());
+  std::promise<absl::Status> told;
+  (*visit)->OnWithdrawn([&](const absl::Status& why) { told.set_value(why); });
+  (*other)->OnWithdrawn([](const absl::Status&) { ADD_FAILURE() << "still holds"; });
+  open_->authenticator().Withdraw("keys/r");
+  const absl::Status why = told.get_future().get();
+  EXPECT_EQ(why.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(status::Reason(why), "CREDENTIALS_WITHDRAWN");
+  EndAndWait(**visit, status::ToGrpc(why));
+}
+
+TEST_F(DoorkeeperTest, WithdrawnStreamMayEndWhereItIsTold) {
+  auto visit = Admit(Of(kImport, "researcher"));
+  ASSERT_TRUE(visit.ok());
+  std::promise<void> ended;
+  (*visit)->OnWithdrawn([&](const absl::Status& why) {
+    EndAndWait(**visit, status::ToGrpc(why));
+    visit->reset();
+    ended.set_value();
+  });
+  open_->authenticator().Withdraw("keys/r");
+  ended.get_future().wait();
+}
+
+TEST_F(DoorkeeperTest, StreamThatHasEndedIsNotTold) {
+  const auto ended = Admit(Of(kImport, "researcher"));
+  const auto open = Admit(Of(kImport, "researcher"));
+  ASSERT_TRUE(ended.ok() && open.ok());
+  std::promise<void> told;
+  (*ended)->OnWithdrawn([](const absl::Status&) { ADD_FAILURE() << "is over"; });
+  (*open)->OnWithdrawn([&](const absl::Status&) { told.set_value(); });
+  EndAndWait(**ended, grpc::Status::OK);
+  open_->authenticator().Withdraw("keys/r");
+  told.get_future().wait();
+}
+
+TEST_F(DoorkeeperTest, CallDoesNotBeginOnceItsCallersCredentialIsWithdrawn) {
+  const auto visit = Admit(Of(kGetWave, "researcher"));
+  ASSERT_TRUE(visit.ok());
+  open_->authenticator().Withdraw("keys/r");
+  const absl::Status refused = (*visit)->Forward([] { ADD_FAILURE() << "begun"; });
+  EXPECT_EQ(status::Reason(refused), "CREDENTIALS_WITHDRAWN");
+  EndAndWait(**visit, status::ToGrpc(refused));
+  EXPECT_EQ(open_->access().AwaitEntries(1).at(0).reason(), "CREDENTIALS_WITHDRAWN");
+}
+
 TEST_F(DoorkeeperTest, RequestIdThatCouldMisleadIsReplaced) {
   EXPECT_EQ(RequestIdFor("a-B_c.9"), "a-B_c.9");
   for (const std::string& sent : {std::string(), std::string("a b"), std::string("a\nb"), std::string(101, 'a'), std::string("é")}) {

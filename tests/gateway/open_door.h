@@ -78,6 +78,16 @@ class FakeAuthenticator final : public Authenticator {
     done(Of(credentials));
   }
 
+  // What they showed holds no longer.
+  void Withdraw(const std::string& subject) {
+    const std::lock_guard lock(mutex_);
+    withdrawn_.insert(subject);
+  }
+  bool StillHolds(const access::v1::Identity& caller) const override {
+    const std::lock_guard lock(mutex_);
+    return !withdrawn_.contains(caller.subject());
+  }
+
   // What was shown last.
   Credentials last() const {
     const std::lock_guard lock(mutex_);
@@ -96,6 +106,7 @@ class FakeAuthenticator final : public Authenticator {
   mutable std::mutex mutex_;
   std::map<std::string, access::v1::Identity> known_;
   std::vector<std::pair<Credentials, Done>> held_;
+  std::set<std::string> withdrawn_;
   Credentials last_;
   bool holding_ = false;
 };

@@ -581,6 +581,32 @@ TEST_F(ProxyTest, SilentWatchIsNotItsClientsFault) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
+TEST_F(ProxyTest, StreamsEndWhenWhatTheirCallersShowedIsWithdrawn) {
+  grpc::ClientContext watch_context, import_context, other_context;
+  door_->authenticator().Know("other", AnyRole("keys/other"));
+  other_context.AddMetadata("authorization", "Bearer other");
+  auto watch = intake_stub_->WatchSubmissions(&watch_context, {});
+  watch->WaitForInitialMetadata();
+  intake::v1::ImportResponsesResponse report;
+  auto import = intake_stub_->ImportResponses(&import_context);
+  ASSERT_TRUE(import->Write({}) && import->Read(&report));
+  auto other = intake_stub_->ImportResponses(&other_context);
+  ASSERT_TRUE(other->Write({}) && other->Read(&report));
+
+  door_->authenticator().Withdraw("keys/anybody");
+  intake::v1::WatchSubmissionsResponse event;
+  EXPECT_FALSE(watch->Read(&event));
+  EXPECT_FALSE(import->Read(&report));
+  for (const grpc::Status& status : {watch->Finish(), import->Finish()}) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(status::Reason(status::FromGrpc(status)), "CREDENTIALS_WITHDRAWN");
+  }
+  other->WritesDone();
+  EXPECT_TRUE(other->Read(&report));
+  EXPECT_FALSE(other->Read(&report));
+  EXPECT_TRUE(other->Finish().ok()) << "others go on";
+}
+
 TEST_F(ProxyTest, AfterCloseCallsUnderWayEndAndNoneBegin) {
   grpc::ClientContext context;
   auto stream = intake_stub_->ImportResponses(&context);

@@ -166,6 +166,10 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
       begun_ = true;
       StartCall();
       StartRead(&answer_);
+      visit_->OnWithdrawn([weak = weak_from_this()](const absl::Status& why) {
+        const auto self = weak.lock();
+        if (self != nullptr) self->Later([self = self.get(), why] { self->Fail(why); });
+      });
       call_.exchange->Every(1, [self = shared_from_this()] { self->OnTick(); });
     });
   }

@@ -29,6 +29,10 @@ class Authenticator {
   // whatever is wrong: the log alone tells why) for what does not hold, TOKEN_EXPIRED for a token or key that once held; UNAVAILABLE/
   // CREDENTIALS_UNCHECKABLE while it cannot be told; RESOURCE_EXHAUSTED/TOO_MANY_CREDENTIALS with RetryInfo when too many wait.
   virtual void Authenticate(const Credentials& credentials, Done done) = 0;
+
+  // Whether the credential that somebody was let in with would still let them in, as far as it can be told by who they are: it has not
+  // expired, a key is not revoked, an issuer or the name of a certificate is still believed. Takes no time to speak of; thread-safe.
+  virtual bool StillHolds(const access::v1::Identity& caller) const = 0;
 };
 
 }  // namespace peiling::gateway

@@ -43,9 +43,11 @@ std::pair<Time, Time> ValidityOf(std::string_view pem) {
   return {TimeOf(X509_get0_notBefore(certificate.get())), TimeOf(X509_get0_notAfter(certificate.get()))};
 }
 
+std::string SubjectOf(const CertificateRules& rules) { return absl::StrCat("certificates/", rules.name); }
+
 Verdict Holds(const CertificateRules& rules, Time end) {
   access::v1::Identity identity;
-  identity.set_subject(absl::StrCat("certificates/", rules.name));
+  identity.set_subject(SubjectOf(rules));
   identity.set_title(rules.title);
   *identity.mutable_grants() = rules.grants;
   identity.set_credential(access::v1::CREDENTIAL_KIND_CERTIFICATE);
@@ -63,6 +65,11 @@ Verdict Certificates::Check(std::string_view pem) {
   const Time now = clock_();
   if (now < known->begin || now > known->end) return Verdict::Refused(Result::kInvalid, "certificate: not valid at this time");
   return known->verdict;
+}
+
+bool Certificates::StillHolds(const access::v1::Identity& caller) const {
+  const auto is_about = [&caller](const CertificateRules& rules) { return SubjectOf(rules) == caller.subject(); };
+  return clock_() <= TimeAt(caller.expires_at().seconds()) && std::any_of(rules_.begin(), rules_.end(), is_about);
 }
 
 bool Certificates::IsProxy(std::string_view pem) { return !pem.empty() && Look(pem)->proxy; }

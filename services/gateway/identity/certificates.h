@@ -22,6 +22,8 @@ class Certificates {
   // The identity of the first of the rules that has a name of the certificate (PEM). One that has expired since the connection began holds
   // no longer.
   Verdict Check(std::string_view pem);
+  // Of a certificate that held: whether it would hold now, by its end and its name.
+  bool StillHolds(const access::v1::Identity& caller) const;
   // Whether it is that of a proxy.
   bool IsProxy(std::string_view pem);
 

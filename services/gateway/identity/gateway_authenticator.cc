@@ -124,6 +124,19 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
                                                             : Verdict::Refused(Result::kMissing, "nothing shown"));
   }
 
+  bool StillHolds(const access::v1::Identity& caller) const override {
+    switch (caller.credential()) {
+      case access::v1::CREDENTIAL_KIND_KEY:
+        return keys_.StillHolds(caller);
+      case access::v1::CREDENTIAL_KIND_TOKEN:
+        return trust().tokens->StillHolds(caller);
+      case access::v1::CREDENTIAL_KIND_CERTIFICATE:
+        return trust().certificates->StillHolds(caller);
+      default:
+        return options_.allow_anonymous;
+    }
+  }
+
  private:
   using Sources = std::map<std::string, std::shared_ptr<KeySource>>;
 

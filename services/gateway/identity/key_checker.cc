@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/names/resource_names.h"
 
 namespace peiling::gateway {
 namespace {
@@ -29,6 +30,11 @@ void KeyChecker::Check(std::string_view secret, OnVerdict done) {
     return done(std::move(refusal->verdict));
   }
   CheckSlowly(std::move(shown), found.key, std::move(done));
+}
+
+bool KeyChecker::StillHolds(const access::v1::Identity& caller) const {
+  const auto key = ring_.Find(names::LastId(caller.subject()), {}).key;
+  return key != nullptr && Usable(*key);
 }
 
 Verdict KeyChecker::Judge(const KnownKey& key) const {

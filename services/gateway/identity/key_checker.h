@@ -29,6 +29,8 @@ class KeyChecker {
 
   // `secret` is what was shown, whatever it looks like. Calls `done` once, maybe at once.
   void Check(std::string_view secret, OnVerdict done);
+  // Of a key that was right: whether it may still be used.
+  bool StillHolds(const access::v1::Identity& caller) const;
   // Ends what waits.
   void Stop() { slow_.Stop(); }
 

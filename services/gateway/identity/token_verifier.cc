@@ -1,8 +1,11 @@
 #include "services/gateway/identity/token_verifier.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "services/gateway/identity/token_claims.h"
 
 namespace peiling::gateway {
@@ -30,6 +33,13 @@ void TokenVerifier::Check(std::string_view token, const OnVerdict& done) {
   const bool told = attempt.verdict.has_value() || (attempt.key_found && !attempt.keys_missing);
   if (told || issuers_.empty()) return done(Conclude(std::move(attempt)));
   TryWithNewKeys(token, attempt, done);
+}
+
+bool TokenVerifier::StillHolds(const access::v1::Identity& caller) const {
+  const auto is_by = [&caller](const TrustedIssuer& issuer) {
+    return absl::StartsWith(caller.subject(), absl::StrCat("tokens/", issuer.rules.name, "/"));
+  };
+  return clock_() < TimeAt(caller.expires_at().seconds()) + skew_ && std::any_of(issuers_.begin(), issuers_.end(), is_by);
 }
 
 std::shared_ptr<const TokenVerifier::Known> TokenVerifier::Recognise(const Digest& digest) {

@@ -23,6 +23,10 @@ class FakeDoor::FakeVisit final : public Visit {
     begin();
     return absl::OkStatus();
   }
+  void OnWithdrawn(std::function<void(const absl::Status&)> withdrawn) override {
+    const std::lock_guard lock(door_.mutex_);
+    door_.withdrawn_ = std::move(withdrawn);
+  }
   void End(const grpc::Status& status, std::function<void()> done) override {
     {
       std::lock_guard lock(door_.mutex_);
@@ -54,6 +58,13 @@ void FakeDoor::Admit(Arrival arrival, Done done) {
 std::vector<Arrival> FakeDoor::arrivals() {
   std::lock_guard lock(mutex_);
   return arrivals_;
+}
+
+bool FakeDoor::Withdraw() {
+  const std::lock_guard lock(mutex_);
+  if (withdrawn_ == nullptr) return false;
+  withdrawn_(status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_WITHDRAWN", "the credentials no longer hold"));
+  return true;
 }
 
 std::vector<grpc::StatusCode> FakeDoor::ends() {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,6 +36,8 @@ class FakeDoor final : public Door {
   std::map<std::string, Backend> backends;
 
   std::vector<Arrival> arrivals();
+  // Tells the call that began last and may be withdrawn; false when there is none.
+  bool Withdraw();
   // Codes of the calls that ended.
   std::vector<grpc::StatusCode> ends();
 
@@ -43,6 +46,7 @@ class FakeDoor final : public Door {
   std::mutex mutex_;
   std::vector<Arrival> arrivals_;
   std::vector<grpc::StatusCode> ends_;
+  std::function<void(const absl::Status&)> withdrawn_;
 };
 
 class FakeIntake final : public intake::v1::IntakeService::Service {

@@ -89,6 +89,19 @@ TEST_F(HttpStreamTest, SilentStreamBeginsAllTheSame) {
   EXPECT_EQ(client->ReadHead().status, 200);
 }
 
+TEST_F(HttpStreamTest, WatchEndsWhenWhatItsClientShowedIsWithdrawn) {
+  const auto client = Watch("", kEvents);
+  EXPECT_EQ(client->ReadHead().status, 200);
+  // Five events, and that it has caught up.
+  for (int line = 0; line < 6 * 3; ++line) client->ReadLine();
+  ASSERT_TRUE(Eventually([&] { return door_.Withdraw(); }));
+  EXPECT_EQ(client->ReadLine(), "event: problem");
+  EXPECT_THAT(client->ReadLine(), HasSubstr("credentials-withdrawn"));
+  EXPECT_TRUE(Eventually([&] { return intake_.cancelled == 1; }));
+  EXPECT_TRUE(Eventually([&] { return door_.ends().size() == 1; }));
+  EXPECT_THAT(door_.ends(), ElementsAre(grpc::StatusCode::UNAUTHENTICATED));
+}
+
 TEST_F(HttpStreamTest, WatchEndsWithItsClient) {
   auto client = Watch("");
   client->ReadHead();

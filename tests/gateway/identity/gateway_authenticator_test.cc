@@ -183,6 +183,30 @@ TEST_F(GatewayAuthenticatorTest, TheAccessFileIsReadAgainWhenItChanges) {
   EXPECT_TRUE(Eventually([&] { return Who({"Bearer " + token, ""}) == "tokens/a.nl/f00 3"; }));
 }
 
+TEST_F(GatewayAuthenticatorTest, CredentialsHoldUntilTheyAreRevokedExpiredOrNoLongerBelieved) {
+  options_.clock_skew = std::chrono::seconds(0);
+  const std::string key = access_.AddKey(kId);
+  const std::string short_key = access_.AddKey("00000000000000aa", system_clock::to_time_t(system_clock::now()) + 3);
+  Start();
+  const auto by_key = Authenticate({"Bearer " + key, ""});
+  const auto by_short_key = Authenticate({"Bearer " + short_key, ""});
+  const auto by_token = Authenticate({"Bearer " + Token(), ""});
+  const auto by_short_token = Authenticate({"Bearer " + Token(std::chrono::seconds(3)), ""});
+  const auto by_certificate = Authenticate({"", Certificate("DNS:mail.nl")});
+  const auto holds = [this](const absl::StatusOr<access::v1::Identity>& who) { return authenticator_->StillHolds(who.value()); };
+  for (const auto* who : {&by_key, &by_short_key, &by_token, &by_short_token, &by_certificate}) {
+    ASSERT_TRUE(who->ok()) << who->status();
+    EXPECT_TRUE(holds(*who)) << (*who)->subject();
+  }
+  EXPECT_TRUE(Eventually([&] { return !holds(by_short_key) && !holds(by_short_token); }));
+  EXPECT_TRUE(holds(by_key) && holds(by_token) && holds(by_certificate));
+  access_.Revoke(kId);
+  EXPECT_TRUE(Eventually([&] { return !holds(by_key); }));
+  EXPECT_TRUE(holds(by_token) && holds(by_certificate));
+  Write("proxies: [other]");
+  EXPECT_TRUE(Eventually([&] { return !holds(by_token) && !holds(by_certificate); }));
+}
+
 TEST_F(GatewayAuthenticatorTest, AWrongAccessFileIsAnErrorFromTheStart) {
   Write("proxies: x");
   EXPECT_EQ(status::Reason(MakeAuthenticator(options_, access_.Connect()).status()), "ACCESS_FILE_INVALID");
