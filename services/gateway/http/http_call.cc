@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
+#include "services/gateway/upstream.h"
 
 namespace peiling::gateway {
 
@@ -30,18 +31,12 @@ void Prepare(const HttpCall& call, const Visit& visit, grpc::ClientContext& cont
     const HttpRequest& request = call.exchange->request();
     trace = tracing::ParseTraceContext(request.Header(tracing::kTraceparent), request.Header(tracing::kTracestate));
   }
-  if (!trace) return;
-  context.AddMetadata(tracing::kTraceparent, tracing::FormatTraceparent(*trace));
-  if (!trace->state.empty()) context.AddMetadata(tracing::kTracestate, trace->state);
+  if (trace) AddTrace(*trace, context);
 }
 
 absl::Status ErrorOf(const grpc::Status& status, const Backend& backend) {
-  // A service's own answers carry details or are no UNAVAILABLE; what is left was said by the connection to it.
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && status.error_details().empty()) {
-    return status::Error(absl::StatusCode::kUnavailable, "BACKEND_UNAVAILABLE",
-                         absl::StrCat(backend.title, " cannot be reached; try again later"), {{"service", backend.service}});
-  }
-  return status::FromGrpc(status::ToGrpc(status::FromGrpc(status)));
+  // There and back again gives a reason to what has none.
+  return status::FromGrpc(status::ToGrpc(status::FromGrpc(Explain(status, backend))));
 }
 
 }  // namespace peiling::gateway

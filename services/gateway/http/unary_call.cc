@@ -8,12 +8,11 @@
 #include "services/gateway/http/http_call.h"
 #include "services/gateway/http/negotiation.h"
 #include "services/gateway/http/problem.h"
+#include "services/gateway/upstream.h"
 
 namespace peiling::gateway {
 namespace {
 
-// Longer than any service waits by itself (dedup: 60 seconds).
-constexpr std::chrono::seconds kLongestCall(65);
 // Shorter answers are not compressed: little is saved.
 constexpr size_t kLeastCompressed = 1024;
 
