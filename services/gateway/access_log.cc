@@ -49,7 +49,7 @@ void AddLine(const AccessRecord& record, rapidjson::StringBuffer& buffer) {
   writer.String(Time(record.time).c_str());
   Add(writer, "message", "access");
   Add(writer, "protocol", record.protocol);
-  Add(writer, "method", record.method);
+  Add(writer, "method", std::string_view(record.method).substr(record.method.starts_with('/') ? 1 : 0));
   Add(writer, "code", record.code);
   Add(writer, "reason", record.reason);
   Add(writer, "subject", record.subject);

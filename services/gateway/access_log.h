@@ -19,7 +19,7 @@ struct AccessRecord {
   // When it ended.
   std::chrono::system_clock::time_point time;
   std::string protocol;
-  // As called, unknown ones too.
+  // As called, unknown ones too; lines have it without the '/' before it, as the audit log and other logs do.
   std::string method;
   const char* code = "";
   std::string reason;

@@ -339,7 +339,7 @@ TEST_F(DoorkeeperTest, AccessLogHasEveryCallOnceAndNoSecret) {
   for (std::string line; std::getline(file, line); all += line) lines.push_back(line);
   ASSERT_EQ(lines.size(), 4u);
   for (const char* part :
-       {"\"method\":\"/peiling.intake.v1.IntakeService/GetWave\"", "\"code\":\"OK\"", "\"subject\":\"keys/n\"", "\"roles\":\"analyst\"",
+       {"\"method\":\"peiling.intake.v1.IntakeService/GetWave\"", "\"code\":\"OK\"", "\"subject\":\"keys/n\"", "\"roles\":\"analyst\"",
         "\"origin\":\"192.0.2.1\"", "\"request_id\":\"r-1\"", "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\""}) {
     EXPECT_NE(lines[0].find(part), std::string::npos) << part << " in " << lines[0];
   }
