@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_join.h"
 #include "google/protobuf/message.h"
+#include "grpcpp/generic/async_generic_service.h"
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
@@ -39,12 +40,14 @@ class GatewayModule final : public server::Module {
                .access_log = *parts_.access_log,
                .authenticator = *parts_.authenticator,
                .is_proxy = [this](std::string_view certificate) { return parts_.authenticator->IsProxy(certificate); }}),
-        proxy_(door_, *routes_, options.proxy),
         health_(*routes_) {}
 
   // To be called once, before Start.
-  absl::Status AddHttp(const HttpOptions& options, const server::Options& server) {
-    auto http = HttpGateway::Make(options, server, door_, *routes_);
+  absl::Status AddListeners(const Options& options, const server::Options& server) {
+    auto grpc = GrpcGateway::Make(options.grpc, server, door_, *routes_);
+    if (!grpc.ok()) return grpc.status();
+    grpc_ = *std::move(grpc);
+    auto http = HttpGateway::Make(options.http, server, door_, *routes_);
     if (!http.ok()) return http.status();
     http_ = *std::move(http);
     return absl::OkStatus();
@@ -52,10 +55,14 @@ class GatewayModule final : public server::Module {
 
   std::string name() const override { return "peiling.gateway"; }
   bool checks_callers() const override { return true; }
-  void Register(grpc::ServerBuilder& builder) override { builder.RegisterCallbackGenericService(&proxy_); }
+  bool listens() const override { return true; }
+  int port() const override { return grpc_->port(); }
+  void Register(grpc::ServerBuilder& builder) override { builder.RegisterCallbackGenericService(&nothing_); }
+  void UseServer(const std::shared_ptr<grpc::Channel>& server) override { own_health_ = server; }
   absl::Status Start() override {
     parts_.authenticator->Start();
     health_.Start();
+    if (absl::Status listening = grpc_->Start(name(), own_health_); !listening.ok()) return listening;
     return http_->Start();
   }
   bool ready() const override { return not_ready_reason().empty(); }
@@ -71,6 +78,7 @@ class GatewayModule final : public server::Module {
     door_.Close();
     audit_.Close();
     http_->Stop();
+    grpc_->Stop();
     parts_.authenticator->Stop();
     health_.Stop();
   }
@@ -81,8 +89,11 @@ class GatewayModule final : public server::Module {
   Limits limits_;
   AuditTrail audit_;
   Doorkeeper door_;
-  Proxy proxy_;
   BackendHealth health_;
+  // gRPC runs no server without a service beside health.
+  grpc::CallbackGenericService nothing_;
+  std::shared_ptr<grpc::Channel> own_health_;
+  std::unique_ptr<GrpcGateway> grpc_;
   std::unique_ptr<HttpGateway> http_;
 };
 
@@ -103,6 +114,7 @@ void AddLimit(CLI::App& app, const char* flag, const char* environment, Number& 
 
 void AddFlags(CLI::App& app, Options& options) {
   AddFlags(app, options.identity);
+  AddFlags(app, options.grpc);
   AddFlags(app, options.http);
   AddLimit(app, "--max-calls", "PEILING_GATEWAY_MAX_CALLS", options.limits.max_calls, "Calls under way at once; one more is refused");
   AddLimit(app, "--max-calls-per-backend", "PEILING_GATEWAY_MAX_CALLS_PER_BACKEND", options.limits.max_calls_per_backend,
@@ -115,12 +127,6 @@ void AddFlags(CLI::App& app, Options& options) {
   AddLimit(app, "--burst", "PEILING_GATEWAY_BURST", options.limits.burst, "How many of those may come at once after a pause");
   AddLimit(app, "--audit-places", "PEILING_GATEWAY_AUDIT_PLACES", options.audit.places,
            "Calls under way, or not yet in the audit log, of those that belong there");
-  app.add_option_function<int>(
-         "--client-patience", [&options](int seconds) { options.proxy.client_patience = std::chrono::seconds(seconds); },
-         "Seconds that a client may keep a call waiting before it is ended")
-      ->envname("PEILING_GATEWAY_CLIENT_PATIENCE")
-      ->check(CLI::PositiveNumber)
-      ->default_str(std::to_string(std::chrono::duration_cast<std::chrono::seconds>(options.proxy.client_patience).count()));
   app.add_option("--access-log", options.access_log, "File with a line for each call; -: stderr; off: none")
       ->envname("PEILING_GATEWAY_ACCESS_LOG")
       ->capture_default_str();
@@ -139,7 +145,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
   auto module = std::make_unique<GatewayModule>(options, std::move(routes),
                                                 Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
                                                 access::v1::AccessService::NewStub(access));
-  if (absl::Status added = module->AddHttp(options.http, server); !added.ok()) return added;
+  if (absl::Status added = module->AddListeners(options, server); !added.ok()) return added;
   return module;
 }
 

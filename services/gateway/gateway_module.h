@@ -10,10 +10,10 @@
 #include "services/common/server/module.h"
 #include "services/common/server/server.h"
 #include "services/gateway/audit_trail.h"
+#include "services/gateway/grpc/grpc_gateway.h"
 #include "services/gateway/http/http_gateway.h"
 #include "services/gateway/identity/gateway_authenticator.h"
 #include "services/gateway/limits.h"
-#include "services/gateway/proxy.h"
 #include "services/gateway/route_table.h"
 
 namespace peiling::gateway {
@@ -22,7 +22,7 @@ struct Options {
   IdentityOptions identity;
   CallLimits limits;
   AuditOptions audit;
-  ProxyOptions proxy;
+  GrpcOptions grpc;
   HttpOptions http;
   // "-": stderr; "off": none; else a file.
   std::string access_log = "-";
@@ -43,7 +43,8 @@ struct Channels {
 
 // Ready when every backend is, and callers can be told; health by service name is that of the backend. `server`: the options of the server
 // that is to run it. When it stops, no further call to a backend is begun, but the audit log is written until it is destroyed, after its
-// server: so `access` must live longer. The errors of MakeAuthenticator, Permissions::Compile, AccessLog::Open and HttpGateway::Make.
+// server: so `access` must live longer. The errors of MakeAuthenticator, Permissions::Compile, AccessLog::Open,
+// GrpcGateway::Make and HttpGateway::Make.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels);
 
 // The same over any backends.

@@ -61,6 +61,9 @@ class SuiteModule final : public server::Module {
 
   std::string name() const override { return gateway_->name(); }
   void Register(grpc::ServerBuilder& builder) override { gateway_->Register(builder); }
+  bool listens() const override { return gateway_->listens(); }
+  int port() const override { return gateway_->port(); }
+  void UseServer(const std::shared_ptr<grpc::Channel>& server) override { gateway_->UseServer(server); }
   absl::Status Start() override { return gateway_->Start(); }
   bool ready() const override { return gateway_->ready(); }
   std::string not_ready_reason() const override { return gateway_->not_ready_reason(); }

@@ -30,6 +30,12 @@ class Module {
   // Whether it finds out itself who calls, call by call. Its server then only asks clients for a certificate, and may do without TLS on
   // loopback; all others take calls from the certificates of this suite alone.
   virtual bool checks_callers() const { return false; }
+  // Whether it listens at Options::listen itself, in Start; then its server is called in process alone, for its health.
+  virtual bool listens() const { return false; }
+  // Where; 0 until then.
+  virtual int port() const { return 0; }
+  // Called before Start with a channel to the server that runs it.
+  virtual void UseServer(const std::shared_ptr<grpc::Channel>&) {}
   // Ends followers and open watches, so that the server can drain; handlers may still be called. Called before the server shuts down.
   virtual void Stop() {}
 };

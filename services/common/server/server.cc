@@ -173,6 +173,7 @@ class ServerImpl final : public Server {
       return status::Error(absl::StatusCode::kUnavailable, "LISTEN_FAILED", absl::StrCat("cannot listen on ", options_.listen));
     }
     health_ = std::make_unique<HealthReporter>(*module_, HealthServices());
+    module_->UseServer(InProcessChannel());
     if (const auto started = module_->Start(); !started.ok()) return started;
     health_->Start();
     if (acceptor_ != nullptr) acceptor_->Start(std::move(sink));
@@ -180,7 +181,7 @@ class ServerImpl final : public Server {
     return absl::OkStatus();
   }
 
-  int port() const override { return acceptor_ == nullptr ? 0 : acceptor_->port(); }
+  int port() const override { return acceptor_ == nullptr ? module_->port() : acceptor_->port(); }
   int metrics_port() const override { return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().at(0); }
   std::shared_ptr<grpc::Channel> InProcessChannel() override {
     return server_->experimental().InProcessChannelWithInterceptors(ChannelSettings(), ObserveClientCalls());
@@ -208,7 +209,7 @@ class ServerImpl final : public Server {
       if (!health.ok()) return health.status();
       health_port_ = *std::move(health);
     }
-    if (options_.listen.empty()) return absl::OkStatus();
+    if (options_.listen.empty() || module_->listens()) return absl::OkStatus();
     if (const auto may = CheckExposure(options_.listen, options_, module_->checks_callers()); !may.ok()) return may;
     auto credentials = ListenerCredentials(options_, module_->checks_callers());
     if (!credentials.ok()) return credentials.status();

@@ -105,29 +105,15 @@ std::string Joined(const Metadata& metadata, const char* key) {
 // Lives as long as its call.
 class ServerCall final : public Interceptor {
  public:
-  ServerCall(MethodMetrics& metrics, const grpc::ServerContextBase* context) : metrics_(metrics), context_(context) { metrics_.Begin(); }
-
-  ~ServerCall() override {
-    const std::chrono::duration<double> taken = Clock::now() - begin_;
-    const int code = status_.error_code();
-    metrics_.End(code, taken.count());
-    Log(LevelOf(code), taken.count());
-    span_.Set("rpc.grpc.status_code", code);
-    if (IsServerFault(code)) span_.Fail();
-  }
+  ServerCall(MethodMetrics& metrics, const grpc::ServerContextBase* context) : call_(metrics), context_(context) {}
 
   // gRPC runs the handler within Proceed of the first batch, and may destroy the call, and this, there.
   void Intercept(InterceptorBatchMethods* methods) override {
-    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) {
-      status_ = methods->GetSendStatus();
-      if (!status_.ok() && log::Writes(LevelOf(status_.error_code()))) {
-        peer_ = context_->peer();
-        request_id_ = Only(context_->client_metadata(), identity::kRequestIdKey).substr(0, kLongestRequestId);
-      }
-    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS)) OnStatus(methods->GetSendStatus());
     if (tracing::Enabled() && methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
-      StartSpan(*methods->GetRecvInitialMetadata());
-      const tracing::Scope scope(span_);
+      const Metadata& metadata = *methods->GetRecvInitialMetadata();
+      call_.StartSpan(Only(metadata, tracing::kTraceparent), Joined(metadata, tracing::kTracestate));
+      const tracing::Scope scope(call_.span());
       methods->Proceed();
       return;
     }
@@ -135,39 +121,14 @@ class ServerCall final : public Interceptor {
   }
 
  private:
-  void StartSpan(const Metadata& metadata) {
-    const auto parent = tracing::ParseTraceContext(Only(metadata, tracing::kTraceparent), Joined(metadata, tracing::kTracestate));
-    span_ = tracing::Span::Start(metrics_.full_name(), tracing::Kind::kServer, parent ? &*parent : nullptr);
-    span_.Set("rpc.system", "grpc");
-    span_.Set("rpc.service", metrics_.service());
-    span_.Set("rpc.method", metrics_.method());
+  void OnStatus(const grpc::Status& status) {
+    // What the log does not say is not asked for.
+    if (status.ok() || !log::Writes(LevelOf(status.error_code()))) return call_.End(status, "", "");
+    call_.End(status, context_->peer(), Only(context_->client_metadata(), identity::kRequestIdKey));
   }
 
-  void Log(log::Level level, double seconds) const {
-    if (!log::Writes(level)) return;
-    const std::optional<int> held_back = level == log::Level::kDebug ? 0 : Limiter().Pass();
-    if (!held_back) return;
-    const tracing::Scope scope(span_);
-    const std::string method = metrics_.full_name(), code = CodeName(status_.error_code()), taken = absl::StrCat(seconds);
-    if (level == log::Level::kDebug) return log::Debug("call", {{"method", method}, {"code", code}, {"seconds", taken}});
-    const auto write = level == log::Level::kError ? log::Error : level == log::Level::kWarning ? log::Warning : log::Info;
-    write("call failed", {{"method", method},
-                          {"code", code},
-                          {"reason", status::Reason(status::FromGrpc(status_))},
-                          {"request_id", request_id_},
-                          {"peer", peer_},
-                          {"seconds", taken},
-                          {"lines_held_back", absl::StrCat(*held_back)}});
-  }
-
-  MethodMetrics& metrics_;
+  ObservedCall call_;
   const grpc::ServerContextBase* const context_;
-  const Clock::time_point begin_ = Clock::now();
-  // What a call ends with that never sends a status: its client left.
-  grpc::Status status_ = grpc::Status::CANCELLED;
-  std::string peer_;
-  std::string request_id_;
-  tracing::Span span_;
 };
 
 class ServerCalls final : public ServerInterceptorFactoryInterface {
@@ -184,6 +145,56 @@ class ServerCalls final : public ServerInterceptorFactoryInterface {
 };
 
 }  // namespace
+
+ObservedCall::ObservedCall(MethodMetrics& metrics) : metrics_(metrics) { metrics_.Begin(); }
+
+ObservedCall::~ObservedCall() {
+  const int code = status_.error_code();
+  metrics_.End(code, std::chrono::duration<double>(Clock::now() - begin_).count());
+  Log();
+  span_.Set("rpc.grpc.status_code", code);
+  if (IsServerFault(code)) span_.Fail();
+}
+
+void ObservedCall::StartSpan(std::string_view traceparent, const std::string& tracestate) {
+  const auto parent = tracing::ParseTraceContext(traceparent, tracestate);
+  span_ = tracing::Span::Start(metrics_.full_name(), tracing::Kind::kServer, parent ? &*parent : nullptr);
+  span_.Set("rpc.system", "grpc");
+  span_.Set("rpc.service", metrics_.service());
+  span_.Set("rpc.method", metrics_.method());
+}
+
+void ObservedCall::End(const grpc::Status& status, std::string peer, std::string_view request_id) {
+  status_ = status;
+  peer_ = std::move(peer);
+  request_id_ = request_id.substr(0, kLongestRequestId);
+}
+
+void ObservedCall::Log() const {
+  const log::Level level = LevelOf(status_.error_code());
+  if (!log::Writes(level)) return;
+  const std::optional<int> held_back = level == log::Level::kDebug ? 0 : Limiter().Pass();
+  if (!held_back) return;
+  const tracing::Scope scope(span_);
+  const std::string method = metrics_.full_name(), code = CodeName(status_.error_code());
+  const std::string taken = absl::StrCat(std::chrono::duration<double>(Clock::now() - begin_).count());
+  if (level == log::Level::kDebug) return log::Debug("call", {{"method", method}, {"code", code}, {"seconds", taken}});
+  const auto write = level == log::Level::kError ? log::Error : level == log::Level::kWarning ? log::Warning : log::Info;
+  write("call failed", {{"method", method},
+                        {"code", code},
+                        {"reason", status::Reason(status::FromGrpc(status_))},
+                        {"request_id", request_id_},
+                        {"peer", peer_},
+                        {"seconds", taken},
+                        {"lines_held_back", absl::StrCat(*held_back)}});
+}
+
+std::unique_ptr<ObservedCall> CallObserver::Begin(const std::string& path, std::string_view traceparent, const std::string& tracestate) {
+  if (IsUnobserved(path.c_str())) return nullptr;
+  auto call = std::make_unique<ObservedCall>(methods_.Of(path));
+  if (tracing::Enabled()) call->StartSpan(traceparent, tracestate);
+  return call;
+}
 
 std::unique_ptr<ServerInterceptorFactoryInterface> ObserveServerCalls(const std::string& server_name) {
   return std::make_unique<ServerCalls>(server_name);

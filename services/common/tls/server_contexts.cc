@@ -16,13 +16,17 @@ namespace {
 
 constexpr char kCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr unsigned char kSessions[] = "peiling";
-constexpr std::string_view kHttp = "\x08http/1.1";
+constexpr std::string_view kHttp1 = "\x08http/1.1";
+constexpr std::string_view kHttp2 = "\x02h2";
 
-// A client without ALPN, or with others beside it, speaks HTTP/1.1 all the same.
-int SelectHttp(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered, unsigned int offered_size, void*) {
+const std::string_view& NameOf(Protocol protocol) { return protocol == Protocol::kHttp2 ? kHttp2 : kHttp1; }
+
+// A client without ALPN, or with others beside it, speaks the server's all the same.
+int Select(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered, unsigned int offered_size, void* own) {
+  const std::string_view known = *static_cast<const std::string_view*>(own);
   unsigned char* selected = nullptr;
   const int found =
-      SSL_select_next_proto(&selected, size, reinterpret_cast<const unsigned char*>(kHttp.data()), kHttp.size(), offered, offered_size);
+      SSL_select_next_proto(&selected, size, reinterpret_cast<const unsigned char*>(known.data()), known.size(), offered, offered_size);
   *out = selected;
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -44,14 +48,14 @@ void AskForCertificates(SSL_CTX& context, const std::string& ca) {
   SSL_CTX_set_verify(&context, SSL_VERIFY_PEER, nullptr);
 }
 
-absl::StatusOr<std::shared_ptr<SSL_CTX>> MakeContext(const Material& material) {
+absl::StatusOr<std::shared_ptr<SSL_CTX>> MakeContext(const Material& material, Protocol protocol) {
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_cipher_list(context.get(), kCiphers);
   SSL_CTX_set_session_id_context(context.get(), kSessions, sizeof(kSessions) - 1);
-  SSL_CTX_set_alpn_select_cb(context.get(), SelectHttp, nullptr);
+  SSL_CTX_set_alpn_select_cb(context.get(), Select, const_cast<std::string_view*>(&NameOf(protocol)));
   const bool usable = UsePair(*context, material);
   if (!material.ca.empty()) AskForCertificates(*context, material.ca);
   char why[256] = "unknown error";
@@ -63,20 +67,20 @@ absl::StatusOr<std::shared_ptr<SSL_CTX>> MakeContext(const Material& material) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerContexts>> ServerContexts::Open(Files files) {
+absl::StatusOr<std::unique_ptr<ServerContexts>> ServerContexts::Open(Files files, Protocol protocol) {
   auto watched = Watched::Open(std::move(files));
   if (!watched.ok()) return watched.status();
   auto material = (*watched)->Current();
-  auto context = MakeContext(*material);
+  auto context = MakeContext(*material, protocol);
   if (!context.ok()) return context.status();
-  return std::unique_ptr<ServerContexts>(new ServerContexts(*std::move(watched), std::move(material), *std::move(context)));
+  return std::unique_ptr<ServerContexts>(new ServerContexts(*std::move(watched), protocol, std::move(material), *std::move(context)));
 }
 
 std::shared_ptr<SSL_CTX> ServerContexts::Current() {
   auto material = files_->Current();
   const std::lock_guard lock(mutex_);
   if (material == material_) return context_;
-  auto context = MakeContext(*material);
+  auto context = MakeContext(*material, protocol_);
   if (context.ok()) {
     context_ = *std::move(context);
   } else {

@@ -11,21 +11,26 @@
 
 namespace peiling::tls {
 
-// Contexts for the server's side: TLS 1.2 and 1.3 with forward secrecy, http/1.1 by ALPN. With authorities, clients are asked for a
+// What is spoken within, as ALPN says it. Of a server's one, clients who offer others alone are turned away.
+enum class Protocol { kHttp1, kHttp2 };
+
+// Contexts for the server's side: TLS 1.2 and 1.3 with forward secrecy, one protocol by ALPN. With authorities, clients are asked for a
 // certificate: none will do, one that does not hold will not. Thread-safe.
 class ServerContexts {
  public:
   // The errors of Load; FAILED_PRECONDITION/TLS_FILE_MALFORMED for what OpenSSL refuses (a key too small).
-  static absl::StatusOr<std::unique_ptr<ServerContexts>> Open(Files files);
+  static absl::StatusOr<std::unique_ptr<ServerContexts>> Open(Files files, Protocol protocol);
 
   // For a new connection; another one a few seconds after the files changed. Connections keep the one they began with alive.
   std::shared_ptr<SSL_CTX> Current();
 
  private:
-  ServerContexts(std::shared_ptr<Watched> files, std::shared_ptr<const Material> material, std::shared_ptr<SSL_CTX> context)
-      : files_(std::move(files)), material_(std::move(material)), context_(std::move(context)) {}
+  ServerContexts(std::shared_ptr<Watched> files, Protocol protocol, std::shared_ptr<const Material> material,
+                 std::shared_ptr<SSL_CTX> context)
+      : files_(std::move(files)), protocol_(protocol), material_(std::move(material)), context_(std::move(context)) {}
 
   const std::shared_ptr<Watched> files_;
+  const Protocol protocol_;
   std::mutex mutex_;
   // What `context_` was made of.
   std::shared_ptr<const Material> material_;

@@ -25,11 +25,11 @@ void AddFlags(CLI::App& app, HttpOptions& options) {
   app.add_option("--cors-origins", options.api.cors_origins, "Origins whose pages may use the HTTP API in a browser, separated by commas")
       ->envname("PEILING_HTTP_CORS_ORIGINS")
       ->delimiter(',');
-  app.add_option("--http-max-connections", options.server.max_connections, "HTTP connections at once; one more ends the one idle longest")
+  app.add_option("--http-max-connections", options.connections.max_connections, "HTTP connections at once; one more ends the one idle longest")
       ->envname("PEILING_HTTP_MAX_CONNECTIONS")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--http-threads", options.server.threads, "Threads for HTTP connections")
+  app.add_option("--http-threads", options.connections.threads, "Threads for HTTP connections")
       ->envname("PEILING_HTTP_THREADS")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -41,12 +41,12 @@ absl::StatusOr<std::unique_ptr<HttpGateway>> HttpGateway::Make(const HttpOptions
   if (!made.listen.empty()) {
     if (absl::Status safe = server::CheckExposure(made.listen, server, true); !safe.ok()) return safe;
     if (!server.tls.certificate.empty()) {
-      auto contexts = tls::ServerContexts::Open(server.tls);
+      auto contexts = tls::ServerContexts::Open(server.tls, tls::Protocol::kHttp1);
       if (!contexts.ok()) return contexts.status();
-      made.server.tls = *std::move(contexts);
+      made.connections.tls = *std::move(contexts);
     }
   }
-  made.server.listen = made.listen;
+  made.connections.listen = made.listen;
   made.api.loopback_hosts_only = server.insecure;
   std::vector<const google::protobuf::ServiceDescriptor*> services;
   for (const Backend& backend : routes.backends()) {
@@ -62,7 +62,7 @@ HttpGateway::HttpGateway(HttpOptions options, std::unique_ptr<HttpApi> api) : op
 
 absl::Status HttpGateway::Start() {
   if (options_.listen.empty()) return absl::OkStatus();
-  auto server = HttpServer::Start(options_.server, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
+  auto server = StartHttpServer(options_.connections, options_.limits, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   log::Info("listens for HTTP", {{"address", options_.listen}, {"port", std::to_string(port())}});

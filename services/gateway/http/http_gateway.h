@@ -21,7 +21,8 @@ struct HttpOptions {
   // Written "host:port\n" once it listens; empty: none.
   std::string port_file;
   HttpApiOptions api;
-  HttpServerOptions server;
+  ConnectionServerOptions connections;
+  SessionLimits limits;
 };
 
 // Adds the flags above, with environment variables PEILING_HTTP_….
@@ -36,7 +37,7 @@ class HttpGateway {
   static absl::StatusOr<std::unique_ptr<HttpGateway>> Make(const HttpOptions& options, const server::Options& server, Door& door,
                                                            const RouteTable& routes);
 
-  // Listens. The errors of HttpServer; PORT_FILE_UNWRITABLE.
+  // Listens. The errors of ConnectionServer; PORT_FILE_UNWRITABLE.
   absl::Status Start();
   // The port it listens on; 0 when it does not.
   int port() const;
@@ -48,7 +49,7 @@ class HttpGateway {
 
   const HttpOptions options_;
   const std::unique_ptr<HttpApi> api_;
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<ConnectionServer> server_;
 };
 
 }  // namespace peiling::gateway

@@ -53,12 +53,12 @@ const std::string& DateHeader() {
 
 bool HasNoContent(int status) { return status == 204 || status == 304; }
 
-class Session final : public HttpSession, public Exchange, public std::enable_shared_from_this<Session> {
+class HttpSession final : public Session, public Exchange, public std::enable_shared_from_this<HttpSession> {
  public:
-  Session(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler, std::function<void(bool)> changed)
+  HttpSession(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler, std::function<void(bool)> changed)
       : transport_(std::move(transport)), limits_(limits), handler_(std::move(handler)), changed_(std::move(changed)) {}
 
-  // HttpSession.
+  // Session.
 
   void Start() override {
     wait_until_ = steady_clock::now() + limits_.head_time;
@@ -480,9 +480,9 @@ class Session final : public HttpSession, public Exchange, public std::enable_sh
 
 }  // namespace
 
-std::shared_ptr<HttpSession> MakeHttpSession(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler,
-                                             std::function<void(bool)> changed) {
-  return std::make_shared<Session>(std::move(transport), limits, std::move(handler), std::move(changed));
+std::shared_ptr<Session> MakeHttpSession(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler,
+                                         std::function<void(bool)> changed) {
+  return std::make_shared<HttpSession>(std::move(transport), limits, std::move(handler), std::move(changed));
 }
 
 }  // namespace peiling::gateway

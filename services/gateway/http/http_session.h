@@ -6,9 +6,9 @@
 #include <functional>
 #include <memory>
 
+#include "services/gateway/connections/connection_server.h"
 #include "services/gateway/http/http_message.h"
 #include "services/gateway/http/request_parser.h"
-#include "services/gateway/http/transport.h"
 
 namespace peiling::gateway {
 
@@ -27,23 +27,9 @@ struct SessionLimits {
   std::chrono::milliseconds linger_time{2'000};
 };
 
-// One thread's. Lives until its connection is over and nobody holds an exchange of it.
-class HttpSession {
- public:
-  virtual ~HttpSession() = default;
-
-  virtual void Start() = 0;
-  // Whether it waits for a request, none of which has been read whole.
-  virtual bool waiting() const = 0;
-  // Ends it: at once when it waits, else after the answer under way; a stream or body that would go on is broken off.
-  virtual void Close() = 0;
-  // Ends it at once; its client is gone to whoever answers.
-  virtual void Abort() = 0;
-};
-
-// `handler` is called with each request. `changed` is called whenever waiting() may be another and when the connection is over (with
-// true), on its thread.
-std::shared_ptr<HttpSession> MakeHttpSession(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler,
-                                             std::function<void(bool over)> changed);
+// Of an HTTP/1.1 connection: it waits when none of a request has been read whole. Closing breaks off a stream or body that would go on.
+// `handler` is called with each request.
+std::shared_ptr<Session> MakeHttpSession(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler,
+                                         std::function<void(bool over)> changed);
 
 }  // namespace peiling::gateway

@@ -101,7 +101,7 @@ class HttpTest : public testing::Test {
   FakeAnalytics analytics_;
   std::unique_ptr<grpc::Server> services_;
   std::unique_ptr<HttpApi> api_;
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<ConnectionServer> server_;
 };
 
 }  // namespace peiling::gateway

@@ -67,11 +67,11 @@ class HttpTlsTest : public HttpTest {
   void SetUp() override {
     HttpTest::SetUp();
     server_.reset();
-    auto contexts = tls::ServerContexts::Open(files_);
+    auto contexts = tls::ServerContexts::Open(files_, tls::Protocol::kHttp1);
     ASSERT_TRUE(contexts.ok()) << contexts.status();
     auto server =
-        HttpServer::Start({.listen = "127.0.0.1:0", .tls = *std::move(contexts), .limits = {.head_time = std::chrono::milliseconds(500)}},
-                          [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
+        StartHttpServer({.listen = "127.0.0.1:0", .tls = *std::move(contexts)}, {.head_time = std::chrono::milliseconds(500)},
+                        [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }

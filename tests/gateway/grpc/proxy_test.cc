@@ -1,5 +1,5 @@
 // The proxy between a real client and real backends on sockets and in process.
-#include "services/gateway/proxy.h"
+#include "services/gateway/grpc/proxy.h"
 
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -21,6 +21,7 @@
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
+#include "services/gateway/grpc/grpc_gateway.h"
 #include "tests/gateway/open_door.h"
 
 namespace peiling::gateway {
@@ -140,13 +141,11 @@ class ProxyTest : public testing::Test {
   }
 
   void TearDown() override {
-    for (auto* server : {gateway_.get(), registry_server_.get(), intake_server_.get()}) {
-      if (server) server->Shutdown(system_clock::now());
-    }
+    gateway_.reset();
+    for (auto* server : {registry_server_.get(), intake_server_.get()}) server->Shutdown(system_clock::now());
   }
 
-  void Proxied(const OpenDoorOptions& options, ProxyOptions proxy = {}) {
-    if (gateway_) gateway_->Shutdown(system_clock::now());
+  void Proxied(const OpenDoorOptions& options, const GrpcLimits& limits = {}) {
     gateway_.reset();
     proxy_.reset();
     door_ = std::make_unique<OpenDoor>(std::vector<Backend>{{"registry", RegistryService::service_full_name(), Channel(registry_server_)},
@@ -154,13 +153,11 @@ class ProxyTest : public testing::Test {
                                                             {"dedup", DedupService::service_full_name(),
                                                              grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials())}},
                                        options);
-    proxy_ = std::make_unique<Proxy>(door_->door(), door_->routes(), proxy);
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterCallbackGenericService(proxy_.get());
-    gateway_ = builder.BuildAndStart();
-    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+    proxy_ = std::make_unique<Proxy>(door_->door(), door_->routes(), "test", nullptr);
+    auto gateway = StartGrpcServer({.listen = "127.0.0.1:0"}, limits, *proxy_);
+    ASSERT_TRUE(gateway.ok()) << gateway.status();
+    gateway_ = *std::move(gateway);
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(gateway_->port()), grpc::InsecureChannelCredentials());
     registry_stub_ = RegistryService::NewStub(channel_);
     intake_stub_ = IntakeService::NewStub(channel_);
   }
@@ -199,7 +196,7 @@ class ProxyTest : public testing::Test {
   Listening intake_server_;
   std::unique_ptr<OpenDoor> door_;
   std::unique_ptr<Proxy> proxy_;
-  std::unique_ptr<grpc::Server> gateway_;
+  std::unique_ptr<ConnectionServer> gateway_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<RegistryService::Stub> registry_stub_;
   std::unique_ptr<IntakeService::Stub> intake_stub_;
@@ -529,7 +526,7 @@ struct Silent {
 };
 
 TEST_F(ProxyTest, ClientThatSendsNothingIsNotWaitedForForEver) {
-  Proxied({}, {.client_patience = milliseconds(100)});
+  Proxied({}, {.patience = milliseconds(100)});
   for (const char* method : {"/peiling.registry.v1.RegistryService/GetMunicipality", "/peiling.intake.v1.IntakeService/WatchSubmissions",
                              "/peiling.intake.v1.IntakeService/ImportResponses"}) {
     Silent client(channel_, method);
@@ -539,7 +536,7 @@ TEST_F(ProxyTest, ClientThatSendsNothingIsNotWaitedForForEver) {
 }
 
 TEST_F(ProxyTest, ClientThatStopsSendingIsNotWaitedForForEver) {
-  Proxied({}, {.client_patience = milliseconds(100)});
+  Proxied({}, {.patience = milliseconds(100)});
   grpc::ClientContext context;
   auto stream = intake_stub_->ImportResponses(&context);
   intake::v1::ImportResponsesRequest piece;
@@ -555,7 +552,7 @@ TEST_F(ProxyTest, ClientThatStopsSendingIsNotWaitedForForEver) {
 }
 
 TEST_F(ProxyTest, ClientThatNeverReadsIsNotWaitedForForEver) {
-  Proxied({}, {.client_patience = milliseconds(100)});
+  Proxied({}, {.patience = milliseconds(100)});
   intake_.padding = std::string(10'000, 'x');
   grpc::ClientContext context;
   intake::v1::WatchSubmissionsRequest request;
@@ -571,7 +568,7 @@ TEST_F(ProxyTest, ClientThatNeverReadsIsNotWaitedForForEver) {
 }
 
 TEST_F(ProxyTest, SilentWatchIsNotItsClientsFault) {
-  Proxied({}, {.client_patience = milliseconds(50)});
+  Proxied({}, {.patience = milliseconds(50)});
   grpc::ClientContext context;
   auto stream = intake_stub_->WatchSubmissions(&context, {});
   stream->WaitForInitialMetadata();

@@ -8,8 +8,8 @@
 
 namespace peiling::gateway {
 
-// All on one thread, on which what it is given is called, never from within the call that gives it. Dispatch alone may be called from
-// anywhere.
+// All on one thread, on which what it is given is called, never from within the call that gives it. Dispatch and Post alone may be called
+// from anywhere.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -26,6 +26,8 @@ class Transport {
   virtual void WakeAt(std::chrono::steady_clock::time_point time, std::function<void()> wake) = 0;
   // Runs `work` on the connection's thread: at once when that is this one.
   virtual void Dispatch(std::function<void()> work) = 0;
+  // Runs `work` on the connection's thread, after what waits for it now.
+  virtual void Post(std::function<void()> work) = 0;
 
   // As gRPC writes it: "ipv4:127.0.0.1:51234".
   virtual std::string peer() const = 0;
