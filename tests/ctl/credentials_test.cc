@@ -206,6 +206,7 @@ TEST_F(CredentialsTest, WhoIsNotLetInIsToldWhatToDo) {
       {status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_MISSING", "who are you?"), "--key-file"},
       {status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_INVALID", "not known"), "peilingctl keys list"},
       {status::Error(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED", "expired"), "log in again"},
+      {status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_WITHDRAWN", "no longer hold"), "another key or token"},
       {status::Error(absl::StatusCode::kPermissionDenied, "ROLE_MISSING", "for administrators"), "peilingctl whoami"},
       {status::Error(absl::StatusCode::kPermissionDenied, "NOT_WITHIN_LIMITS", "not this wave"), "peilingctl whoami"},
   };
