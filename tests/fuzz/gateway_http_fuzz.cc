@@ -213,14 +213,14 @@ TEST(HttpFuzz, JsonBodies) {
   fuzz::Run(corpus, fuzz::Mutator(3, words), [](const std::string& json) {
     intake::v1::SubmitResponseRequest request;
     status::BadRequest bad;
-    const absl::Status read = ReadJson(json, "", request, bad);
+    const absl::Status read = ReadJson(json, request, bad);
     const absl::Status wrong = read.ok() ? bad.ToStatus() : read;
     if (!wrong.ok()) {
       EXPECT_TRUE(ProblemJson(wrong, nullptr, "id").starts_with("{\"type\":"));
       return;
     }
     intake::v1::SubmitResponseRequest again;
-    EXPECT_TRUE(ReadJson(WriteJson(request), "", again, bad).ok());
+    EXPECT_TRUE(ReadJson(WriteJson(request), again, bad).ok());
     EXPECT_TRUE(bad.empty());
     EXPECT_EQ(again.SerializeAsString(), request.SerializeAsString());
   });
