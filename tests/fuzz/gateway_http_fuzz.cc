@@ -2,7 +2,10 @@
 // breaks, every request gets one answer of known form, and what is read and written again stays the same.
 #include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
+#include <rapidjson/document.h>
+#include <rapidjson/pointer.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -189,6 +192,18 @@ TEST(HttpFuzz, PiecesDoNotMatter) {
             });
 }
 
+// All that is said of a body is said of something in it. Names that cannot be printed, and more than an answer can name, aside.
+void ExpectPointsIntoBody(const absl::Status& wrong, const std::string& json) {
+  rapidjson::Document body;
+  body.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag>(json.data(), json.size());
+  for (const auto& [field, description] : status::FieldViolations(wrong)) {
+    const bool is_whole = std::all_of(field.begin(), field.end(), [](char c) { return c >= ' ' && c <= '~' && c != '\\'; });
+    if (!is_whole) continue;
+    ASSERT_TRUE(field.starts_with('#')) << field;
+    EXPECT_NE(rapidjson::Pointer(field.substr(1).c_str()).Get(body), nullptr) << field << " in " << json;
+  }
+}
+
 TEST(HttpFuzz, JsonBodies) {
   const std::vector<std::string> corpus = {
       R"({"parent": "surveys/s/waves/w", "requestId": "r", "validateOnly": true, "response": {"startedAt": "2022-04-14T12:00:00.25+02:00", "lastSection": 3}})",
@@ -217,6 +232,7 @@ TEST(HttpFuzz, JsonBodies) {
     const absl::Status wrong = read.ok() ? bad.ToStatus() : read;
     if (!wrong.ok()) {
       EXPECT_TRUE(ProblemJson(wrong, nullptr, "id").starts_with("{\"type\":"));
+      ExpectPointsIntoBody(wrong, json);
       return;
     }
     intake::v1::SubmitResponseRequest again;
