@@ -111,8 +111,8 @@ const std::vector<std::string>& Requests() {
   static const auto* const requests = new std::vector<std::string>{
       "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
       "POST /x?y=z HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-      "POST /stream HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=\"y\"\r\nhello\r\n3\r\nabc\r\n0\r\nTrailer: x\r\n\r\nGET "
-      "/ HTTP/1.0\r\n\r\n",
+      ("POST /stream HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=\"y\"\r\nhello\r\n3\r\nabc\r\n0\r\nTrailer: x\r\n\r\n"
+       "GET / HTTP/1.0\r\n\r\n"),
       "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
       "HEAD http://a/b HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nX-Request-Id: 1\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
   };
@@ -175,7 +175,7 @@ TEST(HttpFuzz, PiecesDoNotMatter) {
                 wire.piece = i == 0 ? 1 : said.size() + 1;
                 MakeHttpSession(
                     std::make_unique<Wire::End>(wire), {},
-                    [&](std::shared_ptr<Exchange> exchange) {
+                    [&](const std::shared_ptr<Exchange>& exchange) {
                       const std::string head =
                           absl::StrCat(exchange->request().verb, " ", exchange->request().path, "?", exchange->request().query);
                       exchange->ReadWholeBody([&seen, i, head, exchange](const std::string* body) {

@@ -215,7 +215,7 @@ void HttpTest::Serve(SessionLimits limits, int max_connections, HttpApiOptions o
   ASSERT_TRUE(api.ok()) << api.status();
   api_ = *std::move(api);
   auto server = HttpServer::Start({.listen = "127.0.0.1:0", .max_connections = max_connections, .limits = limits},
-                                  [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
+                                  [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
 }

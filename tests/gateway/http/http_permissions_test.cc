@@ -27,6 +27,7 @@ class HttpPermissionsTest : public testing::Test {
     services_ = grpc::ServerBuilder().RegisterCallbackGenericService(&no_methods_).BuildAndStart();
     const std::vector<Backend> backends = AllBackends(services_->InProcessChannel({}));
     std::vector<const google::protobuf::ServiceDescriptor*> contracts;
+    contracts.reserve(backends.size());
     for (const Backend& backend : backends) {
       contracts.push_back(google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service));
     }
