@@ -14,8 +14,10 @@ namespace {
 
 class AccessModule final : public server::Module {
  public:
-  AccessModule(std::unique_ptr<storage::Store> store, std::string administrator_key_file)
-      : store_(std::move(store)), administrator_key_file_(std::move(administrator_key_file)) {}
+  AccessModule(std::unique_ptr<storage::Store> store, const Options& options)
+      : store_(std::move(store)),
+        administrator_key_file_(options.administrator_key_file),
+        service_(*store_, keys_, audit_log_, options.gateway_names) {}
 
   std::string name() const override { return v1::AccessService::service_full_name(); }
   void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
@@ -34,7 +36,7 @@ class AccessModule final : public server::Module {
   const std::string administrator_key_file_;
   KeyStore keys_{*store_, google::protobuf::util::TimeUtil::GetCurrentTime};
   AuditLog audit_log_{*store_};
-  AccessService service_{*store_, keys_, audit_log_};
+  AccessService service_;
 };
 
 }  // namespace
@@ -53,7 +55,7 @@ void AddFlags(CLI::App& app, Options& options) {
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options) {
   absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "access");
   if (!store.ok()) return store.status();
-  return std::make_unique<AccessModule>(*std::move(store), options.administrator_key_file);
+  return std::make_unique<AccessModule>(*std::move(store), options);
 }
 
 }  // namespace peiling::access

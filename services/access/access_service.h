@@ -1,6 +1,11 @@
 // The gRPC handlers of access: check the request, call the domain, map the status.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "peiling/access/v1/access.grpc.pb.h"
 #include "services/access/audit_log.h"
 #include "services/access/key_store.h"
@@ -10,15 +15,19 @@
 namespace peiling::access {
 
 // UNAUTHENTICATED/CALLER_UNKNOWN when no caller is handed on with a call (services/common/identity), but for WatchKeys and
-// RecordAuditEntries, which gateways call on their own account. Watches have threads of their own, so they are callbacks; the others hold
-// one of gRPC's threads each.
+// RecordAuditEntries, which gateways call on their own account: PERMISSION_DENIED/NOT_A_GATEWAY for anybody else. Watches have threads of
+// their own, so they are callbacks; the others hold one of gRPC's threads each.
 class AccessService final : public v1::AccessService::WithCallbackMethod_WatchKeys<v1::AccessService::Service> {
  public:
   // Watches at a time.
   static constexpr int kMaxWatchers = 1024;
 
+  // Names of certificates, DNS or URI; nullopt: nobody shows certificates, and who gets here is a gateway.
+  using GatewayNames = std::optional<std::vector<std::string>>;
+
   // All must outlive it.
-  AccessService(storage::Store& store, KeyStore& keys, AuditLog& audit_log) : store_(store), keys_(keys), audit_log_(audit_log) {}
+  AccessService(storage::Store& store, KeyStore& keys, AuditLog& audit_log, GatewayNames gateways)
+      : store_(store), keys_(keys), audit_log_(audit_log), gateways_(std::move(gateways)) {}
 
   grpc::Status GetCaller(grpc::ServerContext* context, const v1::GetCallerRequest* request, v1::GetCallerResponse* response) override;
   grpc::Status CreateKey(grpc::ServerContext* context, const v1::CreateKeyRequest* request, v1::CreateKeyResponse* response) override;
@@ -33,9 +42,12 @@ class AccessService final : public v1::AccessService::WithCallbackMethod_WatchKe
                                   v1::RecordAuditEntriesResponse* response) override;
 
  private:
+  absl::Status CheckGateway(const grpc::ServerContextBase& context) const;
+
   storage::Store& store_;
   KeyStore& keys_;
   AuditLog& audit_log_;
+  const GatewayNames gateways_;
   feed::Watches watches_{kMaxWatchers};
 };
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/files/exposure.h"
 #include "services/common/identity/key_secret.h"
 #include "services/common/log/log.h"
 #include "services/common/status/errors.h"
@@ -83,6 +84,7 @@ absl::StatusOr<std::string> ReadOrMakeAdministratorKey(const std::string& path) 
   if (!file.open_ok()) return Unusable(path, errno);
   const std::optional<std::string> text = file.Read();
   if (!text.has_value()) return Unusable(path, errno);
+  files::WarnWhenExposed(path);
   return std::string(absl::StripAsciiWhitespace(*text));
 }
 

@@ -11,5 +11,6 @@ int main(int argc, char** argv) {
   peiling::server::AddFlags(app, server);
   peiling::access::AddFlags(app, access);
   CLI11_PARSE(app, argc, argv);
+  if (!server.tls.certificate.empty()) access.gateway_names = server.gateway_names;
   return peiling::server::RunModule(server, [&](const auto&) { return peiling::access::MakeModule(access); });
 }

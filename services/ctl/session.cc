@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "services/common/deadline/deadline.h"
+#include "services/common/files/exposure.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 
@@ -57,6 +58,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(const Flags& flags, Outpu
   }
   const auto channel = OpenChannel(flags.server, flags.credentials);
   if (!channel.ok()) return channel.status();
+  for (const std::string& secret : {flags.credentials.key_file, flags.credentials.token_file, flags.credentials.tls.key}) {
+    if (const std::string exposure = files::Exposure(secret); !exposure.empty()) output.Warn(exposure);
+  }
   session->connection_ = std::make_unique<Connection>(*channel, session->TimeoutOr(std::chrono::seconds(30)));
   return session;
 }

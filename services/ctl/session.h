@@ -29,7 +29,8 @@ struct Flags {
 // Not thread-safe.
 class Session {
  public:
-  // Usage error when a flag does not read; the errors of OpenChannel. Streams must outlive the session.
+  // Usage error when a flag does not read; the errors of OpenChannel. Warns of secrets that others can read.
+  // Streams must outlive the session.
   static absl::StatusOr<std::unique_ptr<Session>> Open(const Flags& flags, Output& output);
 
   Connection& connection() { return *connection_; }

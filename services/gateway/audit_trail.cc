@@ -42,6 +42,16 @@ std::string RandomHex() {
   return hex;
 }
 
+// One of a flood of refusals, with nothing that only some of them have in common.
+AuditEntry OfMany(const AuditEntry& entry) {
+  AuditEntry many;
+  *many.mutable_time() = entry.time();
+  many.set_action(entry.action());
+  many.set_result(entry.result());
+  many.set_reason(entry.reason());
+  return many;
+}
+
 // What the audit log does not get, the log of the process does.
 void Lose(const AuditEntry& entry) {
   static prometheus::Counter& lost = Entries("lost");
@@ -55,6 +65,9 @@ void Lose(const AuditEntry& entry) {
                                           {"request_id", entry.request_id()},
                                           {"count", absl::StrCat(entry.count())}});
 }
+
+// Refusals that have these in common become one.
+auto KeyOf(const AuditEntry& refusal) { return std::tuple(refusal.subject(), refusal.action(), refusal.reason()); }
 
 }  // namespace
 
@@ -81,12 +94,12 @@ absl::StatusOr<AuditTrail::Place> AuditTrail::Reserve() {
                             seconds(1));
 }
 
-void AuditTrail::Record(AuditEntry entry, Place place, std::function<void()> done) {
+void AuditTrail::Record(AuditEntry entry, Place place, Wait wait, Done done) {
   {
     const std::lock_guard lock(mutex_);
     entry.set_name(NewName());
     entry.set_count(1);
-    waiting_.push_back({std::move(entry), Clock::now(), std::move(place), std::move(done)});
+    waiting_.push_back({std::move(entry), Clock::now(), std::move(place), wait, std::move(done)});
   }
   wake_.notify_one();
 }
@@ -94,22 +107,17 @@ void AuditTrail::Record(AuditEntry entry, Place place, std::function<void()> don
 void AuditTrail::RecordRefusal(AuditEntry entry) {
   {
     const std::lock_guard lock(mutex_);
-    RefusalKey key(entry.subject(), entry.action(), entry.reason());
-    const auto known = refusals_.find(key);
-    if (known == refusals_.end()) {
-      if (refusals_.size() >= kMostRefusals) {
-        static prometheus::Counter& lost = Entries("lost");
-        return lost.Increment();
-      }
-      if (refusals_.empty()) refusals_since_ = Clock::now();
-      entry.set_name(NewName());
-      entry.set_count(1);
-      refusals_.emplace(std::move(key), std::move(entry));
-    } else {
+    if (refusals_.size() >= kMostRefusals && !refusals_.contains(KeyOf(entry))) entry = OfMany(entry);
+    const auto [known, is_new] = refusals_.try_emplace(KeyOf(entry));
+    if (!is_new) {
       known->second.set_count(known->second.count() + 1);
       *known->second.mutable_time() = entry.time();
       return;
     }
+    if (refusals_.size() == 1) refusals_since_ = Clock::now();
+    entry.set_name(NewName());
+    entry.set_count(1);
+    known->second = std::move(entry);
   }
   wake_.notify_one();
 }
@@ -124,24 +132,33 @@ void AuditTrail::Close() {
 
 void AuditTrail::Run() {
   bool failing = false;
+  size_t most = kMostInBatch;
   std::unique_lock lock(mutex_);
   while (Await(lock)) {
-    access::v1::RecordAuditEntriesRequest batch;
-    for (size_t i = 0; i < std::min(waiting_.size(), kMostInBatch); ++i) *batch.add_entries() = waiting_[i].entry;
+    const access::v1::RecordAuditEntriesRequest batch = First(most);
+    const auto size = static_cast<size_t>(batch.entries_size());
+    const bool stopping = stopping_;
     lock.unlock();
     const absl::Status sent = Send(batch);
-    if (failing == sent.ok()) {
+    // What access does not take now it never will. Of many, one may be at fault: fewer and fewer go together, until it is alone.
+    const bool invalid = absl::IsInvalidArgument(sent);
+    const bool failed = !sent.ok() && !invalid;
+    if (failing != failed) {
       log::Warning(failing ? "audit log is written again" : "audit log cannot be written", {{"status", sent.ToString()}});
     }
-    failing = !sent.ok();
+    failing = failed;
+    most = invalid && size > 1 ? size / 2 : kMostInBatch;
     lock.lock();
-    // What access does not take now it never will; and when the process is to end, it must.
-    const bool give_up = absl::IsInvalidArgument(sent) || (closed_ && Clock::now() - waiting_.front().since > options_.patience);
-    std::vector<Waiting> ended = Take(sent.ok() || give_up ? static_cast<size_t>(batch.entries_size()) : 0);
+    const bool overdue = closed_ && Clock::now() - waiting_.front().since > options_.patience;
+    const bool give_up = (invalid && size == 1) || (failed && overdue);
+    std::vector<Waiting> ended = Take(sent.ok() || give_up ? size : 0);
+    const std::vector<Done> tried = failed ? TakeTried() : std::vector<Done>();
     lock.unlock();
     End(std::move(ended), sent.ok());
-    if (failing) std::this_thread::sleep_for(kPauseAfterFailure);
+    for (const Done& done : tried) done();
     lock.lock();
+    // The beginning of the end cuts it short.
+    if (failing) wake_.wait_for(lock, kPauseAfterFailure, [&] { return stopping_ != stopping; });
   }
 }
 
@@ -159,9 +176,15 @@ bool AuditTrail::Await(std::unique_lock<std::mutex>& lock) {
   }
 }
 
+access::v1::RecordAuditEntriesRequest AuditTrail::First(size_t most) const {
+  access::v1::RecordAuditEntriesRequest batch;
+  for (size_t i = 0; i < std::min(waiting_.size(), most); ++i) *batch.add_entries() = waiting_[i].entry;
+  return batch;
+}
+
 void AuditTrail::QueueRefusals(Clock::time_point now) {
   refusals_waiting_ = refusals_.size();
-  for (auto& [key, entry] : refusals_) waiting_.push_back({std::move(entry), now, nullptr, nullptr});
+  for (auto& [key, entry] : refusals_) waiting_.push_back({std::move(entry), now, nullptr, Wait::kUntilRecorded, nullptr});
   refusals_.clear();
 }
 
@@ -177,8 +200,16 @@ std::vector<AuditTrail::Waiting> AuditTrail::Take(size_t count) {
   std::vector<Waiting> taken(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
   waiting_.erase(waiting_.begin(), end);
   refusals_waiting_ -=
-      static_cast<size_t>(std::count_if(taken.begin(), taken.end(), [](const Waiting& waiting) { return waiting.done == nullptr; }));
+      static_cast<size_t>(std::count_if(taken.begin(), taken.end(), [](const Waiting& waiting) { return waiting.place == nullptr; }));
   return taken;
+}
+
+std::vector<AuditTrail::Done> AuditTrail::TakeTried() {
+  std::vector<Done> tried;
+  for (Waiting& waiting : waiting_) {
+    if (waiting.wait == Wait::kUntilTried && waiting.done) tried.push_back(std::exchange(waiting.done, nullptr));
+  }
+  return tried;
 }
 
 void AuditTrail::End(std::vector<Waiting> ended, bool recorded) {

@@ -33,6 +33,14 @@ struct AuditOptions {
 class AuditTrail {
  public:
   using Place = std::unique_ptr<server::Places::Place>;
+  using Done = std::function<void()>;
+  // What `done` of an entry waits for.
+  enum class Wait {
+    // The log has it.
+    kUntilRecorded,
+    // That, or that a write has failed since: the entry is still to be written, and lost only if the process dies before it is.
+    kUntilTried,
+  };
 
   AuditTrail(std::unique_ptr<access::v1::AccessService::StubInterface> access, const AuditOptions& options);
   // Writes what is left, for at most `patience`.
@@ -41,11 +49,13 @@ class AuditTrail {
   // To be called before an audited call begins, so that its entry has a place. UNAVAILABLE/AUDIT_UNAVAILABLE with RetryInfo when all are
   // taken or the log has not been written for too long.
   absl::StatusOr<Place> Reserve();
-  // Writes an entry, whose name is set here; `done` is called on another thread when the log has it. Failing writes are repeated for ever,
-  // or until after Close; then the entry goes to the log of the process instead, and `done` is called so that the call can end.
-  void Record(access::v1::AuditEntry entry, Place place, std::function<void()> done);
+  // Writes an entry, whose name is set here; `done` is called once, on another thread. Failing writes are repeated for ever, or until after
+  // Close; then the entry goes to the log of the process instead, and `done` is called so that the call can end. So does an entry that
+  // access finds invalid, alone.
+  void Record(access::v1::AuditEntry entry, Place place, Wait wait, Done done);
   // Writes that something was refused. Those of one subject, action and reason within a second, or for as long as the log cannot be
-  // written, become one entry, and no more than a thousand such wait: so a flood of them fills neither memory nor log.
+  // written, become one entry. When a thousand such wait, those of further subjects are counted in one entry for each action and reason,
+  // that names nobody: so a flood of them fills neither memory nor log.
   void RecordRefusal(access::v1::AuditEntry entry);
   // From now on entries wait no longer than `patience`, so that a server can drain.
   void Close();
@@ -55,8 +65,11 @@ class AuditTrail {
   struct Waiting {
     access::v1::AuditEntry entry;
     Clock::time_point since;
+    // Of a refusal: none.
     Place place;
-    std::function<void()> done;
+    Wait wait;
+    // Null for a refusal, and when it was called.
+    Done done;
   };
   using RefusalKey = std::tuple<std::string, std::string, std::string>;
 
@@ -64,9 +77,13 @@ class AuditTrail {
   void QueueRefusals(Clock::time_point now);
   // Waits until there is something to do; false at the end.
   bool Await(std::unique_lock<std::mutex>& lock);
+  // The first of what waits, at most so many.
+  access::v1::RecordAuditEntriesRequest First(size_t most) const;
   absl::Status Send(const access::v1::RecordAuditEntriesRequest& batch);
   // Takes the first entries out of the queue.
   std::vector<Waiting> Take(size_t count);
+  // What need not wait any longer since a write has failed. The entries stay.
+  std::vector<Done> TakeTried();
   static void End(std::vector<Waiting> ended, bool recorded);
   std::string NewName();
 

@@ -233,9 +233,9 @@ class Doorkeeper::AdmittedVisit final : public Visit {
     if (refused_) {
       door_.parts_.audit.RecordRefusal(call_.Entry());
     } else if (permission().audited) {
-      if (status.ok()) return door_.parts_.audit.Record(call_.Entry(), std::move(audit_place_), std::move(done));
-      // Of a call that failed nothing is promised, so its caller need not wait; the entry is written all the same.
-      door_.parts_.audit.Record(call_.Entry(), std::move(audit_place_), [] {});
+      // Of a call that failed nothing is promised, so its caller need not wait for a log that cannot be written.
+      const auto wait = status.ok() ? AuditTrail::Wait::kUntilRecorded : AuditTrail::Wait::kUntilTried;
+      return door_.parts_.audit.Record(call_.Entry(), std::move(audit_place_), wait, std::move(done));
     }
     done();
   }

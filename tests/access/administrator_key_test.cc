@@ -17,6 +17,7 @@
 namespace peiling::access {
 namespace {
 
+using testing::HasSubstr;
 using testing::SizeIs;
 
 class AdministratorKeyTest : public testing::Test {
@@ -48,6 +49,14 @@ TEST_F(AdministratorKeyTest, ReadsWhatIsThereWithoutWhiteSpace) {
   const std::string secret = identity::NewSecret(identity::NewKeyId());
   std::ofstream(Path()) << "  " << secret << "\r\n\n";
   EXPECT_EQ(*ReadOrMakeAdministratorKey(Path()), secret);
+}
+
+TEST_F(AdministratorKeyTest, WarnsOfAFileThatOthersCanRead) {
+  std::ofstream(Path()) << identity::NewSecret(identity::NewKeyId());
+  std::filesystem::permissions(Path(), std::filesystem::perms(0644));
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(ReadOrMakeAdministratorKey(Path()).ok());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("chmod 600 " + Path()));
 }
 
 TEST_F(AdministratorKeyTest, AllWhoMakeItAtOnceGetTheSame) {

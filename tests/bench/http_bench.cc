@@ -139,7 +139,7 @@ void BM_ReadJson(benchmark::State& state) {
   for (auto _ : state) {
     registry::v1::ListMunicipalitiesResponse page;
     status::BadRequest bad;
-    if (!ReadJson(json, "", page, bad).ok() || !bad.empty()) state.SkipWithError("not read");
+    if (!ReadJson(json, page, bad).ok() || !bad.empty()) state.SkipWithError("not read");
   }
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(json.size()));
 }

@@ -1,5 +1,6 @@
 // What peilingctl shows to be let in, to whom, and what it says when that does not do.
 #include <condition_variable>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -127,6 +128,28 @@ TEST_F(CredentialsTest, AFileWithoutAKeyIsRefusedBeforeACall) {
   EXPECT_THAT(doorman.shown(), IsEmpty());
 }
 
+TEST_F(CredentialsTest, ASecretThatOthersCanReadIsTakenWithAWarning) {
+  const tls::Material material = authority_.Issue({.dns = {"client"}});
+  const std::string key = folder_.Write("tls.key", material.key);
+  const std::string certificate = folder_.Write("tls.pem", material.certificate);
+  const std::pair<std::string, std::vector<std::string>> cases[] = {
+      {key_file_, {"get", "waves", "--key-file", key_file_}},
+      {key_file_, {"get", "waves", "--token-file", key_file_}},
+      {key, {"get", "waves", "--tls-key", key, "--tls-certificate", certificate, "--tls-ca", ca_file_}},
+  };
+  Doorman doorman;
+  Doorman tls_doorman(Tls(authority_.Issue({.dns = {"server"}})));
+  for (const auto& [secret, arguments] : cases) {
+    const std::string address = secret == key ? tls_doorman.address("localhost") : doorman.address();
+    std::filesystem::permissions(secret, std::filesystem::perms(0644));
+    const Outcome exposed = RunCtl(address, arguments);
+    EXPECT_EQ(exposed.code, 0) << exposed.err;
+    EXPECT_EQ(exposed.err, absl::StrCat("warning: others than its owner can read ", secret, ": chmod 600 ", secret, "\n"));
+    std::filesystem::permissions(secret, std::filesystem::perms(0600));
+    EXPECT_THAT(RunCtl(address, arguments).err, IsEmpty());
+  }
+}
+
 TEST_F(CredentialsTest, OneOfSeveralIsNotGuessed) {
   Doorman doorman;
   const Outcome outcome = RunCtl(doorman.address(), {"get", "waves", "--key-file", key_file_}, {"PEILING_TOKEN_FILE=" + key_file_});
@@ -206,6 +229,7 @@ TEST_F(CredentialsTest, WhoIsNotLetInIsToldWhatToDo) {
       {status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_MISSING", "who are you?"), "--key-file"},
       {status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_INVALID", "not known"), "peilingctl keys list"},
       {status::Error(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED", "expired"), "log in again"},
+      {status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_WITHDRAWN", "no longer hold"), "another key or token"},
       {status::Error(absl::StatusCode::kPermissionDenied, "ROLE_MISSING", "for administrators"), "peilingctl whoami"},
       {status::Error(absl::StatusCode::kPermissionDenied, "NOT_WITHIN_LIMITS", "not this wave"), "peilingctl whoami"},
   };

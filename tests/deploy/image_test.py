@@ -67,6 +67,8 @@ def build():
     storage = CACHE / "storage.conf"
     storage.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{CACHE}/storage"\nrunroot = "{CACHE}/run"\n')
     os.environ |= {"CONTAINERS_STORAGE_CONF": str(storage), "BUILDAH_ISOLATION": "chroot"}
+    # What an interrupted run left: nobody else works in this storage, and a container keeps its image from being removed.
+    run("buildah", "rm", "--all")
     what = b"".join((ROOT / "deploy" / name).read_bytes() for name in ("Dockerfile", "install", "packages.txt"))
     packages = f"localhost/peiling-packages:{hashlib.sha256(what).hexdigest()[:12]}"
     builder = [ROOT / "deploy/image/build", "--builder", "buildah"]

@@ -8,14 +8,6 @@ from google.protobuf import timestamp_pb2
 
 from suite import *
 
-OK = (grpc.StatusCode.OK, "")
-ROLE_MISSING = (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
-OUTSIDE = (grpc.StatusCode.PERMISSION_DENIED, "NOT_WITHIN_LIMITS")
-UNKNOWN = (grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD")
-MISSING = (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
-INVALID = (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID")
-EXPIRED = (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
-
 SURVEY_NAME = "surveys/sociale-wijkteams"
 INTAKE = "/peiling.intake.v1.IntakeService/"
 DEDUP = "/peiling.dedup.v1.DedupService/"

@@ -8,12 +8,6 @@ import unittest
 import tokens
 from suite import *
 
-OK = (grpc.StatusCode.OK, "")
-ROLE_MISSING = (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
-OUTSIDE = (grpc.StatusCode.PERMISSION_DENIED, "NOT_WITHIN_LIMITS")
-MISSING = (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
-INVALID = (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID")
-EXPIRED = (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 LIST_SURVEYS = "/peiling.intake.v1.IntakeService/ListSurveys"
 LIST_CASES = "/peiling.dedup.v1.DedupService/ListCases"
 GET_PROGRESS = "/peiling.analytics.v1.AnalyticsService/GetProgress"
@@ -68,6 +62,7 @@ class Believer:
     """A gateway that believes an issuer whose keys are published on a server, or (`jwks_file`) in a file."""
 
     jwks_file = False
+    keys_interval = 600
 
     @classmethod
     def setUpClass(cls):
@@ -81,14 +76,15 @@ class Believer:
         cls.publish()
         access_file = cls.directory / "access.yaml"
         access_file.write_text(ACCESS_FILE.format(url=cls.issuer.url, jwks=f"file:{cls.published}" if cls.jwks_file else cls.server.url))
-        cls.suite = Suite(separate=True, tls=True, gateway_arguments=[f"--access-file={access_file}", f"--token-keys-ca={authority.certificate}"])
+        cls.suite = Suite(separate=True, tls=True, gateway_arguments=[f"--access-file={access_file}", f"--token-keys-ca={authority.certificate}",
+                                                                     f"--token-keys-interval={cls.keys_interval}"])
         cls.addClassCleanup(cls.suite.close)
         cls.suite.main_job()
 
     @classmethod
-    def publish(cls):
+    def publish(cls, keys=None):
         new = cls.published.with_suffix(".new")
-        new.write_text(cls.issuer.jwks())
+        new.write_text(keys or cls.issuer.jwks())
         new.replace(cls.published)
 
     def outcome(self, token, method=LIST_SURVEYS, request=b""):
@@ -246,6 +242,15 @@ class Credentials(Believer, unittest.TestCase):
 
 class KeysInAFile(Believer, unittest.TestCase):
     jwks_file = True
+    keys_interval = 1
+
+    def test_an_issuer_that_withdraws_its_keys_is_believed_no_longer(self):
+        token = self.issuer.token(self.issuer.claims(["peiling-analist"]))
+        self.wait_for(OK, token, 10)
+        self.publish('{"keys": []}')
+        self.wait_for(INVALID, token, 10)
+        self.publish()
+        self.wait_for(OK, token, 10)
 
 
 if __name__ == "__main__":

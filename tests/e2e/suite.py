@@ -41,6 +41,15 @@ W2019 = "surveys/sociale-wijkteams/waves/2019"
 ROLES = [role for role in options_pb2.Role.values() if role != options_pb2.ROLE_UNSPECIFIED]
 TIMEOUT = 60
 
+# What Client.outcome says of a call.
+OK = (grpc.StatusCode.OK, "")
+ROLE_MISSING = (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
+OUTSIDE = (grpc.StatusCode.PERMISSION_DENIED, "NOT_WITHIN_LIMITS")
+UNKNOWN = (grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD")
+MISSING = (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+INVALID = (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_INVALID")
+EXPIRED = (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
+
 
 class Process:
     """One binary, listening on a port of its own choice. `prefix` is put before its command line; `insecure`: neither TLS nor credentials."""

@@ -211,6 +211,20 @@ TEST_F(DoorkeeperTest, AuditLogHasFailuresAndCallsThatWereBrokenOff) {
   EXPECT_EQ(entries[1].result(), "CANCELLED");
 }
 
+TEST_F(DoorkeeperTest, FailedCallEndsThoughTheLogCannotBeWrittenOthersDoNot) {
+  open_->access().Fail({grpc::UNAVAILABLE, "down"});
+  const auto succeeded = Admit(Of(kSubmit)), failed = Admit(Of(kSubmit));
+  ASSERT_TRUE(succeeded.ok() && failed.ok());
+  std::atomic<bool> done{false};
+  (*succeeded)->End(grpc::Status::OK, [&] { done = true; });
+  EndAndWait(**failed, grpc::Status(grpc::NOT_FOUND, "no"));
+  EXPECT_GE(open_->access().batches(), 1) << "it was tried";
+  EXPECT_FALSE(done);
+  open_->access().Fail(grpc::Status::OK);
+  EXPECT_EQ(open_->access().AwaitEntries(2).size(), 2u);
+  while (!done) std::this_thread::sleep_for(milliseconds(1));
+}
+
 TEST_F(DoorkeeperTest, ObjectThatIsNoNameStaysOutOfTheAuditLog) {
   for (const std::string& name : {std::string("jan@example.nl"), std::string("keys/peiling_0123456789abcdef_") + std::string(43, 'A'),
                                   std::string("surveys/Jan de Vries"), std::string(1000, 'a')}) {

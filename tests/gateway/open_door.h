@@ -122,6 +122,9 @@ class FakeAccess final : public access::v1::AccessService::Service {
     changed_.notify_all();
     changed_.wait(lock, [this] { return !holding_; });
     if (!failure_.ok()) return failure_;
+    for (const auto& entry : request->entries()) {
+      if (entry.action() == bad_action_) return {grpc::INVALID_ARGUMENT, "bad"};
+    }
     entries_.insert(entries_.end(), request->entries().begin(), request->entries().end());
     changed_.notify_all();
     return grpc::Status::OK;
@@ -130,6 +133,11 @@ class FakeAccess final : public access::v1::AccessService::Service {
   void Fail(grpc::Status failure) {
     const std::lock_guard lock(mutex_);
     failure_ = std::move(failure);
+  }
+  // Takes nothing that an entry with this action is among.
+  void FindInvalid(const std::string& action) {
+    const std::lock_guard lock(mutex_);
+    bad_action_ = action;
   }
   void Hold(bool hold) {
     const std::lock_guard lock(mutex_);
@@ -163,6 +171,7 @@ class FakeAccess final : public access::v1::AccessService::Service {
   std::vector<access::v1::AuditEntry> entries_;
   std::set<std::string> names_;
   grpc::Status failure_;
+  std::optional<std::string> bad_action_;
   int batches_ = 0;
   bool holding_ = false;
 };

@@ -4,72 +4,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "google/protobuf/message.h"
-#include "peiling/access/v1/access.pb.h"
 #include "peiling/access/v1/options.pb.h"
-#include "peiling/analytics/v1/analytics.pb.h"
-#include "peiling/dedup/v1/dedup.pb.h"
-#include "peiling/intake/v1/intake.pb.h"
-#include "peiling/registry/v1/registry.pb.h"
-#include "peiling/validation/v1/validation.pb.h"
 #include "services/common/identity/identity.h"
 #include "tests/gateway/open_door.h"
+#include "tests/gateway/permissions_table.h"
 
 namespace peiling::gateway {
 namespace {
 
 using access::v1::Role;
-
-constexpr std::array kRoles = {access::v1::ROLE_RESPONDENT, access::v1::ROLE_MAILER,        access::v1::ROLE_ANALYST,
-                               access::v1::ROLE_RESEARCHER, access::v1::ROLE_ADMINISTRATOR, access::v1::ROLE_OPERATOR};
-
-// Every service there is. Naming a request links its contract in.
-std::vector<Backend> AllBackends() {
-  std::vector<Backend> backends;
-  for (const auto* message :
-       {static_cast<const google::protobuf::Message*>(&access::v1::GetKeyRequest::default_instance()),
-        static_cast<const google::protobuf::Message*>(&analytics::v1::TabulateRequest::default_instance()),
-        static_cast<const google::protobuf::Message*>(&dedup::v1::GetCaseRequest::default_instance()),
-        static_cast<const google::protobuf::Message*>(&intake::v1::GetWaveRequest::default_instance()),
-        static_cast<const google::protobuf::Message*>(&registry::v1::GetMunicipalityRequest::default_instance()),
-        static_cast<const google::protobuf::Message*>(&validation::v1::ValidateResponsesRequest::default_instance())}) {
-    const auto* const service = message->GetDescriptor()->file()->service(0);
-    backends.push_back({service->name(), service->full_name(), nullptr});
-  }
-  return backends;
-}
-
-// A line of the table, without its roles: "x" for each that may.
-struct Expected {
-  std::string method;
-  std::vector<std::string> roles;
-};
-
-std::vector<std::string> ReadTable() {
-  std::ifstream file(PEILING_PERMISSIONS);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  return lines;
-}
-
-std::vector<Expected> ReadExpected() {
-  std::vector<Expected> expected;
-  for (const std::string& line : ReadTable()) {
-    const std::vector<std::string> cells = absl::StrSplit(line, ',');
-    if (cells.size() < 10 || cells[0] == "method") continue;
-    expected.push_back({cells[0], {cells.begin() + 1, cells.begin() + 7}});
-  }
-  return expected;
-}
 
 // The table as the contracts have it.
 std::vector<std::string> DeclaredTable() {
@@ -94,7 +42,7 @@ std::vector<std::string> DeclaredTable() {
 }
 
 TEST(Permissions, ContractsDeclareWhatTheTableSays) {
-  EXPECT_EQ(absl::StrJoin(DeclaredTable(), "\n"), absl::StrJoin(ReadTable(), "\n"))
+  EXPECT_EQ(absl::StrJoin(DeclaredTable(), "\n"), absl::StrJoin(ReadPermissionLines(), "\n"))
       << "a contract or tests/gateway/permissions.csv has changed: change the other one too, if that is meant";
 }
 
@@ -115,13 +63,13 @@ TEST(Permissions, DoorLetsEachRoleInExactlyWhereTheTableSays) {
   const std::vector<Expected> expected = ReadExpected();
   ASSERT_GT(expected.size(), 40u);
   for (const auto& [method, roles] : expected) {
-    const bool outside = absl::StrJoin(roles, "").find('x') != std::string::npos;
-    for (size_t i = 0; i < kRoles.size(); ++i) {
-      const std::string reason = ReasonAtDoor(open, method, identity::RoleName(kRoles[i]));
-      EXPECT_EQ(reason, !outside          ? "UNKNOWN_METHOD"
-                        : roles[i] == "x" ? ""
-                                          : "ROLE_MISSING")
-          << method << " as " << identity::RoleName(kRoles[i]);
+    const bool outside = !roles.empty();
+    for (const Role role : kRoles) {
+      const std::string reason = ReasonAtDoor(open, method, identity::RoleName(role));
+      EXPECT_EQ(reason, !outside               ? "UNKNOWN_METHOD"
+                        : roles.contains(role) ? ""
+                                               : "ROLE_MISSING")
+          << method << " as " << identity::RoleName(role);
     }
     EXPECT_EQ(ReasonAtDoor(open, method, "nobody"), outside ? "CREDENTIALS_INVALID" : "UNKNOWN_METHOD") << method;
   }

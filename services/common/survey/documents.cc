@@ -6,17 +6,19 @@
 #include "services/common/survey/compiled_questionnaire.h"
 #include "services/common/survey/read_published.h"
 #include "services/common/survey/read_questionnaire.h"
-#include "services/common/survey/yaml_reader.h"
-#include "services/common/survey/yaml_tree.h"
+#include "services/common/yaml/reader.h"
+#include "services/common/yaml/tree.h"
 
 namespace peiling::survey {
 namespace {
 
+using yaml::Need;
+
 enum class DocumentKind { kNone, kSurvey, kWave, kPublished };
-const YamlWords<DocumentKind> kKinds = {
+const yaml::Words<DocumentKind> kKinds = {
     {"survey", DocumentKind::kSurvey}, {"wave", DocumentKind::kWave}, {"published", DocumentKind::kPublished}};
 
-SurveyDocument ReadSurvey(YamlMap& map) {
+SurveyDocument ReadSurvey(yaml::Map& map) {
   SurveyDocument document;
   document.survey.set_name(absl::StrCat("surveys/", map.Id("survey", Need::kRequired)));
   document.survey.set_title(map.Text("title", Need::kRequired));
@@ -25,22 +27,22 @@ SurveyDocument ReadSurvey(YamlMap& map) {
 }
 
 // Days that come before days they should come after.
-void CheckOrder(YamlMap& map, std::string_view earlier, std::string_view later) {
-  const YamlNode* first = map.Find(earlier);
-  const YamlNode* last = map.Find(later);
+void CheckOrder(yaml::Map& map, std::string_view earlier, std::string_view later) {
+  const yaml::Node* first = map.Find(earlier);
+  const yaml::Node* last = map.Find(later);
   if (first != nullptr && last != nullptr && last->text < first->text) {
     map.document().Fail(last->place, std::string(later), " is before ", std::string(earlier));
   }
 }
 
-int ReadPartitions(YamlMap& map) {
+int ReadPartitions(yaml::Map& map) {
   const int64_t partitions = map.Integer("partitions").value_or(1);
   if (partitions >= 1 && partitions <= names::kMaxPartitions) return static_cast<int>(partitions);
   map.document().Fail(map.Find("partitions")->place, partitions, ", want 1 to ", names::kMaxPartitions);
   return 1;
 }
 
-WaveDocument ReadWave(YamlMap& map) {
+WaveDocument ReadWave(yaml::Map& map) {
   WaveDocument document;
   intake::v1::Wave& wave = document.wave;
   const std::string survey = absl::StrCat("surveys/", map.Id("survey", Need::kRequired));
@@ -69,7 +71,7 @@ WaveDocument ReadWave(YamlMap& map) {
   return document;
 }
 
-PublishedDocument ReadPublished(YamlMap& map) {
+PublishedDocument ReadPublished(yaml::Map& map) {
   PublishedDocument document;
   const std::string survey = map.Id("survey", Need::kRequired);
   document.wave = absl::StrCat("surveys/", survey, "/waves/", map.Id("wave", Need::kRequired));
@@ -80,13 +82,13 @@ PublishedDocument ReadPublished(YamlMap& map) {
 }  // namespace
 
 std::optional<ParsedDocument> ParseDocument(std::string_view filename, std::string_view text, status::BadRequest& bad) {
-  YamlDocument document(filename, bad);
-  const auto parsed = ParseYaml(text);
-  if (const auto* problem = std::get_if<YamlProblem>(&parsed)) {
+  yaml::Document document(filename, bad);
+  const auto parsed = yaml::Parse(text);
+  if (const auto* problem = std::get_if<yaml::Problem>(&parsed)) {
     document.Fail(problem->place, problem->message);
     return std::nullopt;
   }
-  YamlMap map(*std::get<YamlNodePtr>(parsed), "", document);
+  yaml::Map map(*std::get<yaml::NodePtr>(parsed), "", document);
   std::optional<ParsedDocument> result;
   switch (map.Word("kind", kKinds, Need::kRequired)) {
     case DocumentKind::kSurvey:

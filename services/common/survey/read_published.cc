@@ -7,9 +7,11 @@
 namespace peiling::survey {
 namespace {
 
-using Kind = YamlNode::Kind;
+using yaml::Need;
 
-const YamlWords<v1::FieldworkCount> kFieldwork = {
+using Kind = yaml::Node::Kind;
+
+const yaml::Words<v1::FieldworkCount> kFieldwork = {
     {"municipalities", v1::FIELDWORK_COUNT_MUNICIPALITIES},
     {"started", v1::FIELDWORK_COUNT_STARTED},
     {"usable", v1::FIELDWORK_COUNT_USABLE},
@@ -19,7 +21,7 @@ const YamlWords<v1::FieldworkCount> kFieldwork = {
     {"kept", v1::FIELDWORK_COUNT_KEPT},
 };
 
-const YamlWords<v1::SizeClass> kSizeClasses = {
+const yaml::Words<v1::SizeClass> kSizeClasses = {
     {"under_50k", v1::SIZE_CLASS_UNDER_50K},
     {"50k_to_100k", v1::SIZE_CLASS_50K_TO_100K},
     {"100k_to_200k", v1::SIZE_CLASS_100K_TO_200K},
@@ -28,24 +30,24 @@ const YamlWords<v1::SizeClass> kSizeClasses = {
 
 class Reader {
  public:
-  explicit Reader(YamlMap& map) : map_(map), document_(map.document()) {}
+  explicit Reader(yaml::Map& map) : map_(map), document_(map.document()) {}
 
   v1::PublishedReport Run() {
     report_.set_source(map_.Text("source", Need::kRequired));
-    for (const YamlNodePtr& node : map_.List("figures")) ReadFigure(YamlMap(*node, "figures", document_));
-    for (const auto& [question, node] : map_.Entries("questions")) ReadQuestion(question->text, YamlMap(*node, "questions", document_));
-    for (const auto& [question, node] : map_.Entries("matrices")) ReadMatrix(question->text, YamlMap(*node, "matrices", document_));
-    for (const auto& [id, node] : map_.Entries("trends")) ReadTrend(*id, YamlMap(*node, "trends", document_));
-    for (const YamlNodePtr& node : map_.List("claims")) ReadClaim(YamlMap(*node, "claims", document_));
+    for (const yaml::NodePtr& node : map_.List("figures")) ReadFigure(yaml::Map(*node, "figures", document_));
+    for (const auto& [question, node] : map_.Entries("questions")) ReadQuestion(question->text, yaml::Map(*node, "questions", document_));
+    for (const auto& [question, node] : map_.Entries("matrices")) ReadMatrix(question->text, yaml::Map(*node, "matrices", document_));
+    for (const auto& [id, node] : map_.Entries("trends")) ReadTrend(*id, yaml::Map(*node, "trends", document_));
+    for (const yaml::NodePtr& node : map_.List("claims")) ReadClaim(yaml::Map(*node, "claims", document_));
     return std::move(report_);
   }
 
  private:
-  void ReadFigure(YamlMap map) {
+  void ReadFigure(yaml::Map map) {
     v1::PublishedFigure& figure = *report_.add_figures();
     figure.set_id(Id(map));
     ReadMeasure(map, *figure.mutable_measure());
-    if (const YamlNode* percent = map.Find("percent")) figure.set_percent(Percent(*percent));
+    if (const yaml::Node* percent = map.Find("percent")) figure.set_percent(Percent(*percent));
     if (const auto count = map.Integer("count")) figure.set_count(*count);
     if (const auto base = map.Integer("base")) figure.set_base(*base);
     figure.set_slip(map.Flag("slip"));
@@ -55,16 +57,16 @@ class Reader {
     map.Finish();
   }
 
-  void ReadMeasure(YamlMap& map, v1::Measure& measure) {
-    if (const YamlNode* node = map.Find("of", Need::kRequired)) ReadCount(*node, *measure.mutable_count());
-    if (const YamlNode* node = map.Find("out_of")) ReadCount(*node, *measure.mutable_base());
-    for (const YamlNodePtr& node : map.List("strata")) ReadStratum(YamlMap(*node, "strata", document_), *measure.add_strata());
-    for (const YamlNodePtr& node : map.List("count_strata"))
-      ReadStratum(YamlMap(*node, "count_strata", document_), *measure.add_count_strata());
+  void ReadMeasure(yaml::Map& map, v1::Measure& measure) {
+    if (const yaml::Node* node = map.Find("of", Need::kRequired)) ReadCount(*node, *measure.mutable_count());
+    if (const yaml::Node* node = map.Find("out_of")) ReadCount(*node, *measure.mutable_base());
+    for (const yaml::NodePtr& node : map.List("strata")) ReadStratum(yaml::Map(*node, "strata", document_), *measure.add_strata());
+    for (const yaml::NodePtr& node : map.List("count_strata"))
+      ReadStratum(yaml::Map(*node, "count_strata", document_), *measure.add_count_strata());
   }
 
-  void ReadCount(const YamlNode& node, v1::Count& count) {
-    YamlMap map(node, "of", document_);
+  void ReadCount(const yaml::Node& node, v1::Count& count) {
+    yaml::Map map(node, "of", document_);
     if (map.Find("fieldwork") != nullptr) {
       count.set_fieldwork(map.Word("fieldwork", kFieldwork));
     } else if (map.Find("also_in_wave") != nullptr) {
@@ -75,13 +77,13 @@ class Reader {
     map.Finish();
   }
 
-  void ReadOption(YamlMap& map, v1::OptionCount& option) {
+  void ReadOption(yaml::Map& map, v1::OptionCount& option) {
     option.set_question(map.Text("question", Need::kRequired));
     option.set_row(map.Text("row"));
     option.set_option(map.Text("option", Need::kRequired));
   }
 
-  void ReadStratum(YamlMap map, v1::StratumFilter& stratum) {
+  void ReadStratum(yaml::Map map, v1::StratumFilter& stratum) {
     if (map.Find("size_class") != nullptr) stratum.set_size_class(map.Word("size_class", kSizeClasses));
     if (map.Find("province") != nullptr) stratum.set_province(map.Text("province"));
     if (map.Find("group") != nullptr) stratum.set_group(map.Text("group"));
@@ -93,10 +95,10 @@ class Reader {
   }
 
   // {n: 90, percent: {ja: 80}, slip: [ja], notes: {ja: "…"}}
-  void ReadQuestion(const std::string& question, YamlMap map) {
+  void ReadQuestion(const std::string& question, yaml::Map map) {
     const auto base = map.Integer("n");
     for (const auto& [option, percent] : map.Entries("percent")) AddFigure(question, "", option->text, Percent(*percent), base);
-    for (const YamlNode* option : map.Texts("slip")) {
+    for (const yaml::Node* option : map.Texts("slip")) {
       if (v1::PublishedFigure* figure = FigureOf(absl::StrCat(question, ".", option->text), *option)) figure->set_slip(true);
     }
     ReadNotes(question, map);
@@ -104,9 +106,9 @@ class Reader {
   }
 
   // {n: 64, columns: [deel, afspraken], rows: {welzijn: [38, 38]}} or rows: {welzijn: {deel: 38}}; notes: {welzijn.deel: "…"}
-  void ReadMatrix(const std::string& question, YamlMap map) {
+  void ReadMatrix(const std::string& question, yaml::Map map) {
     const auto base = map.Integer("n");
-    const std::vector<const YamlNode*> columns = map.Texts("columns");
+    const std::vector<const yaml::Node*> columns = map.Texts("columns");
     for (const auto& [row, cells] : map.Entries("rows")) {
       if (cells->kind == Kind::kMap) {
         for (const auto& [option, percent] : cells->entries) AddFigure(question, row->text, option->text, Percent(*percent), base);
@@ -120,10 +122,10 @@ class Reader {
     map.Finish();
   }
 
-  void ReadNotes(const std::string& question, YamlMap& map) {
+  void ReadNotes(const std::string& question, yaml::Map& map) {
     for (const auto& [key, note] : map.Entries("notes")) {
       if (v1::PublishedFigure* figure = FigureOf(absl::StrCat(question, ".", key->text), *key))
-        figure->set_note(ReadText(*note, document_));
+        figure->set_note(yaml::ReadText(*note, document_));
     }
   }
 
@@ -139,7 +141,7 @@ class Reader {
   }
 
   // Of the figures read last.
-  v1::PublishedFigure* FigureOf(const std::string& id, const YamlNode& node) {
+  v1::PublishedFigure* FigureOf(const std::string& id, const yaml::Node& node) {
     for (int i = report_.figures_size() - 1; i >= 0; --i) {
       if (report_.figures(i).id() == id) return report_.mutable_figures(i);
     }
@@ -148,12 +150,12 @@ class Reader {
   }
 
   // {question: Q5, option: ja, waves: {"2014": [69, 224], "2022": [80]}, slip: ["2022"]}
-  void ReadTrend(const YamlNode& id, YamlMap map) {
+  void ReadTrend(const yaml::Node& id, yaml::Map map) {
     v1::PublishedTrend& trend = *report_.add_trends();
     trend.set_id(CheckId(id));
     ReadOption(map, *trend.mutable_option());
     for (const auto& [wave, point] : map.Entries("waves")) ReadPoint(*wave, *point, *trend.add_points());
-    for (const YamlNode* wave : map.Texts("slip")) {
+    for (const yaml::Node* wave : map.Texts("slip")) {
       bool found = false;
       for (v1::PublishedPoint& point : *trend.mutable_points()) {
         if (point.wave() != wave->text) continue;
@@ -166,22 +168,22 @@ class Reader {
     map.Finish();
   }
 
-  void ReadPoint(const YamlNode& wave, const YamlNode& node, v1::PublishedPoint& point) {
+  void ReadPoint(const yaml::Node& wave, const yaml::Node& node, v1::PublishedPoint& point) {
     if (!names::IsId(wave.text)) document_.Fail(wave.place, "\"", wave.text, "\", want a wave");
     point.set_wave(wave.text);
     if (node.kind != Kind::kList || node.items.empty() || node.items.size() > 2)
       return document_.Fail(node.place, "want [percent] or [percent, n]");
     point.set_percent(Percent(*node.items[0]));
     if (node.items.size() == 1) return;
-    if (const auto base = ReadInteger(*node.items[1], document_)) point.set_base(*base);
+    if (const auto base = yaml::ReadInteger(*node.items[1], document_)) point.set_base(*base);
   }
 
-  void ReadClaim(YamlMap map) {
+  void ReadClaim(yaml::Map map) {
     v1::PublishedClaim& claim = *report_.add_claims();
     claim.set_id(Id(map));
     claim.set_place(map.Text("place", Need::kRequired));
     claim.set_text(map.Text("text", Need::kRequired));
-    if (const YamlNode* percent = map.Find("percent")) {
+    if (const yaml::Node* percent = map.Find("percent")) {
       claim.mutable_percent()->set_percent(Percent(*percent));
       if (map.Find("printed") != nullptr) {
         ReadPrinted(map, *claim.mutable_percent()->mutable_printed());
@@ -189,9 +191,10 @@ class Reader {
         ReadMeasure(map, *claim.mutable_percent()->mutable_measure());
       }
     } else if (map.Find("bands") != nullptr) {
-      for (const YamlNodePtr& node : map.List("bands")) ReadBand(YamlMap(*node, "bands", document_), *claim.mutable_bands()->add_bands());
-    } else if (const YamlNode* stratum = map.Find("over_represented")) {
-      ReadStratum(YamlMap(*stratum, "over_represented", document_), *claim.mutable_over_represented()->mutable_stratum());
+      for (const yaml::NodePtr& node : map.List("bands"))
+        ReadBand(yaml::Map(*node, "bands", document_), *claim.mutable_bands()->add_bands());
+    } else if (const yaml::Node* stratum = map.Find("over_represented")) {
+      ReadStratum(yaml::Map(*stratum, "over_represented", document_), *claim.mutable_over_represented()->mutable_stratum());
     } else {
       document_.Fail(map.node().place, "want percent, bands or over_represented");
     }
@@ -199,46 +202,46 @@ class Reader {
   }
 
   // printed: [count, base]
-  void ReadPrinted(YamlMap& map, v1::PrintedCounts& printed) {
+  void ReadPrinted(yaml::Map& map, v1::PrintedCounts& printed) {
     const auto& numbers = map.List("printed");
     if (numbers.size() != 2) return document_.Fail(map.Find("printed")->place, "want [count, base]");
-    printed.set_count(ReadInteger(*numbers[0], document_).value_or(0));
-    printed.set_base(ReadInteger(*numbers[1], document_).value_or(0));
+    printed.set_count(yaml::ReadInteger(*numbers[0], document_).value_or(0));
+    printed.set_base(yaml::ReadInteger(*numbers[1], document_).value_or(0));
   }
 
-  void ReadBand(YamlMap map, v1::Band& band) {
+  void ReadBand(yaml::Map map, v1::Band& band) {
     band.set_label(map.Text("label", Need::kRequired));
     if (const auto from = map.Integer("from")) band.set_from(*from);
     if (const auto to = map.Integer("to")) band.set_to(*to);
     map.Finish();
   }
 
-  int Percent(const YamlNode& node) {
-    const auto percent = ReadInteger(node, document_);
+  int Percent(const yaml::Node& node) {
+    const auto percent = yaml::ReadInteger(node, document_);
     if (!percent.has_value()) return 0;
     if (*percent < 0 || *percent > 100) document_.Fail(node.place, *percent, ", want 0 to 100");
     return static_cast<int>(*percent);
   }
 
-  std::string Id(YamlMap& map) {
-    const YamlNode* node = map.Find("id", Need::kRequired);
+  std::string Id(yaml::Map& map) {
+    const yaml::Node* node = map.Find("id", Need::kRequired);
     return node == nullptr ? "" : CheckId(*node);
   }
 
-  std::string CheckId(const YamlNode& node) {
-    const std::string id = ReadText(node, document_);
+  std::string CheckId(const yaml::Node& node) {
+    const std::string id = yaml::ReadText(node, document_);
     if (!ids_.insert(id).second) document_.Fail(node.place, "\"", id, "\" stands here twice");
     return id;
   }
 
-  YamlMap& map_;
-  YamlDocument& document_;
+  yaml::Map& map_;
+  yaml::Document& document_;
   v1::PublishedReport report_;
   std::set<std::string> ids_;
 };
 
 }  // namespace
 
-v1::PublishedReport ReadPublishedReport(YamlMap& map) { return Reader(map).Run(); }
+v1::PublishedReport ReadPublishedReport(yaml::Map& map) { return Reader(map).Run(); }
 
 }  // namespace peiling::survey

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "peiling/survey/v1/published.pb.h"
-#include "services/common/survey/yaml_reader.h"
+#include "services/common/yaml/reader.h"
 
 namespace peiling::survey {
 
 // Reads `source`, `figures`, `questions`, `matrices`, `trends` and `claims`.
-v1::PublishedReport ReadPublishedReport(YamlMap& map);
+v1::PublishedReport ReadPublishedReport(yaml::Map& map);
 
 }  // namespace peiling::survey

@@ -5,18 +5,20 @@
 namespace peiling::survey {
 namespace {
 
-const YamlWords<v1::QuestionType> kTypes = {
+using yaml::Need;
+
+const yaml::Words<v1::QuestionType> kTypes = {
     {"text", v1::QUESTION_TYPE_TEXT},     {"number", v1::QUESTION_TYPE_NUMBER},     {"date", v1::QUESTION_TYPE_DATE},
     {"single", v1::QUESTION_TYPE_SINGLE}, {"multiple", v1::QUESTION_TYPE_MULTIPLE}, {"matrix", v1::QUESTION_TYPE_MATRIX},
 };
 
-const YamlWords<v1::QuestionRole> kRoles = {
+const yaml::Words<v1::QuestionRole> kRoles = {
     {"municipality", v1::QUESTION_ROLE_MUNICIPALITY},       {"respondent", v1::QUESTION_ROLE_RESPONDENT},
     {"size_class", v1::QUESTION_ROLE_SIZE_CLASS},           {"consent_public_data", v1::QUESTION_ROLE_CONSENT_PUBLIC_DATA},
     {"consent_contact", v1::QUESTION_ROLE_CONSENT_CONTACT},
 };
 
-const YamlWords<v1::ComparabilityStatus> kStatuses = {
+const yaml::Words<v1::ComparabilityStatus> kStatuses = {
     {"same", v1::COMPARABILITY_STATUS_SAME},
     {"comparable", v1::COMPARABILITY_STATUS_COMPARABLE},
     {"broken", v1::COMPARABILITY_STATUS_BROKEN},
@@ -27,9 +29,9 @@ std::string Item(const std::string& path, std::string_view list, int index) {
   return absl::StrCat(path, ".", std::string(list), "[", index, "]");
 }
 
-void ReadComparability(YamlMap& map, google::protobuf::RepeatedPtrField<v1::Comparability>& statements) {
+void ReadComparability(yaml::Map& map, google::protobuf::RepeatedPtrField<v1::Comparability>& statements) {
   for (const auto& [wave, statement] : map.Entries("comparability")) {
-    YamlMap fields(*statement, Item(map.path(), "comparability", statements.size()), map.document());
+    yaml::Map fields(*statement, Item(map.path(), "comparability", statements.size()), map.document());
     v1::Comparability& added = *statements.Add();
     added.set_wave(wave->text);
     added.set_status(fields.Word("status", kStatuses, Need::kRequired));
@@ -38,16 +40,16 @@ void ReadComparability(YamlMap& map, google::protobuf::RepeatedPtrField<v1::Comp
   }
 }
 
-void ReadInhabitants(YamlMap& map, v1::Option& option) {
-  const YamlNode* node = map.Find("inhabitants");
+void ReadInhabitants(yaml::Map& map, v1::Option& option) {
+  const yaml::Node* node = map.Find("inhabitants");
   if (node == nullptr) return;
-  YamlMap range(*node, map.path() + ".inhabitants_from", map.document());
+  yaml::Map range(*node, map.path() + ".inhabitants_from", map.document());
   if (const auto from = range.Integer("from")) option.set_inhabitants_from(*from);
   if (const auto to = range.Integer("to")) option.set_inhabitants_to(*to);
   range.Finish();
 }
 
-void ReadOption(YamlMap& map, v1::Option& option) {
+void ReadOption(yaml::Map& map, v1::Option& option) {
   option.set_code(map.Text("code", Need::kRequired));
   option.set_label(map.Text("label", Need::kRequired));
   option.set_comment(map.Flag("comment"));
@@ -57,14 +59,14 @@ void ReadOption(YamlMap& map, v1::Option& option) {
   map.Finish();
 }
 
-void ReadRow(YamlMap& map, v1::Row& row) {
+void ReadRow(yaml::Map& map, v1::Row& row) {
   row.set_code(map.Text("code", Need::kRequired));
   row.set_label(map.Text("label", Need::kRequired));
   map.Finish();
 }
 
 // `other: true` adds the last option, in the questionnaire's language.
-void ReadOther(YamlMap& map, const std::string& language, v1::Question& question) {
+void ReadOther(yaml::Map& map, const std::string& language, v1::Question& question) {
   if (!map.Flag("other")) return;
   const bool dutch = language == "nl" || language.rfind("nl-", 0) == 0;
   map.document().Remember(Item(map.path(), "options", question.options_size()), map.Find("other")->place);
@@ -74,8 +76,8 @@ void ReadOther(YamlMap& map, const std::string& language, v1::Question& question
   question.set_other_code(option.code());
 }
 
-void ReadExclusive(YamlMap& map, v1::Question& question) {
-  for (const YamlNode* code : map.Texts("exclusive")) {
+void ReadExclusive(yaml::Map& map, v1::Question& question) {
+  for (const yaml::Node* code : map.Texts("exclusive")) {
     bool found = false;
     for (int i = 0; i < question.options_size(); ++i) {
       v1::Option& option = *question.mutable_options(i);
@@ -89,7 +91,7 @@ void ReadExclusive(YamlMap& map, v1::Question& question) {
 }
 
 // `max` is the most options of a multiple question, and the largest number of a number question.
-void ReadBounds(YamlMap& map, v1::Question& question) {
+void ReadBounds(yaml::Map& map, v1::Question& question) {
   if (question.type() == v1::QUESTION_TYPE_NUMBER) {
     if (const auto minimum = map.Number("min", "minimum")) question.set_minimum(*minimum);
     if (const auto maximum = map.Number("max", "maximum")) question.set_maximum(*maximum);
@@ -101,7 +103,7 @@ void ReadBounds(YamlMap& map, v1::Question& question) {
   question.set_max_choices(static_cast<int>(*most));
 }
 
-void ReadQuestion(YamlMap& map, const std::string& language, v1::Question& question) {
+void ReadQuestion(yaml::Map& map, const std::string& language, v1::Question& question) {
   question.set_code(map.Text("code", Need::kRequired));
   question.set_type(map.Word("type", kTypes, Need::kRequired));
   question.set_title(map.Text("title", Need::kRequired));
@@ -110,12 +112,12 @@ void ReadQuestion(YamlMap& map, const std::string& language, v1::Question& quest
   question.set_personal(map.Flag("personal"));
   question.set_role(map.Word("role", kRoles));
   question.set_coded(map.Flag("coded"));
-  for (const YamlNodePtr& node : map.List("rows")) {
-    YamlMap row(*node, Item(map.path(), "rows", question.rows_size()), map.document());
+  for (const yaml::NodePtr& node : map.List("rows")) {
+    yaml::Map row(*node, Item(map.path(), "rows", question.rows_size()), map.document());
     ReadRow(row, *question.add_rows());
   }
-  for (const YamlNodePtr& node : map.List("options")) {
-    YamlMap option(*node, Item(map.path(), "options", question.options_size()), map.document());
+  for (const yaml::NodePtr& node : map.List("options")) {
+    yaml::Map option(*node, Item(map.path(), "options", question.options_size()), map.document());
     ReadOption(option, *question.add_options());
   }
   ReadOther(map, language, question);
@@ -125,11 +127,11 @@ void ReadQuestion(YamlMap& map, const std::string& language, v1::Question& quest
   map.Finish();
 }
 
-void ReadSection(YamlMap& map, const std::string& language, v1::Section& section) {
+void ReadSection(yaml::Map& map, const std::string& language, v1::Section& section) {
   section.set_title(map.Text("title", Need::kRequired));
   section.set_ask(map.Text("ask"));
-  for (const YamlNodePtr& node : map.List("questions", Need::kRequired)) {
-    YamlMap question(*node, Item(map.path(), "questions", section.questions_size()), map.document());
+  for (const yaml::NodePtr& node : map.List("questions", Need::kRequired)) {
+    yaml::Map question(*node, Item(map.path(), "questions", section.questions_size()), map.document());
     ReadQuestion(question, language, *section.add_questions());
   }
   map.Finish();
@@ -137,16 +139,16 @@ void ReadSection(YamlMap& map, const std::string& language, v1::Section& section
 
 }  // namespace
 
-v1::Questionnaire ReadQuestionnaire(YamlMap& map, std::string version) {
+v1::Questionnaire ReadQuestionnaire(yaml::Map& map, std::string version) {
   v1::Questionnaire questionnaire;
   questionnaire.set_version(std::move(version));
   questionnaire.set_language(map.Text("language", Need::kRequired));
-  for (const YamlNodePtr& node : map.List("sections", Need::kRequired)) {
-    YamlMap section(*node, absl::StrCat("sections[", questionnaire.sections_size(), "]"), map.document());
+  for (const yaml::NodePtr& node : map.List("sections", Need::kRequired)) {
+    yaml::Map section(*node, absl::StrCat("sections[", questionnaire.sections_size(), "]"), map.document());
     ReadSection(section, questionnaire.language(), *questionnaire.add_sections());
   }
   for (const Finding& finding : CheckQuestionnaire(questionnaire)) {
-    const YamlPlace place = map.document().PlaceOf(finding.field);
+    const yaml::Place place = map.document().PlaceOf(finding.field);
     // What could not be read has been told; the check would tell it again in other words.
     if (finding.error && !map.document().FailedAt(place)) map.document().Fail(place, finding.message);
   }

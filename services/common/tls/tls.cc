@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/files/exposure.h"
 #include "services/common/status/errors.h"
 #include "services/common/tls/openssl.h"
 
@@ -107,7 +108,10 @@ absl::StatusOr<Material> Load(const Files& files) {
   return material;
 }
 
-absl::Status Check(const Files& files) { return Load(files).status(); }
+absl::Status Check(const Files& files) {
+  files::WarnWhenExposed(files.key);
+  return Load(files).status();
+}
 
 std::vector<std::string> Names(std::string_view pem) {
   std::vector<std::string> found;

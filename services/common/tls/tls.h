@@ -34,7 +34,7 @@ struct Material {
 // the other way round; TLS_FILE_UNREADABLE; TLS_FILE_MALFORMED when it holds no certificate or key in PEM, or a key under a password;
 // TLS_KEY_MISMATCH when the key is not the certificate's; TLS_CERTIFICATE_EXPIRED when the certificate is not valid at this time.
 absl::StatusOr<Material> Load(const Files& files);
-// Whether they can be used now.
+// Whether they can be used now. Warns of a key that others can read.
 absl::Status Check(const Files& files);
 
 // The names a certificate (the first in the PEM text) is for: subject alternative names of kind DNS and URI, in its order. Empty for what

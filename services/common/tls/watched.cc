@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/common/files/exposure.h"
 #include "services/common/log/log.h"
 #include "services/common/status/errors.h"
 
@@ -13,6 +14,7 @@ constexpr std::chrono::seconds kInterval(2);
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Watched>> Watched::Open(Files files) {
+  files::WarnWhenExposed(files.key);
   auto material = Load(files);
   if (!material.ok()) return material.status();
   return std::shared_ptr<Watched>(new Watched(std::move(files), *std::move(material)));

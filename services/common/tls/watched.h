@@ -15,7 +15,7 @@ namespace peiling::tls {
 // nothing but the log. Thread-safe.
 class Watched {
  public:
-  // The errors of Load.
+  // The errors of Load. Warns of a key that others can read.
   static absl::StatusOr<std::shared_ptr<Watched>> Open(Files files);
 
   // Reads the files anew when the last time was two seconds ago or more. The same pointer for as long as they are the same.

@@ -45,6 +45,7 @@ const std::map<std::string, std::string>& HintsByReason() {
       {"CREDENTIALS_INVALID",
        "is it the right key or token, whole, and for this server? An administrator sees with `peilingctl keys list` whether it lives"},
       {"TOKEN_EXPIRED", "log in again for another token; an administrator makes another key with `peilingctl keys create`"},
+      {"CREDENTIALS_WITHDRAWN", "it was revoked or has expired since this began: go on with another key or token"},
       {"ROLE_MISSING", "`peilingctl whoami` shows what you may do; an administrator gives roles"},
       {"NOT_WITHIN_LIMITS", "`peilingctl whoami` shows which surveys and waves your key is for"},
       {"RATE_LIMITED", "you call more often than you may; wait a moment"},

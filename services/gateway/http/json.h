@@ -18,9 +18,9 @@ constexpr int kMaxJsonDepth = 64;
 std::string WriteJson(const google::protobuf::Message& message);
 
 // Reads one JSON object into an empty message; names in lowerCamelCase or as in the contract, null for what is absent. What is wrong with
-// fields is added to `bad`, all of it, with paths like "response.answers[3].code" in lowerCamelCase that begin with `above`: unknown and
+// fields is added to `bad`, all of it, with JSON pointers as "#/response/answers/answers/3/text", names as they stand there: unknown and
 // double names, values of another type, two members of a oneof.
 // INVALID_ARGUMENT/BODY_MALFORMED for what is no JSON (metadata: byte), no UTF-8, or nested deeper than kMaxJsonDepth.
-absl::Status ReadJson(std::string_view json, std::string_view above, google::protobuf::Message& message, status::BadRequest& bad);
+absl::Status ReadJson(std::string_view json, google::protobuf::Message& message, status::BadRequest& bad);
 
 }  // namespace peiling::gateway

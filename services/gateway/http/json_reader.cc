@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "services/gateway/http/http_rule.h"
 #include "services/gateway/http/json.h"
 #include "services/gateway/http/scalar.h"
@@ -24,7 +25,7 @@ class Handler {
  public:
   using Ch = char;
 
-  Handler(std::string_view above, Message& message, status::BadRequest& bad) : above_(above), root_(message), bad_(bad) {}
+  Handler(Message& message, status::BadRequest& bad) : root_(message), bad_(bad) {}
 
   bool too_deep() const { return too_deep_; }
 
@@ -69,9 +70,10 @@ class Handler {
     const std::string name(text, size);
     const auto& type = *at.message->GetDescriptor();
     at.field = type.FindFieldByCamelcaseName(name);
+    at.as_in_contract = at.field == nullptr;
     if (at.field == nullptr) at.field = type.FindFieldByName(name);
     if (at.field == nullptr) {
-      Add(absl::StrCat(Path(), frames_.size() > 1 || !above_.empty() ? "." : "", name), "is not known here");
+      Add(absl::StrCat(Pointer(), "/", absl::StrReplaceAll(name, {{"~", "~0"}, {"/", "~1"}})), "is not known here");
       return true;
     }
     if (std::find(at.seen.begin(), at.seen.end(), at.field) != at.seen.end()) {
@@ -99,7 +101,7 @@ class Handler {
       return Skip();
     }
     if (frames_.back().field == nullptr) return Skip();
-    frames_.push_back({frames_.back().message, frames_.back().field, true});
+    frames_.push_back({.message = frames_.back().message, .field = frames_.back().field, .in_list = true});
     return true;
   }
 
@@ -113,6 +115,8 @@ class Handler {
     Message* message = nullptr;
     // What the next value is for; null: nothing that is known.
     const FieldDescriptor* field = nullptr;
+    // It was not called in lowerCamelCase.
+    bool as_in_contract = false;
     // The list of the values of `field`, of which `index` have been read.
     bool in_list = false;
     int index = 0;
@@ -181,25 +185,24 @@ class Handler {
     return WantedScalar(*at.field);
   }
 
-  std::string Path() const {
-    std::string path(above_);
+  std::string Pointer() const {
+    std::string pointer = "#";
     for (const Frame& frame : frames_) {
       if (frame.in_list) {
-        absl::StrAppend(&path, "[", frame.index, "]");
+        absl::StrAppend(&pointer, "/", frame.index);
       } else if (frame.field != nullptr) {
-        absl::StrAppend(&path, path.empty() ? "" : ".", frame.field->json_name());
+        absl::StrAppend(&pointer, "/", frame.as_in_contract ? frame.field->name() : frame.field->json_name());
       }
     }
-    return path;
+    return pointer;
   }
 
-  void Say(const std::string& problem) { Add(Path(), problem); }
+  void Say(const std::string& problem) { Add(Pointer(), problem); }
 
-  void Add(const std::string& path, const std::string& problem) {
-    if (++problems_ <= kMaxProblems) bad_.Add(path, problem);
+  void Add(const std::string& pointer, const std::string& problem) {
+    if (++problems_ <= kMaxProblems) bad_.Add(pointer, problem);
   }
 
-  const std::string_view above_;
   Message& root_;
   status::BadRequest& bad_;
   std::vector<Frame> frames_;
@@ -218,12 +221,12 @@ absl::Status Malformed(size_t byte, std::string_view what) {
 
 }  // namespace
 
-absl::Status ReadJson(std::string_view json, std::string_view above, Message& message, status::BadRequest& bad) {
+absl::Status ReadJson(std::string_view json, Message& message, status::BadRequest& bad) {
   constexpr unsigned kFlags =
       rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseNumbersAsStringsFlag;
   rapidjson::MemoryStream stream(json.data(), json.size());
   rapidjson::Reader reader;
-  Handler handler(above, message, bad);
+  Handler handler(message, bad);
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, handler);
   if (handler.too_deep()) return Malformed(result.Offset(), "nested too deeply");
   if (result.IsError()) return Malformed(result.Offset(), rapidjson::GetParseError_En(result.Code()));

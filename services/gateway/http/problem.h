@@ -1,8 +1,10 @@
 // Errors as HTTP shows them (RFC 9457): application/problem+json.
 //
 //   {"type": "urn:peiling:problem:etag-mismatch", "title": "…", "status": 412, "detail": "…", "instance": "urn:peiling:request:<id>",
-//    "reason": "ETAG_MISMATCH", "metadata": {…}, "errors": [{"in": "body", "location": {"pointer": "#/response/answers/3"}, "detail": "…"},
-//    {"in": "query", "location": {"name": "questions", "index": 1}, "detail": "…"}]}
+//    "reason": "ETAG_MISMATCH", "metadata": {…}, "errors": [{"in": "body", "location": {"pointer": "#/response/lastSection"}, "detail":
+//    "…"},
+//    {"in": "body", "location": {"name": "Q1"}, "detail": "…"}, {"in": "query", "location": {"name": "questions", "index": 1}, "detail":
+//    "…"}]}
 //
 // `reason` and `metadata` are those of the error's google.rpc.ErrorInfo, `errors` all violations of its google.rpc.BadRequest; members that
 // would be empty are left out.

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "google/protobuf/arena.h"
 #include "grpcpp/impl/codegen/proto_buffer_reader.h"
 #include "grpcpp/impl/codegen/proto_buffer_writer.h"
@@ -137,48 +137,6 @@ std::string EtagOf(const Message& message) {
   return etag.empty() || !fits ? "" : absl::StrCat("\"", etag, "\"");
 }
 
-// "started_at" and "startedAt" are "startedAt".
-std::string CamelCase(std::string_view name) {
-  std::string camel;
-  bool upper = false;
-  for (const char c : name) {
-    if (c == '_') {
-      upper = true;
-      continue;
-    }
-    camel.push_back(upper ? absl::ascii_toupper(static_cast<unsigned char>(c)) : c);
-    upper = false;
-  }
-  return camel;
-}
-
-// "#/response/answers/3/code" of "response.answers[3].code"; empty when it is no path of fields.
-std::string PointerTo(std::string_view field) {
-  std::string pointer = "#";
-  while (!field.empty()) {
-    const size_t name_end = std::min(field.find_first_of(".["), field.size());
-    const std::string_view name = field.substr(0, name_end);
-    const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return c == '_' || absl::ascii_isalnum(static_cast<unsigned char>(c));
-    });
-    if (!is_name) return "";
-    absl::StrAppend(&pointer, "/", CamelCase(name));
-    field.remove_prefix(name_end);
-    while (!field.empty() && field.front() == '[') {
-      const size_t close = field.find(']');
-      if (close == field.npos) return "";
-      const std::string_view key = field.substr(1, close - 1);
-      if (key.empty() || key.find_first_of("/~") != key.npos) return "";
-      absl::StrAppend(&pointer, "/", absl::string_view(key.data(), key.size()));
-      field.remove_prefix(close + 1);
-    }
-    if (field.empty()) break;
-    if (field.front() != '.' || field.size() == 1) return "";
-    field.remove_prefix(1);
-  }
-  return pointer;
-}
-
 // "questions[1]" is "questions" and "1"; what has no number at its end, itself and nothing.
 std::pair<std::string_view, std::string_view> SplitIndex(std::string_view field) {
   const size_t open = field.rfind('[');
@@ -186,6 +144,21 @@ std::pair<std::string_view, std::string_view> SplitIndex(std::string_view field)
   const std::string_view index = field.substr(open + 1, field.size() - open - 2);
   const bool is_number = !index.empty() && index.find_first_not_of("0123456789") == index.npos;
   return is_number ? std::pair(field.substr(0, open), index) : std::pair(field, std::string_view());
+}
+
+// "#/response/answers/answers/3/text" of "response.answers.answers[3].text"; empty when there is no such field.
+std::string PointerTo(const Descriptor* type, std::string_view field) {
+  std::string pointer = "#";
+  if (field.empty()) return pointer;
+  for (const absl::string_view part : absl::StrSplit(absl::string_view(field.data(), field.size()), '.')) {
+    const auto [name, index] = SplitIndex({part.data(), part.size()});
+    const FieldDescriptor* const found = type == nullptr ? nullptr : type->FindFieldByName(std::string(name));
+    if (found == nullptr || (!index.empty() && !found->is_repeated())) return "";
+    absl::StrAppend(&pointer, "/", found->json_name());
+    if (!index.empty()) absl::StrAppend(&pointer, "/", std::string(index));
+    type = found->message_type();
+  }
+  return pointer;
 }
 
 }  // namespace
@@ -201,8 +174,7 @@ absl::StatusOr<std::unique_ptr<Message>> ReadRequest(const RequestHead& head, st
   if (!body.empty()) {
     Message* const target =
         route.body_field == nullptr ? message.get() : message->GetReflection()->MutableMessage(message.get(), route.body_field);
-    const std::string above = route.body_field == nullptr ? "" : route.body_field->json_name();
-    if (absl::Status read = ReadJson(body, above, *target, bad); !read.ok()) return read;
+    if (absl::Status read = ReadJson(body, *target, bad); !read.ok()) return read;
   }
   ReadQuery(head, *message, bad);
   ReadPath(head, *message, bad);
@@ -215,7 +187,7 @@ absl::StatusOr<std::unique_ptr<Message>> ReadRequest(const RequestHead& head, st
 absl::StatusOr<std::unique_ptr<Message>> ReadFurtherRequest(const HttpRoute& route, std::string_view body) {
   std::unique_ptr<Message> message = New(*route.method->input_type());
   status::BadRequest bad;
-  if (absl::Status read = ReadJson(body, "", *message, bad); !read.ok()) return read;
+  if (absl::Status read = ReadJson(body, *message, bad); !read.ok()) return read;
   if (!bad.empty()) return bad.ToStatus();
   return message;
 }
@@ -239,6 +211,7 @@ absl::StatusOr<Shown> ReadResponse(const HttpRoute& route, const grpc::ByteBuffe
 }
 
 FieldLocation LocateField(const HttpRoute& route, std::string_view field) {
+  if (field.starts_with('#')) return {"body", "", std::string(field)};
   for (const PathVariable& variable : route.variables) {
     if (DottedName(variable.field) == field) return {"path", DottedName(variable.field)};
   }
@@ -247,12 +220,15 @@ FieldLocation LocateField(const HttpRoute& route, std::string_view field) {
     if (DottedName(parameter.field) == name || parameter.name == name) return {"query", parameter.name, "", std::string(index)};
   }
   if (!route.whole_body && route.body_field == nullptr) return {"query", std::string(field)};
+  const Descriptor* body = route.method->input_type();
   std::string_view below = field;
   if (route.body_field != nullptr) {
     const std::string& above = route.body_field->name();
-    if (below == above || below.starts_with(above + ".")) below.remove_prefix(std::min(above.size() + 1, below.size()));
+    if (below != above && !below.starts_with(above + ".")) return {"body", std::string(field)};
+    below.remove_prefix(std::min(above.size() + 1, below.size()));
+    body = route.body_field->message_type();
   }
-  const std::string pointer = PointerTo(below);
+  const std::string pointer = PointerTo(body, below);
   return pointer.empty() ? FieldLocation{"body", std::string(field)} : FieldLocation{"body", "", pointer};
 }
 

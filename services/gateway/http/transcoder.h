@@ -54,14 +54,15 @@ absl::StatusOr<Shown> ReadResponse(const HttpRoute& route, const grpc::ByteBuffe
 struct FieldLocation {
   // "path", "query", "body".
   std::string in;
-  // For path and query: the parameter. For the body: a JSON pointer (RFC 6901) with a '#' before it; what is no field there as it is.
+  // For path and query: the parameter. For the body: a JSON pointer (RFC 6901) with a '#' before it; what the contract has no such field
+  // for (the code of a question, a place in a document) as its name.
   std::string name;
   std::string pointer;
   // Of a parameter that is repeated, from 0; empty: not said.
   std::string index;
 };
 
-// Of a field as services name it ("wait_for.submissions", "response.answers[3]").
+// Of a field as services name it ("wait_for.submissions", "response.answers.answers[3]"), or as ReadJson does.
 FieldLocation LocateField(const HttpRoute& route, std::string_view field);
 
 }  // namespace peiling::gateway

@@ -13,16 +13,13 @@
 #include "services/common/log/log.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
-#include "services/common/survey/yaml_reader.h"
+#include "services/common/yaml/reader.h"
 #include "services/gateway/identity/fetch.h"
 
 namespace peiling::gateway {
 namespace {
 
-using survey::Need;
-using survey::YamlDocument;
-using survey::YamlMap;
-using survey::YamlNode;
+using yaml::Need;
 
 constexpr char kInvalid[] = "ACCESS_FILE_INVALID";
 constexpr std::streamsize kMostBytes = 1 << 20;
@@ -31,11 +28,11 @@ constexpr std::chrono::seconds kLookEvery(1);
 
 std::string Item(const std::string& list, size_t index) { return absl::StrCat(list, "[", index, "]"); }
 
-access::v1::Grant ReadGrant(const YamlNode& node, const std::string& path, YamlDocument& document) {
-  YamlMap map(node, path, document);
+access::v1::Grant ReadGrant(const yaml::Node& node, const std::string& path, yaml::Document& document) {
+  yaml::Map map(node, path, document);
   access::v1::Grant grant;
   grant.set_role(identity::RoleNamed(map.Text("role", Need::kRequired)).value_or(access::v1::ROLE_UNSPECIFIED));
-  for (const YamlNode* resource : map.Texts("resources")) {
+  for (const yaml::Node* resource : map.Texts("resources")) {
     document.Remember(Item(path + ".resources", grant.resources_size()), resource->place);
     grant.add_resources(resource->text);
   }
@@ -44,23 +41,23 @@ access::v1::Grant ReadGrant(const YamlNode& node, const std::string& path, YamlD
 }
 
 // What identity::CheckGrants says, at the line it is about; where reading found a mistake already, no second.
-void CheckGrants(const Grants& grants, const std::string& field, YamlDocument& document) {
+void CheckGrants(const Grants& grants, const std::string& field, yaml::Document& document) {
   status::BadRequest bad;
   identity::CheckGrants(grants, field, bad);
   for (const auto& [where, what] : status::FieldViolations(bad.ToStatus())) {
-    const survey::YamlPlace place = document.PlaceOf(where);
+    const yaml::Place place = document.PlaceOf(where);
     if (!document.FailedAt(place)) document.Fail(place, what);
   }
 }
 
-std::string RequiredText(YamlMap& map, std::string_view key) {
+std::string RequiredText(yaml::Map& map, std::string_view key) {
   std::string text = map.Text(key, Need::kRequired);
-  const YamlNode* node = map.Find(key);
-  if (text.empty() && node != nullptr && node->kind == YamlNode::Kind::kScalar) map.document().Fail(node->place, "want a text");
+  const yaml::Node* node = map.Find(key);
+  if (text.empty() && node != nullptr && node->kind == yaml::Node::Kind::kScalar) map.document().Fail(node->place, "want a text");
   return text;
 }
 
-void ReadIssuerName(YamlMap& map, IssuerRules& rules, std::set<std::string>& names) {
+void ReadIssuerName(yaml::Map& map, IssuerRules& rules, std::set<std::string>& names) {
   rules.name = map.Id("name");
   if (rules.name.empty()) rules.name = HostOf(rules.issuer);
   if (!rules.name.empty() && !names.insert(rules.name).second) {
@@ -69,7 +66,7 @@ void ReadIssuerName(YamlMap& map, IssuerRules& rules, std::set<std::string>& nam
 }
 
 // An address that must be there and that FetchProblem has nothing to say about.
-std::string ReadAddress(YamlMap& map, std::string_view key, bool file_too) {
+std::string ReadAddress(yaml::Map& map, std::string_view key, bool file_too) {
   std::string address = RequiredText(map, key);
   if (address.empty()) return address;
   std::string problem = FetchProblem(address);
@@ -78,9 +75,9 @@ std::string ReadAddress(YamlMap& map, std::string_view key, bool file_too) {
   return address;
 }
 
-IssuerRules ReadIssuer(const YamlNode& node, const std::string& path, YamlDocument& document, std::set<std::string>& issuers,
+IssuerRules ReadIssuer(const yaml::Node& node, const std::string& path, yaml::Document& document, std::set<std::string>& issuers,
                        std::set<std::string>& names) {
-  YamlMap map(node, path, document);
+  yaml::Map map(node, path, document);
   IssuerRules rules;
   rules.issuer = ReadAddress(map, "issuer", false);
   if (!rules.issuer.empty() && !issuers.insert(rules.issuer).second) {
@@ -101,8 +98,8 @@ IssuerRules ReadIssuer(const YamlNode& node, const std::string& path, YamlDocume
   return rules;
 }
 
-CertificateRules ReadCertificate(const YamlNode& node, const std::string& path, YamlDocument& document, std::set<std::string>& names) {
-  YamlMap map(node, path, document);
+CertificateRules ReadCertificate(const yaml::Node& node, const std::string& path, yaml::Document& document, std::set<std::string>& names) {
+  yaml::Map map(node, path, document);
   CertificateRules rules;
   rules.name = RequiredText(map, "name");
   if (!rules.name.empty() && !names.insert(rules.name).second) document.Fail(node.place, "\"", rules.name, "\" is there already");
@@ -115,8 +112,8 @@ CertificateRules ReadCertificate(const YamlNode& node, const std::string& path, 
   return rules;
 }
 
-AccessRules ReadRules(const YamlNode& root, YamlDocument& document) {
-  YamlMap map(root, "", document);
+AccessRules ReadRules(const yaml::Node& root, yaml::Document& document) {
+  yaml::Map map(root, "", document);
   AccessRules rules;
   std::set<std::string> issuers, issuer_names, certificate_names;
   for (const auto& issuer : map.List("issuers")) {
@@ -127,7 +124,7 @@ AccessRules ReadRules(const YamlNode& root, YamlDocument& document) {
     const std::string path = Item("certificates", rules.certificates.size());
     rules.certificates.push_back(ReadCertificate(*certificate, path, document, certificate_names));
   }
-  for (const YamlNode* proxy : map.Texts("proxies")) {
+  for (const yaml::Node* proxy : map.Texts("proxies")) {
     // What is believed about others cannot be a client itself: its own calls and those of clients without a certificate look the same.
     if (certificate_names.contains(proxy->text)) document.Fail(proxy->place, "\"", proxy->text, "\" is among the certificates, too");
     rules.proxies.insert(proxy->text);
@@ -153,13 +150,13 @@ absl::StatusOr<std::string> Read(const std::string& path) {
 
 absl::StatusOr<AccessRules> ParseAccessRules(std::string_view filename, std::string_view text) {
   status::BadRequest bad;
-  YamlDocument document(filename, bad);
+  yaml::Document document(filename, bad);
   AccessRules rules;
-  auto parsed = survey::ParseYaml(text);
-  if (const auto* problem = std::get_if<survey::YamlProblem>(&parsed)) {
+  auto parsed = yaml::Parse(text);
+  if (const auto* problem = std::get_if<yaml::Problem>(&parsed)) {
     document.Fail(problem->place, problem->message);
   } else {
-    rules = ReadRules(*std::get<survey::YamlNodePtr>(parsed), document);
+    rules = ReadRules(*std::get<yaml::NodePtr>(parsed), document);
   }
   if (!bad.empty()) return bad.ToStatus(kInvalid);
   return rules;

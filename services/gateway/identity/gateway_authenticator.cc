@@ -190,17 +190,20 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
 }  // namespace
 
 void AddFlags(CLI::App& app, IdentityOptions& options) {
-  const auto seconds = [&app](const char* flag, const char* environment, std::chrono::seconds& value, const char* help) {
+  const auto seconds = [&app](const char* flag, const char* environment, std::chrono::seconds& value, int least, int most,
+                              const char* help) {
     app.add_option_function<int64_t>(
            flag, [&value](int64_t given) { value = std::chrono::seconds(given); }, help)
         ->envname(environment)
-        ->check(CLI::Range(0, 86400))
+        ->check(CLI::Range(least, most))
         ->default_str(std::to_string(value.count()));
   };
   app.add_option("--access-file", options.access_file, "Issuers of tokens, certificates and proxies that are believed (YAML)")
       ->envname("PEILING_ACCESS_FILE");
-  seconds("--token-clock-skew", "PEILING_GATEWAY_TOKEN_CLOCK_SKEW", options.clock_skew, "Seconds that clocks of issuers may be off");
-  seconds("--token-keys-interval", "PEILING_GATEWAY_TOKEN_KEYS_INTERVAL", options.token_keys_interval,
+  seconds("--token-clock-skew", "PEILING_GATEWAY_TOKEN_CLOCK_SKEW", options.clock_skew, 0, 86400,
+          "Seconds that clocks of issuers may be off");
+  // Half of the day that keys are believed without being read again (key_source.h).
+  seconds("--token-keys-interval", "PEILING_GATEWAY_TOKEN_KEYS_INTERVAL", options.token_keys_interval, 1, 43200,
           "Seconds after which the keys of issuers are read again");
   app.add_option("--token-keys-ca", options.token_keys_ca, "Authorities believed of issuers, PEM; default: the system's")
       ->envname("PEILING_GATEWAY_TOKEN_KEYS_CA");

@@ -19,7 +19,7 @@ struct IdentityOptions {
   std::string access_file;
   // How far the clocks of issuers may be off.
   std::chrono::seconds clock_skew{60};
-  // How old the keys of an issuer, and what tokens are recognised by them, may become.
+  // After which the keys of an issuer are read again.
   std::chrono::seconds token_keys_interval{600};
   // Authorities whose certificates are believed of issuers, PEM; empty: the system's.
   std::string token_keys_ca;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include "services/common/log/log.h"
 
 namespace peiling::gateway {
@@ -47,7 +48,7 @@ std::chrono::milliseconds KeySource::Pause() const {
 KeySource::Refresh KeySource::RefreshNow(std::function<void()> done) {
   const std::lock_guard lock(mutex_);
   if (stopping_) return Refresh::kNotDue;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = options_.clock();
   if (!reading_ && now < read_at_ + std::min(Pause(), options_.least_interval)) return Refresh::kNotDue;
   if (waiting_.size() >= options_.most_waiting) return Refresh::kTooMany;
   waiting_.push_back(std::move(done));
@@ -60,12 +61,12 @@ void KeySource::Run() {
     Read();
     std::unique_lock lock(mutex_);
     reading_ = false;
-    read_at_ = std::chrono::steady_clock::now();
+    read_at_ = options_.clock();
     const auto waiting = std::exchange(waiting_, {});
     lock.unlock();
     for (const auto& done : waiting) done();
     lock.lock();
-    wake_.wait_until(lock, read_at_ + Pause(), [this] { return stopping_ || !waiting_.empty(); });
+    wake_.wait_for(lock, Pause(), [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;
     reading_ = true;
   }
@@ -73,23 +74,36 @@ void KeySource::Run() {
 
 void KeySource::Read() {
   auto text = Fetch(address_, options_.limits, stopping_);
-  // Only this thread changes it.
-  if (text.ok() && *text == text_) {
-    const std::lock_guard lock(mutex_);
-    failures_ = 0;
-    return;
-  }
-  const auto keys = text.ok() ? TokenKeys::Parse(*text) : text.status();
+  if (!text.ok()) return Fail(text.status());
+  // Only this thread changes them.
+  auto keys = text_ == *text ? keys_ : TokenKeys::Parse(*text);
+  if (!keys.ok()) return Fail(keys.status());
+  Take(*std::move(text), *std::move(keys));
+}
+
+void KeySource::Fail(const absl::Status& why) {
   const std::lock_guard lock(mutex_);
-  if (!keys.ok()) {
-    ++failures_;
-    if (!stopping_) log::Warning("keys of tokens cannot be read", {{"address", address_}, {"error", keys.status().ToString()}});
-    return;
-  }
+  ++failures_;
+  if (stopping_) return;
+  log::Warning("keys of tokens cannot be read", {{"address", address_}, {"error", why.ToString()}});
+  if (keys_ == nullptr || keys_->empty() || options_.clock() < good_at_ + options_.most_age) return;
+  log::Error("keys of tokens are too old to be believed", {{"address", address_}});
+  keys_ = std::make_shared<TokenKeys>();
+  text_.reset();
+}
+
+void KeySource::Take(std::string text, std::shared_ptr<const TokenKeys> keys) {
+  const std::lock_guard lock(mutex_);
   failures_ = 0;
-  keys_ = *keys;
-  text_ = *std::move(text);
+  good_at_ = options_.clock();
+  if (keys == keys_) return;
   log::Info("keys of tokens read", {{"address", address_}});
+  if (keys->empty()) log::Warning("an issuer of tokens has no keys any longer", {{"address", address_}});
+  if (!keys->passed_over().empty()) {
+    log::Warning("keys of tokens passed over", {{"address", address_}, {"keys", absl::StrJoin(keys->passed_over(), "; ")}});
+  }
+  keys_ = std::move(keys);
+  text_ = std::move(text);
 }
 
 }  // namespace peiling::gateway

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/util/time_util.h"
+#include "services/common/identity/identity.h"
+#include "services/common/status/errors.h"
 #include "services/gateway/identity/json.h"
 
 namespace peiling::gateway {
@@ -75,19 +78,33 @@ const rapidjson::Value* ClaimAt(const rapidjson::Value& claims, const std::strin
 
 // Each role once: with the limits of all that give it, without limits when one of them has none.
 Grants GrantsOf(const rapidjson::Value& claims, const IssuerRules& issuer) {
+  struct Limits {
+    bool none = false;
+    std::set<std::string> resources;
+  };
+  std::map<access::v1::Role, Limits> by_role;
   const rapidjson::Value* claim = ClaimAt(claims, issuer.roles_claim);
-  std::map<access::v1::Role, access::v1::Grant> by_role;
   for (const std::string& value : claim == nullptr ? std::vector<std::string>() : TextsOf(*claim)) {
     const auto found = issuer.grants.find(value);
     if (found == issuer.grants.end()) continue;
-    const auto [grant, added] = by_role.try_emplace(found->second.role(), found->second);
-    if (added || grant->second.resources().empty()) continue;
-    if (found->second.resources().empty()) grant->second.clear_resources();
-    grant->second.mutable_resources()->MergeFrom(found->second.resources());
+    Limits& limits = by_role[found->second.role()];
+    limits.none |= found->second.resources().empty();
+    limits.resources.insert(found->second.resources().begin(), found->second.resources().end());
   }
   Grants grants;
-  for (auto& [role, grant] : by_role) *grants.Add() = std::move(grant);
+  for (const auto& [role, limits] : by_role) {
+    access::v1::Grant& grant = *grants.Add();
+    grant.set_role(role);
+    if (!limits.none) grant.mutable_resources()->Add(limits.resources.begin(), limits.resources.end());
+  }
   return grants;
+}
+
+// Whether they may travel with every call. Each grant of the access file may; all that a token brings together, perhaps not.
+bool AreWithinBounds(const Grants& grants) {
+  status::BadRequest bad;
+  if (!grants.empty()) identity::CheckGrants(grants, "grants", bad);
+  return bad.empty();
 }
 
 }  // namespace
@@ -112,11 +129,14 @@ Verdict JudgeClaims(std::string_view payload, const IssuerRules& issuer, std::ch
   if (!end.has_value()) return Invalid("token: does not say when it expires");
   if (now >= *end + skew) return Verdict::Refused(Result::kExpired, "token: expired");
 
+  Grants grants = GrantsOf(*claims, issuer);
+  if (!AreWithinBounds(grants)) return Invalid("token: its roles together are limited to more than a grant may name, or 4 KiB in all");
+
   access::v1::Identity identity;
   identity.set_subject(
       absl::StrCat("tokens/", issuer.name, "/", absl::StrReplaceAll(absl::string_view(subject.data(), subject.size()), {{"/", "%2F"}})));
   identity.set_credential(access::v1::CREDENTIAL_KIND_TOKEN);
-  *identity.mutable_grants() = GrantsOf(*claims, issuer);
+  *identity.mutable_grants() = std::move(grants);
   *identity.mutable_expires_at() = google::protobuf::util::TimeUtil::SecondsToTimestamp(std::chrono::system_clock::to_time_t(*end));
   return Verdict::Holds(std::move(identity));
 }

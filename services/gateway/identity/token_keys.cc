@@ -90,15 +90,13 @@ absl::StatusOr<Owned<EVP_PKEY>> EcKey(const rapidjson::Value& jwk) {
   return key;
 }
 
-// What a key of the set signs with; nullopt when it is not for us.
+// What a key of the set signs with; nullopt when that is not among what tokens may be signed with.
 std::optional<Algorithm> AlgorithmOf(const rapidjson::Value& jwk) {
   std::optional<Algorithm> algorithm;
   if (TextOf(jwk, "kty") == "RSA") algorithm = Algorithm::kRs256;
   if (TextOf(jwk, "kty") == "EC" && TextOf(jwk, "crv") == "P-256") algorithm = Algorithm::kEs256;
   const auto named = TextOf(jwk, "alg");
-  if (named.has_value() && AlgorithmNamed(*named) != algorithm) return std::nullopt;
-  if (TextOf(jwk, "use").value_or("sig") != "sig") return std::nullopt;
-  return algorithm;
+  return named.has_value() && AlgorithmNamed(*named) != algorithm ? std::nullopt : algorithm;
 }
 
 // The DER that OpenSSL takes, of the two numbers that RFC 7518 writes; empty for what is not 64 bytes.
@@ -138,18 +136,24 @@ absl::StatusOr<std::shared_ptr<const TokenKeys>> TokenKeys::Parse(std::string_vi
   const rapidjson::Value* list = MemberOf(*document, "keys");
   if (list == nullptr || !list->IsArray() || list->Size() > kMostKeys) return absl::InvalidArgumentError("no list of keys");
   auto keys = std::make_shared<TokenKeys>();
-  for (const auto& jwk : list->GetArray()) {
-    if (!jwk.IsObject()) return absl::InvalidArgumentError("a key that is no object");
-    const auto id = TextOf(jwk, "kid");
-    const auto algorithm = AlgorithmOf(jwk);
-    if (!id.has_value() || !algorithm.has_value()) continue;
-    auto key = algorithm == Algorithm::kRs256 ? RsaKey(jwk) : EcKey(jwk);
-    if (!key.ok()) return key.status();
-    const bool added = keys->keys_.try_emplace({std::string(*id), *algorithm}, *algorithm, key->release()).second;
-    if (!added) return absl::InvalidArgumentError("two keys with the same id");
+  for (rapidjson::SizeType i = 0; i < list->Size(); ++i) {
+    const absl::Status added = keys->Add((*list)[i]);
+    if (!added.ok()) keys->passed_over_.push_back(absl::StrCat("keys[", i, "]: ", added.message()));
   }
-  if (keys->keys_.empty()) return absl::InvalidArgumentError("no key that tokens could be checked with");
   return keys;
+}
+
+absl::Status TokenKeys::Add(const rapidjson::Value& jwk) {
+  if (!jwk.IsObject()) return absl::InvalidArgumentError("no object");
+  if (TextOf(jwk, "use").value_or("sig") != "sig") return absl::OkStatus();
+  const auto id = TextOf(jwk, "kid");
+  if (!id.has_value()) return absl::InvalidArgumentError("a key without a kid");
+  const auto algorithm = AlgorithmOf(jwk);
+  if (!algorithm.has_value()) return absl::InvalidArgumentError("neither for RS256 nor for ES256");
+  auto key = algorithm == Algorithm::kRs256 ? RsaKey(jwk) : EcKey(jwk);
+  if (!key.ok()) return key.status();
+  const bool added = keys_.try_emplace({std::string(*id), *algorithm}, *algorithm, key->release()).second;
+  return added ? absl::OkStatus() : absl::InvalidArgumentError("the kid of a key before it");
 }
 
 const TokenKey* TokenKeys::Find(std::string_view id, Algorithm algorithm) const {

@@ -9,8 +9,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "rapidjson/document.h"
 
 namespace peiling::gateway {
 
@@ -41,15 +43,22 @@ class TokenKey {
 // Immutable; thread-safe.
 class TokenKeys {
  public:
-  // Keys of other kinds, without an id, or for something else than signing are passed over. INVALID_ARGUMENT when it is no key set, none of
-  // its keys can be used, an RSA key has less than 2048 or more than 8192 bits, or two have the same id and algorithm.
+  // INVALID_ARGUMENT when it is no key set, or one of more than 100 keys. A set without any key is one: its issuer has withdrawn them all.
   static absl::StatusOr<std::shared_ptr<const TokenKeys>> Parse(std::string_view jwks);
 
   // Null when there is none. What a key may be used with follows from the key, not from the token.
   const TokenKey* Find(std::string_view id, Algorithm algorithm) const;
+  bool empty() const { return keys_.empty(); }
+  // Keys of the set that are not among these, each with the reason: of another kind, broken, without an id or with that of one before it,
+  // an RSA key of less than 2048 or more than 8192 bits. Those that are not for signing are not told.
+  const std::vector<std::string>& passed_over() const { return passed_over_; }
 
  private:
+  // INVALID_ARGUMENT when it is to be passed over.
+  absl::Status Add(const rapidjson::Value& jwk);
+
   std::map<std::pair<std::string, Algorithm>, TokenKey> keys_;
+  std::vector<std::string> passed_over_;
 };
 
 }  // namespace peiling::gateway

@@ -37,7 +37,9 @@ void TokenVerifier::Check(std::string_view token, const OnVerdict& done) {
 
 bool TokenVerifier::StillHolds(const access::v1::Identity& caller) const {
   const auto is_by = [&caller](const TrustedIssuer& issuer) {
-    return absl::StartsWith(caller.subject(), absl::StrCat("tokens/", issuer.rules.name, "/"));
+    if (!absl::StartsWith(caller.subject(), absl::StrCat("tokens/", issuer.rules.name, "/"))) return false;
+    const auto keys = issuer.keys->current();
+    return keys == nullptr || !keys->empty();
   };
   return clock_() < TimeAt(caller.expires_at().seconds()) + skew_ && std::any_of(issuers_.begin(), issuers_.end(), is_by);
 }

@@ -30,7 +30,8 @@ class TokenVerifier : public std::enable_shared_from_this<TokenVerifier> {
 
   // Calls `done` once, maybe at once. Does not block; a signature takes some 30 to 100 µs.
   void Check(std::string_view token, const OnVerdict& done);
-  // Of a token that held: whether it has not expired since, and its issuer is still believed.
+  // Of a token that held: whether it has not expired since, and its issuer is still believed and has keys. That the one key is gone it does
+  // not see.
   bool StillHolds(const access::v1::Identity& caller) const;
 
  private:

@@ -88,7 +88,7 @@ class ServerContextsTest : public testing::Test {
   void Open(bool asks = true) {
     Material material = first_;
     if (!asks) material.ca.clear();
-    auto contexts = ServerContexts::Open(folder_.Write("tls", material));
+    auto contexts = ServerContexts::Open(folder_.Write("tls", material), Protocol::kHttp1);
     ASSERT_TRUE(contexts.ok()) << contexts.status();
     contexts_ = *std::move(contexts);
   }

@@ -1,5 +1,6 @@
 #include "services/common/tls/watched.h"
 
+#include <filesystem>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -45,6 +46,18 @@ TEST_F(WatchedTest, KeepsWhatItHasUntilAllFilesFitAgain) {
   while (std::chrono::steady_clock::now() < end) ASSERT_EQ(*watched_->Current(), first_);
   folder_.Write("tls.pem", second_.certificate);
   EXPECT_TRUE(Eventually([&] { return *watched_->Current() == second_; }));
+}
+
+TEST(Watched, WarnsOfAKeyThatOthersCanRead) {
+  const Folder folder;
+  const Files files = folder.Write("tls", Authority().Issue({.dns = {"own"}}));
+  std::filesystem::permissions(files.key, std::filesystem::perms(0640));
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(Watched::Open(files).ok());
+  EXPECT_TRUE(Check(files).ok());
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(log.find("chmod 600 " + files.key), log.rfind("chmod 600 " + files.key)) << log;
+  EXPECT_NE(log.find("chmod 600 " + files.key), std::string::npos) << log;
 }
 
 TEST(Watched, DoesNotBeginWithWhatCannotBeUsed) {

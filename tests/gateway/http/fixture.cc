@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "services/common/status/errors.h"
+#include "tests/gateway/fake_import.h"
 
 namespace peiling::gateway {
 
@@ -169,17 +170,10 @@ grpc::Status FakeIntake::ImportResponses(
   ++calls;
   intake::v1::ImportResponsesRequest piece;
   if (!stream->Read(&piece) || !piece.has_header()) return {grpc::StatusCode::INVALID_ARGUMENT, "no header"};
-  const std::string parent = piece.header().parent();
   int64_t bytes = 0;
-  while (stream->Read(&piece)) {
-    if (piece.content() == "stop") return {grpc::StatusCode::INVALID_ARGUMENT, "stopped"};
-    bytes += static_cast<int64_t>(piece.content().size());
-    intake::v1::ImportResponsesResponse report;
-    report.mutable_progress()->set_bytes_read(bytes);
-    stream->Write(report);
-  }
+  if (const grpc::Status answered = AnswerPieces(*stream, bytes); !answered.ok()) return answered;
   intake::v1::ImportResponsesResponse report;
-  report.mutable_row()->set_response(parent);
+  report.mutable_row()->set_response(piece.header().parent());
   stream->Write(report);
   return grpc::Status::OK;
 }
@@ -221,7 +215,7 @@ void HttpTest::Serve(SessionLimits limits, int max_connections, HttpApiOptions o
   ASSERT_TRUE(api.ok()) << api.status();
   api_ = *std::move(api);
   auto server = StartHttpServer({.listen = "127.0.0.1:0", .max_connections = max_connections}, limits,
-                                [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
+                                [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
 }

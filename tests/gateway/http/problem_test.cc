@@ -53,13 +53,13 @@ TEST(Problem, SaysAllThatIsKnown) {
   const auto rules = HttpRules::Of({intake::v1::GetWaveRequest::descriptor()->file()->service(0)});
   const HttpRoute* route = rules->Find("POST", "/v1/surveys/s/waves/w/responses").route;
   status::BadRequest bad;
-  bad.Add("response.answers[3]", "\"x\", want a number");
+  bad.Add("response.answers.answers[3]", "\"x\", want a number");
   bad.Add("parent", "no such wave");
   EXPECT_EQ(
       ProblemJson(bad.ToStatus("RESPONSE_INVALID"), route, "id-1"),
       R"({"type":"urn:peiling:problem:response-invalid","title":"Het verzoek klopt niet","status":400,)"
-      R"("detail":"response.answers[3]: \"x\", want a number; parent: no such wave","instance":"urn:peiling:request:id-1",)"
-      R"("reason":"RESPONSE_INVALID","errors":[{"in":"body","location":{"pointer":"#/response/answers/3"},"detail":"\"x\", want a number"},)"
+      R"("detail":"response.answers.answers[3]: \"x\", want a number; parent: no such wave","instance":"urn:peiling:request:id-1",)"
+      R"("reason":"RESPONSE_INVALID","errors":[{"in":"body","location":{"pointer":"#/response/answers/answers/3"},"detail":"\"x\", want a number"},)"
       R"({"in":"path","location":{"name":"parent"},"detail":"no such wave"}]})");
   EXPECT_EQ(
       ProblemJson(status::Error(absl::StatusCode::kNotFound, "X", "no", {{"question", "q1"}}), nullptr, ""),

@@ -272,5 +272,15 @@ TEST(IdentityFlags, AreReadFromTheEnvironmentToo) {
   EXPECT_EQ(options.token_keys_ca, "/ca");
 }
 
+TEST(IdentityFlags, KeysOfIssuersAreReadAgainLongBeforeTheyAreTooOld) {
+  for (const char* seconds : {"0", "43201"}) {
+    CLI::App app;
+    IdentityOptions options;
+    AddFlags(app, options);
+    const char* arguments[] = {"x", "--token-keys-interval", seconds};
+    EXPECT_THROW(app.parse(3, arguments), CLI::ValidationError) << seconds;
+  }
+}
+
 }  // namespace
 }  // namespace peiling::gateway

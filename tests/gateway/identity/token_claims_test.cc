@@ -161,6 +161,25 @@ TEST(TokenClaims, LimitsOfOneRoleAddUpAndNoLimitBeatsAll) {
   EXPECT_THAT(of(R"(["onderzoeker","onderzoeker-alles","onderzoeker-b"])"), ElementsAre("researcher:"));
 }
 
+TEST(TokenClaims, WhatRolesTogetherGiveStaysWithinBounds) {
+  IssuerRules issuer = Issuer();
+  const auto add = [&issuer](const std::string& value, access::v1::Role role, const std::string& prefix, int resources) {
+    issuer.grants[value].set_role(role);
+    for (int i = 0; i < resources; ++i) issuer.grants[value].add_resources(absl::StrCat("surveys/", prefix, i));
+  };
+  const std::string name(30, 'x');
+  add("a", access::v1::ROLE_ANALYST, "a", 60);
+  add("b", access::v1::ROLE_ANALYST, "b", 60);
+  add("long-a", access::v1::ROLE_ANALYST, name, 60);
+  add("long-r", access::v1::ROLE_RESEARCHER, name, 60);
+  const auto of = [&issuer](const char* roles) { return Judge(Claims(absl::StrCat(R"("roles":)", roles)), issuer); };
+  EXPECT_EQ(of(R"(["a","a","a"])").identity.grants(0).resources_size(), 60) << "each once";
+  EXPECT_EQ(of(R"(["a","long-r"])").result, Result::kHolds);
+  EXPECT_EQ(of(R"(["a","b"])").result, Result::kInvalid) << "more resources than a grant may name";
+  EXPECT_EQ(of(R"(["long-a","long-r"])").result, Result::kInvalid) << "more than 4 KiB";
+  EXPECT_EQ(of(R"(["long-a","onderzoeker-alles","long-r"])").result, Result::kHolds) << "one of them has no limits";
+}
+
 TEST(TokenClaims, SubjectsStayApart) {
   const auto of = [](const char* sub) {
     return Judge(absl::StrCat(R"({"iss":"https://login.example.nl/realms/vng","aud":"peiling","sub":")", sub, R"(",)", kEnd, "}"))

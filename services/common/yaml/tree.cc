@@ -1,4 +1,4 @@
-#include "services/common/survey/yaml_tree.h"
+#include "services/common/yaml/tree.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/text/fold.h"
 
-namespace peiling::survey {
+namespace peiling::yaml {
 namespace {
 
 constexpr size_t kMaxBytes = 2 << 20;
@@ -30,10 +30,10 @@ class Builder : public YAML::EventHandler {
   // `lines` of the text, for columns in characters.
   explicit Builder(std::vector<std::string_view> lines) : lines_(std::move(lines)) {}
 
-  YamlNodePtr root() const { return root_; }
+  NodePtr root() const { return root_; }
 
-  YamlPlace PlaceOf(const YAML::Mark& mark) const {
-    YamlPlace place{std::max(mark.line, 0) + 1, std::max(mark.column, 0) + 1};
+  Place PlaceOf(const YAML::Mark& mark) const {
+    Place place{std::max(mark.line, 0) + 1, std::max(mark.column, 0) + 1};
     if (IsBehindTheEnd(mark)) place = {static_cast<int>(lines_.size()), static_cast<int>(lines_.back().size()) + 1};
     // The parser counts bytes.
     const std::string_view before = lines_[place.line - 1].substr(0, place.column - 1);
@@ -49,7 +49,7 @@ class Builder : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Place(mark, anchor, Make(mark, YamlNode::Kind::kNull)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Put(mark, anchor, Make(mark, Node::Kind::kNull)); }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     if (++aliases_ > kMaxAliases) Refuse(mark, absl::StrCat("more than ", kMaxAliases, " uses of aliases"));
@@ -59,41 +59,41 @@ class Builder : public YAML::EventHandler {
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
-    auto node = Make(mark, YamlNode::Kind::kScalar);
+    auto node = Make(mark, Node::Kind::kScalar);
     node->text = value;
     // "!" is how the parser says that the text stood in quotes.
     node->quoted = tag == "!";
-    Place(mark, anchor, std::move(node));
+    Put(mark, anchor, std::move(node));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    Open(mark, anchor, YamlNode::Kind::kList);
+    Open(mark, anchor, Node::Kind::kList);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    Open(mark, anchor, YamlNode::Kind::kMap);
+    Open(mark, anchor, Node::Kind::kMap);
   }
   void OnMapEnd() override { Close(); }
 
  private:
   // A list or map that is being read.
   struct OpenNode {
-    std::shared_ptr<YamlNode> node;
+    std::shared_ptr<Node> node;
     YAML::Mark mark;
     YAML::anchor_t anchor = 0;
-    YamlNodePtr key;
+    NodePtr key;
     std::set<std::string> keys;
   };
 
-  std::shared_ptr<YamlNode> Make(const YAML::Mark& mark, YamlNode::Kind kind) const {
-    auto node = std::make_shared<YamlNode>();
+  std::shared_ptr<Node> Make(const YAML::Mark& mark, Node::Kind kind) const {
+    auto node = std::make_shared<Node>();
     node->kind = kind;
     node->place = PlaceOf(mark);
     node->expanded_size = 1;
     return node;
   }
 
-  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, YamlNode::Kind kind) {
+  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
     if (open_.size() >= kMaxDepth) Refuse(mark, absl::StrCat("more than ", kMaxDepth, " levels deep"));
     open_.push_back({Make(mark, kind), mark, anchor, nullptr, {}});
   }
@@ -101,16 +101,16 @@ class Builder : public YAML::EventHandler {
   void Close() {
     OpenNode closed = std::move(open_.back());
     open_.pop_back();
-    Place(closed.mark, closed.anchor, std::move(closed.node));
+    Put(closed.mark, closed.anchor, std::move(closed.node));
   }
 
-  void Place(const YAML::Mark& mark, YAML::anchor_t anchor, std::shared_ptr<YamlNode> node) {
+  void Put(const YAML::Mark& mark, YAML::anchor_t anchor, std::shared_ptr<Node> node) {
     if (anchor != 0) anchors_[anchor] = node;
     Add(mark, std::move(node));
   }
 
   // Puts a finished node where it belongs.
-  void Add(const YAML::Mark& mark, YamlNodePtr node) {
+  void Add(const YAML::Mark& mark, NodePtr node) {
     if (open_.empty()) {
       root_ = std::move(node);
       return;
@@ -118,7 +118,7 @@ class Builder : public YAML::EventHandler {
     OpenNode& parent = open_.back();
     parent.node->expanded_size += node->expanded_size;
     if (parent.node->expanded_size > kMaxNodes) Refuse(mark, "too much of it: aliases written out, it is more than 500,000 values");
-    if (parent.node->kind == YamlNode::Kind::kList) {
+    if (parent.node->kind == Node::Kind::kList) {
       parent.node->items.push_back(std::move(node));
     } else if (parent.key == nullptr) {
       AddKey(mark, parent, std::move(node));
@@ -128,17 +128,17 @@ class Builder : public YAML::EventHandler {
     }
   }
 
-  static void AddKey(const YAML::Mark& mark, OpenNode& parent, YamlNodePtr key) {
-    if (key->kind != YamlNode::Kind::kScalar) Refuse(mark, "want a text as key");
+  static void AddKey(const YAML::Mark& mark, OpenNode& parent, NodePtr key) {
+    if (key->kind != Node::Kind::kScalar) Refuse(mark, "want a text as key");
     if (!parent.keys.insert(key->text).second) Refuse(mark, absl::StrCat("\"", key->text, "\" stands here twice"));
     parent.key = std::move(key);
   }
 
   std::vector<std::string_view> lines_;
   std::vector<OpenNode> open_;
-  std::map<YAML::anchor_t, YamlNodePtr> anchors_;
+  std::map<YAML::anchor_t, NodePtr> anchors_;
   int aliases_ = 0;
-  YamlNodePtr root_;
+  NodePtr root_;
 };
 
 std::vector<std::string_view> Lines(std::string_view text) {
@@ -152,21 +152,21 @@ std::vector<std::string_view> Lines(std::string_view text) {
   return lines;
 }
 
-std::optional<YamlProblem> CheckCharacters(const std::vector<std::string_view>& lines) {
+std::optional<Problem> CheckCharacters(const std::vector<std::string_view>& lines) {
   for (size_t i = 0; i < lines.size(); ++i) {
     const int line = static_cast<int>(i) + 1;
-    if (!text::IsValidUtf8(lines[i])) return YamlProblem{{line, 1}, "not UTF-8: save the file in that encoding"};
+    if (!text::IsValidUtf8(lines[i])) return Problem{{line, 1}, "not UTF-8: save the file in that encoding"};
     const bool control =
         std::any_of(lines[i].begin(), lines[i].end(), [](char c) { return (c >= 0 && c < ' ' && c != '\t' && c != '\r') || c == 0x7F; });
-    if (control) return YamlProblem{{line, 1}, "there is a control character on this line"};
+    if (control) return Problem{{line, 1}, "there is a control character on this line"};
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-std::variant<YamlNodePtr, YamlProblem> ParseYaml(std::string_view text) {
-  if (text.size() > kMaxBytes) return YamlProblem{{1, 1}, "larger than 2 MiB"};
+std::variant<NodePtr, Problem> Parse(std::string_view text) {
+  if (text.size() > kMaxBytes) return Problem{{1, 1}, "larger than 2 MiB"};
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   std::vector<std::string_view> lines = Lines(text);
   if (auto problem = CheckCharacters(lines)) return *std::move(problem);
@@ -179,13 +179,13 @@ std::variant<YamlNodePtr, YamlProblem> ParseYaml(std::string_view text) {
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
-    return YamlProblem{builder.PlaceOf(error.mark),
-                       builder.IsBehindTheEnd(error.mark) ? "the document ends in the middle of a value" : error.msg};
+    return Problem{builder.PlaceOf(error.mark),
+                   builder.IsBehindTheEnd(error.mark) ? "the document ends in the middle of a value" : error.msg};
   } catch (const std::exception& error) {
-    return YamlProblem{{1, 1}, error.what()};
+    return Problem{{1, 1}, error.what()};
   }
-  if (builder.root() == nullptr || builder.root()->kind == YamlNode::Kind::kNull) return YamlProblem{{1, 1}, "empty: want a document"};
+  if (builder.root() == nullptr || builder.root()->kind == Node::Kind::kNull) return Problem{{1, 1}, "empty: want a document"};
   return builder.root();
 }
 
-}  // namespace peiling::survey
+}  // namespace peiling::yaml

@@ -1,4 +1,4 @@
-#include "services/common/survey/yaml_reader.h"
+#include "services/common/yaml/reader.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,12 +7,12 @@
 #include "absl/strings/str_join.h"
 #include "services/common/names/resource_names.h"
 
-namespace peiling::survey {
+namespace peiling::yaml {
 namespace {
 
-using Kind = YamlNode::Kind;
+using Kind = Node::Kind;
 
-const YamlNode kEmptyMap{Kind::kMap};
+const Node kEmptyMap{Kind::kMap};
 
 std::string Join(const std::string& path, std::string_view field) {
   return path.empty() ? std::string(field) : absl::StrCat(path, ".", std::string(field));
@@ -20,14 +20,14 @@ std::string Join(const std::string& path, std::string_view field) {
 
 }  // namespace
 
-void YamlDocument::Add(const YamlPlace& place, const std::string& message) {
+void Document::Add(const Place& place, const std::string& message) {
   if (failed_.size() > kMaxProblems) return;
   failed_.insert(place);
   const bool last = failed_.size() > kMaxProblems;
   bad_.Add(absl::StrCat(filename_, ":", place.line, ":", place.column), last ? "from here on there is more that is wrong" : message);
 }
 
-YamlPlace YamlDocument::PlaceOf(std::string field) const {
+Place Document::PlaceOf(std::string field) const {
   while (true) {
     const auto found = places_.find(field);
     if (found != places_.end()) return found->second;
@@ -36,16 +36,16 @@ YamlPlace YamlDocument::PlaceOf(std::string field) const {
     field.resize(cut);
   }
   const auto root = places_.find("");
-  return root == places_.end() ? YamlPlace() : root->second;
+  return root == places_.end() ? Place() : root->second;
 }
 
-YamlMap::YamlMap(const YamlNode& node, std::string path, YamlDocument& document)
+Map::Map(const Node& node, std::string path, Document& document)
     : node_(node.kind == Kind::kMap ? node : kEmptyMap), path_(std::move(path)), document_(document) {
   document_.Remember(path_, node.place);
   if (node.kind != Kind::kMap) document_.Fail(node.place, "want keys with values");
 }
 
-const YamlNode* YamlMap::Find(std::string_view key, Need need, std::string_view field) {
+const Node* Map::Find(std::string_view key, Need need, std::string_view field) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   for (const auto& [name, value] : node_.entries) {
     if (name->text != key) continue;
@@ -60,47 +60,47 @@ const YamlNode* YamlMap::Find(std::string_view key, Need need, std::string_view 
   return nullptr;
 }
 
-const YamlNode* YamlMap::Scalar(std::string_view key, Need need, std::string_view field) {
-  const YamlNode* node = Find(key, need, field);
+const Node* Map::Scalar(std::string_view key, Need need, std::string_view field) {
+  const Node* node = Find(key, need, field);
   if (node == nullptr || node->kind == Kind::kScalar) return node;
   document_.Fail(node->place, std::string(key), ": want a single value");
   return nullptr;
 }
 
-std::string YamlMap::Text(std::string_view key, Need need) {
-  const YamlNode* node = Scalar(key, need);
+std::string Map::Text(std::string_view key, Need need) {
+  const Node* node = Scalar(key, need);
   return node == nullptr ? "" : node->text;
 }
 
-std::string YamlMap::Id(std::string_view key, Need need) {
-  const YamlNode* node = Scalar(key, need);
+std::string Map::Id(std::string_view key, Need need) {
+  const Node* node = Scalar(key, need);
   if (node == nullptr) return "";
   if (!names::IsId(node->text)) document_.Fail(node->place, "\"", node->text, "\", want 1 to 100 letters, digits, '-', '_', '.', '~'");
   return node->text;
 }
 
-std::string YamlMap::Date(std::string_view key, Need need) {
-  const YamlNode* node = Scalar(key, need);
+std::string Map::Date(std::string_view key, Need need) {
+  const Node* node = Scalar(key, need);
   if (node == nullptr) return "";
   if (!names::IsDate(node->text)) document_.Fail(node->place, "\"", node->text, "\", want a day, YYYY-MM-DD");
   return node->text;
 }
 
-bool YamlMap::Flag(std::string_view key) {
-  const YamlNode* node = Scalar(key, Need::kOptional);
+bool Map::Flag(std::string_view key) {
+  const Node* node = Scalar(key, Need::kOptional);
   if (node == nullptr) return false;
   if (!node->quoted && node->text == "true") return true;
   if (node->quoted || node->text != "false") document_.Fail(node->place, "\"", node->text, "\", want true or false");
   return false;
 }
 
-std::optional<int64_t> YamlMap::Integer(std::string_view key, std::string_view field) {
-  const YamlNode* node = Find(key, Need::kOptional, field);
+std::optional<int64_t> Map::Integer(std::string_view key, std::string_view field) {
+  const Node* node = Find(key, Need::kOptional, field);
   return node == nullptr ? std::nullopt : ReadInteger(*node, document_);
 }
 
-std::optional<double> YamlMap::Number(std::string_view key, std::string_view field) {
-  const YamlNode* node = Scalar(key, Need::kOptional, field);
+std::optional<double> Map::Number(std::string_view key, std::string_view field) {
+  const Node* node = Scalar(key, Need::kOptional, field);
   if (node == nullptr) return std::nullopt;
   double number = 0;
   if (!node->quoted && absl::SimpleAtod(node->text, &number) && std::isfinite(number)) return number;
@@ -108,16 +108,16 @@ std::optional<double> YamlMap::Number(std::string_view key, std::string_view fie
   return std::nullopt;
 }
 
-const std::vector<YamlNodePtr>& YamlMap::List(std::string_view key, Need need) {
-  const YamlNode* node = Find(key, need);
+const std::vector<NodePtr>& Map::List(std::string_view key, Need need) {
+  const Node* node = Find(key, need);
   if (node == nullptr) return kEmptyMap.items;
   if (node->kind != Kind::kList) document_.Fail(node->place, std::string(key), ": want a list");
   return node->items;
 }
 
-std::vector<const YamlNode*> YamlMap::Texts(std::string_view key) {
-  std::vector<const YamlNode*> texts;
-  for (const YamlNodePtr& item : List(key)) {
+std::vector<const Node*> Map::Texts(std::string_view key) {
+  std::vector<const Node*> texts;
+  for (const NodePtr& item : List(key)) {
     if (item->kind == Kind::kScalar) {
       texts.push_back(item.get());
     } else {
@@ -127,30 +127,30 @@ std::vector<const YamlNode*> YamlMap::Texts(std::string_view key) {
   return texts;
 }
 
-const std::vector<std::pair<YamlNodePtr, YamlNodePtr>>& YamlMap::Entries(std::string_view key) {
-  const YamlNode* node = Find(key);
+const std::vector<std::pair<NodePtr, NodePtr>>& Map::Entries(std::string_view key) {
+  const Node* node = Find(key);
   if (node == nullptr) return kEmptyMap.entries;
   if (node->kind != Kind::kMap) document_.Fail(node->place, std::string(key), ": want keys with values");
   return node->entries;
 }
 
-void YamlMap::Finish() {
+void Map::Finish() {
   for (const auto& [name, value] : node_.entries) {
     if (std::find(known_.begin(), known_.end(), name->text) != known_.end()) continue;
     document_.Fail(name->place, "\"", name->text, "\" is not known here; known are ", absl::StrJoin(known_, ", "));
   }
 }
 
-std::string ReadText(const YamlNode& node, YamlDocument& document) {
+std::string ReadText(const Node& node, Document& document) {
   if (node.kind != Kind::kScalar) document.Fail(node.place, "want a single value");
   return node.text;
 }
 
-std::optional<int64_t> ReadInteger(const YamlNode& node, YamlDocument& document) {
+std::optional<int64_t> ReadInteger(const Node& node, Document& document) {
   int64_t number = 0;
   if (node.kind == Kind::kScalar && !node.quoted && absl::SimpleAtoi(node.text, &number)) return number;
   document.Fail(node.place, node.kind == Kind::kScalar ? absl::StrCat("\"", node.text, "\", ") : "", "want a whole number");
   return std::nullopt;
 }
 
-}  // namespace peiling::survey
+}  // namespace peiling::yaml
