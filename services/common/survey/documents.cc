@@ -28,8 +28,8 @@ SurveyDocument ReadSurvey(yaml::Map& map) {
 
 // Days that come before days they should come after.
 void CheckOrder(yaml::Map& map, std::string_view earlier, std::string_view later) {
-  const yaml::Node* first = map.Find(earlier);
-  const yaml::Node* last = map.Find(later);
+  const yaml::TreeNode* first = map.Find(earlier);
+  const yaml::TreeNode* last = map.Find(later);
   if (first != nullptr && last != nullptr && last->text < first->text) {
     map.document().Fail(last->place, std::string(later), " is before ", std::string(earlier));
   }

@@ -9,7 +9,7 @@ namespace {
 
 using yaml::Need;
 
-using Kind = yaml::Node::Kind;
+using Kind = yaml::TreeNode::Kind;
 
 const yaml::Words<v1::FieldworkCount> kFieldwork = {
     {"municipalities", v1::FIELDWORK_COUNT_MUNICIPALITIES},
@@ -47,7 +47,7 @@ class Reader {
     v1::PublishedFigure& figure = *report_.add_figures();
     figure.set_id(Id(map));
     ReadMeasure(map, *figure.mutable_measure());
-    if (const yaml::Node* percent = map.Find("percent")) figure.set_percent(Percent(*percent));
+    if (const yaml::TreeNode* percent = map.Find("percent")) figure.set_percent(Percent(*percent));
     if (const auto count = map.Integer("count")) figure.set_count(*count);
     if (const auto base = map.Integer("base")) figure.set_base(*base);
     figure.set_slip(map.Flag("slip"));
@@ -58,14 +58,14 @@ class Reader {
   }
 
   void ReadMeasure(yaml::Map& map, v1::Measure& measure) {
-    if (const yaml::Node* node = map.Find("of", Need::kRequired)) ReadCount(*node, *measure.mutable_count());
-    if (const yaml::Node* node = map.Find("out_of")) ReadCount(*node, *measure.mutable_base());
+    if (const yaml::TreeNode* node = map.Find("of", Need::kRequired)) ReadCount(*node, *measure.mutable_count());
+    if (const yaml::TreeNode* node = map.Find("out_of")) ReadCount(*node, *measure.mutable_base());
     for (const yaml::NodePtr& node : map.List("strata")) ReadStratum(yaml::Map(*node, "strata", document_), *measure.add_strata());
     for (const yaml::NodePtr& node : map.List("count_strata"))
       ReadStratum(yaml::Map(*node, "count_strata", document_), *measure.add_count_strata());
   }
 
-  void ReadCount(const yaml::Node& node, v1::Count& count) {
+  void ReadCount(const yaml::TreeNode& node, v1::Count& count) {
     yaml::Map map(node, "of", document_);
     if (map.Find("fieldwork") != nullptr) {
       count.set_fieldwork(map.Word("fieldwork", kFieldwork));
@@ -98,7 +98,7 @@ class Reader {
   void ReadQuestion(const std::string& question, yaml::Map map) {
     const auto base = map.Integer("n");
     for (const auto& [option, percent] : map.Entries("percent")) AddFigure(question, "", option->text, Percent(*percent), base);
-    for (const yaml::Node* option : map.Texts("slip")) {
+    for (const yaml::TreeNode* option : map.Texts("slip")) {
       if (v1::PublishedFigure* figure = FigureOf(absl::StrCat(question, ".", option->text), *option)) figure->set_slip(true);
     }
     ReadNotes(question, map);
@@ -108,7 +108,7 @@ class Reader {
   // {n: 64, columns: [deel, afspraken], rows: {welzijn: [38, 38]}} or rows: {welzijn: {deel: 38}}; notes: {welzijn.deel: "…"}
   void ReadMatrix(const std::string& question, yaml::Map map) {
     const auto base = map.Integer("n");
-    const std::vector<const yaml::Node*> columns = map.Texts("columns");
+    const std::vector<const yaml::TreeNode*> columns = map.Texts("columns");
     for (const auto& [row, cells] : map.Entries("rows")) {
       if (cells->kind == Kind::kMap) {
         for (const auto& [option, percent] : cells->entries) AddFigure(question, row->text, option->text, Percent(*percent), base);
@@ -141,7 +141,7 @@ class Reader {
   }
 
   // Of the figures read last.
-  v1::PublishedFigure* FigureOf(const std::string& id, const yaml::Node& node) {
+  v1::PublishedFigure* FigureOf(const std::string& id, const yaml::TreeNode& node) {
     for (int i = report_.figures_size() - 1; i >= 0; --i) {
       if (report_.figures(i).id() == id) return report_.mutable_figures(i);
     }
@@ -150,12 +150,12 @@ class Reader {
   }
 
   // {question: Q5, option: ja, waves: {"2014": [69, 224], "2022": [80]}, slip: ["2022"]}
-  void ReadTrend(const yaml::Node& id, yaml::Map map) {
+  void ReadTrend(const yaml::TreeNode& id, yaml::Map map) {
     v1::PublishedTrend& trend = *report_.add_trends();
     trend.set_id(CheckId(id));
     ReadOption(map, *trend.mutable_option());
     for (const auto& [wave, point] : map.Entries("waves")) ReadPoint(*wave, *point, *trend.add_points());
-    for (const yaml::Node* wave : map.Texts("slip")) {
+    for (const yaml::TreeNode* wave : map.Texts("slip")) {
       bool found = false;
       for (v1::PublishedPoint& point : *trend.mutable_points()) {
         if (point.wave() != wave->text) continue;
@@ -168,7 +168,7 @@ class Reader {
     map.Finish();
   }
 
-  void ReadPoint(const yaml::Node& wave, const yaml::Node& node, v1::PublishedPoint& point) {
+  void ReadPoint(const yaml::TreeNode& wave, const yaml::TreeNode& node, v1::PublishedPoint& point) {
     if (!names::IsId(wave.text)) document_.Fail(wave.place, "\"", wave.text, "\", want a wave");
     point.set_wave(wave.text);
     if (node.kind != Kind::kList || node.items.empty() || node.items.size() > 2)
@@ -183,7 +183,7 @@ class Reader {
     claim.set_id(Id(map));
     claim.set_place(map.Text("place", Need::kRequired));
     claim.set_text(map.Text("text", Need::kRequired));
-    if (const yaml::Node* percent = map.Find("percent")) {
+    if (const yaml::TreeNode* percent = map.Find("percent")) {
       claim.mutable_percent()->set_percent(Percent(*percent));
       if (map.Find("printed") != nullptr) {
         ReadPrinted(map, *claim.mutable_percent()->mutable_printed());
@@ -193,7 +193,7 @@ class Reader {
     } else if (map.Find("bands") != nullptr) {
       for (const yaml::NodePtr& node : map.List("bands"))
         ReadBand(yaml::Map(*node, "bands", document_), *claim.mutable_bands()->add_bands());
-    } else if (const yaml::Node* stratum = map.Find("over_represented")) {
+    } else if (const yaml::TreeNode* stratum = map.Find("over_represented")) {
       ReadStratum(yaml::Map(*stratum, "over_represented", document_), *claim.mutable_over_represented()->mutable_stratum());
     } else {
       document_.Fail(map.node().place, "want percent, bands or over_represented");
@@ -216,7 +216,7 @@ class Reader {
     map.Finish();
   }
 
-  int Percent(const yaml::Node& node) {
+  int Percent(const yaml::TreeNode& node) {
     const auto percent = yaml::ReadInteger(node, document_);
     if (!percent.has_value()) return 0;
     if (*percent < 0 || *percent > 100) document_.Fail(node.place, *percent, ", want 0 to 100");
@@ -224,11 +224,11 @@ class Reader {
   }
 
   std::string Id(yaml::Map& map) {
-    const yaml::Node* node = map.Find("id", Need::kRequired);
+    const yaml::TreeNode* node = map.Find("id", Need::kRequired);
     return node == nullptr ? "" : CheckId(*node);
   }
 
-  std::string CheckId(const yaml::Node& node) {
+  std::string CheckId(const yaml::TreeNode& node) {
     const std::string id = yaml::ReadText(node, document_);
     if (!ids_.insert(id).second) document_.Fail(node.place, "\"", id, "\" stands here twice");
     return id;

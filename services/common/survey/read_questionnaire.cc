@@ -41,7 +41,7 @@ void ReadComparability(yaml::Map& map, google::protobuf::RepeatedPtrField<v1::Co
 }
 
 void ReadInhabitants(yaml::Map& map, v1::Option& option) {
-  const yaml::Node* node = map.Find("inhabitants");
+  const yaml::TreeNode* node = map.Find("inhabitants");
   if (node == nullptr) return;
   yaml::Map range(*node, map.path() + ".inhabitants_from", map.document());
   if (const auto from = range.Integer("from")) option.set_inhabitants_from(*from);
@@ -77,7 +77,7 @@ void ReadOther(yaml::Map& map, const std::string& language, v1::Question& questi
 }
 
 void ReadExclusive(yaml::Map& map, v1::Question& question) {
-  for (const yaml::Node* code : map.Texts("exclusive")) {
+  for (const yaml::TreeNode* code : map.Texts("exclusive")) {
     bool found = false;
     for (int i = 0; i < question.options_size(); ++i) {
       v1::Option& option = *question.mutable_options(i);

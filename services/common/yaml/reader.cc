@@ -10,9 +10,9 @@
 namespace peiling::yaml {
 namespace {
 
-using Kind = Node::Kind;
+using Kind = TreeNode::Kind;
 
-const Node kEmptyMap{Kind::kMap};
+const TreeNode kEmptyMap{Kind::kMap};
 
 std::string Join(const std::string& path, std::string_view field) {
   return path.empty() ? std::string(field) : absl::StrCat(path, ".", std::string(field));
@@ -39,13 +39,13 @@ Place Document::PlaceOf(std::string field) const {
   return root == places_.end() ? Place() : root->second;
 }
 
-Map::Map(const Node& node, std::string path, Document& document)
+Map::Map(const TreeNode& node, std::string path, Document& document)
     : node_(node.kind == Kind::kMap ? node : kEmptyMap), path_(std::move(path)), document_(document) {
   document_.Remember(path_, node.place);
   if (node.kind != Kind::kMap) document_.Fail(node.place, "want keys with values");
 }
 
-const Node* Map::Find(std::string_view key, Need need, std::string_view field) {
+const TreeNode* Map::Find(std::string_view key, Need need, std::string_view field) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   for (const auto& [name, value] : node_.entries) {
     if (name->text != key) continue;
@@ -60,34 +60,34 @@ const Node* Map::Find(std::string_view key, Need need, std::string_view field) {
   return nullptr;
 }
 
-const Node* Map::Scalar(std::string_view key, Need need, std::string_view field) {
-  const Node* node = Find(key, need, field);
+const TreeNode* Map::Scalar(std::string_view key, Need need, std::string_view field) {
+  const TreeNode* node = Find(key, need, field);
   if (node == nullptr || node->kind == Kind::kScalar) return node;
   document_.Fail(node->place, std::string(key), ": want a single value");
   return nullptr;
 }
 
 std::string Map::Text(std::string_view key, Need need) {
-  const Node* node = Scalar(key, need);
+  const TreeNode* node = Scalar(key, need);
   return node == nullptr ? "" : node->text;
 }
 
 std::string Map::Id(std::string_view key, Need need) {
-  const Node* node = Scalar(key, need);
+  const TreeNode* node = Scalar(key, need);
   if (node == nullptr) return "";
   if (!names::IsId(node->text)) document_.Fail(node->place, "\"", node->text, "\", want 1 to 100 letters, digits, '-', '_', '.', '~'");
   return node->text;
 }
 
 std::string Map::Date(std::string_view key, Need need) {
-  const Node* node = Scalar(key, need);
+  const TreeNode* node = Scalar(key, need);
   if (node == nullptr) return "";
   if (!names::IsDate(node->text)) document_.Fail(node->place, "\"", node->text, "\", want a day, YYYY-MM-DD");
   return node->text;
 }
 
 bool Map::Flag(std::string_view key) {
-  const Node* node = Scalar(key, Need::kOptional);
+  const TreeNode* node = Scalar(key, Need::kOptional);
   if (node == nullptr) return false;
   if (!node->quoted && node->text == "true") return true;
   if (node->quoted || node->text != "false") document_.Fail(node->place, "\"", node->text, "\", want true or false");
@@ -95,12 +95,12 @@ bool Map::Flag(std::string_view key) {
 }
 
 std::optional<int64_t> Map::Integer(std::string_view key, std::string_view field) {
-  const Node* node = Find(key, Need::kOptional, field);
+  const TreeNode* node = Find(key, Need::kOptional, field);
   return node == nullptr ? std::nullopt : ReadInteger(*node, document_);
 }
 
 std::optional<double> Map::Number(std::string_view key, std::string_view field) {
-  const Node* node = Scalar(key, Need::kOptional, field);
+  const TreeNode* node = Scalar(key, Need::kOptional, field);
   if (node == nullptr) return std::nullopt;
   double number = 0;
   if (!node->quoted && absl::SimpleAtod(node->text, &number) && std::isfinite(number)) return number;
@@ -109,14 +109,14 @@ std::optional<double> Map::Number(std::string_view key, std::string_view field) 
 }
 
 const std::vector<NodePtr>& Map::List(std::string_view key, Need need) {
-  const Node* node = Find(key, need);
+  const TreeNode* node = Find(key, need);
   if (node == nullptr) return kEmptyMap.items;
   if (node->kind != Kind::kList) document_.Fail(node->place, std::string(key), ": want a list");
   return node->items;
 }
 
-std::vector<const Node*> Map::Texts(std::string_view key) {
-  std::vector<const Node*> texts;
+std::vector<const TreeNode*> Map::Texts(std::string_view key) {
+  std::vector<const TreeNode*> texts;
   for (const NodePtr& item : List(key)) {
     if (item->kind == Kind::kScalar) {
       texts.push_back(item.get());
@@ -128,7 +128,7 @@ std::vector<const Node*> Map::Texts(std::string_view key) {
 }
 
 const std::vector<std::pair<NodePtr, NodePtr>>& Map::Entries(std::string_view key) {
-  const Node* node = Find(key);
+  const TreeNode* node = Find(key);
   if (node == nullptr) return kEmptyMap.entries;
   if (node->kind != Kind::kMap) document_.Fail(node->place, std::string(key), ": want keys with values");
   return node->entries;
@@ -141,12 +141,12 @@ void Map::Finish() {
   }
 }
 
-std::string ReadText(const Node& node, Document& document) {
+std::string ReadText(const TreeNode& node, Document& document) {
   if (node.kind != Kind::kScalar) document.Fail(node.place, "want a single value");
   return node.text;
 }
 
-std::optional<int64_t> ReadInteger(const Node& node, Document& document) {
+std::optional<int64_t> ReadInteger(const TreeNode& node, Document& document) {
   int64_t number = 0;
   if (node.kind == Kind::kScalar && !node.quoted && absl::SimpleAtoi(node.text, &number)) return number;
   document.Fail(node.place, node.kind == Kind::kScalar ? absl::StrCat("\"", node.text, "\", ") : "", "want a whole number");

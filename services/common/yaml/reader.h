@@ -57,10 +57,10 @@ using Words = std::vector<std::pair<std::string_view, Enum>>;
 class Map {
  public:
   // `path` is the field the map is for; "" for the document. A node of another kind is told and read as an empty map.
-  Map(const Node& node, std::string path, Document& document);
+  Map(const TreeNode& node, std::string path, Document& document);
 
   // The value of a key, null when it is not there. `field` is what the key is for in the message, when it has another name there.
-  const Node* Find(std::string_view key, Need need = Need::kOptional, std::string_view field = {});
+  const TreeNode* Find(std::string_view key, Need need = Need::kOptional, std::string_view field = {});
 
   std::string Text(std::string_view key, Need need = Need::kOptional);
   // An id in a resource name.
@@ -72,13 +72,13 @@ class Map {
   std::optional<double> Number(std::string_view key, std::string_view field = {});
   const std::vector<NodePtr>& List(std::string_view key, Need need = Need::kOptional);
   // Texts of a list.
-  std::vector<const Node*> Texts(std::string_view key);
+  std::vector<const TreeNode*> Texts(std::string_view key);
   // Keys and values of a map whose keys are names, not known ones.
   const std::vector<std::pair<NodePtr, NodePtr>>& Entries(std::string_view key);
 
   template <typename Enum>
   Enum Word(std::string_view key, const Words<Enum>& words, Need need = Need::kOptional) {
-    const Node* node = Scalar(key, need);
+    const TreeNode* node = Scalar(key, need);
     if (node == nullptr) return Enum{};
     std::string known;
     for (const auto& [word, value] : words) {
@@ -91,22 +91,22 @@ class Map {
 
   void Finish();
 
-  const Node& node() const { return node_; }
+  const TreeNode& node() const { return node_; }
   const std::string& path() const { return path_; }
   Document& document() const { return document_; }
 
  private:
   // A text value; anything else is told.
-  const Node* Scalar(std::string_view key, Need need, std::string_view field = {});
+  const TreeNode* Scalar(std::string_view key, Need need, std::string_view field = {});
 
-  const Node& node_;
+  const TreeNode& node_;
   const std::string path_;
   Document& document_;
   std::vector<std::string> known_;
 };
 
 // The value of one node, told when it is not one.
-std::string ReadText(const Node& node, Document& document);
-std::optional<int64_t> ReadInteger(const Node& node, Document& document);
+std::string ReadText(const TreeNode& node, Document& document);
+std::optional<int64_t> ReadInteger(const TreeNode& node, Document& document);
 
 }  // namespace peiling::yaml

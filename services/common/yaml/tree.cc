@@ -49,7 +49,7 @@ class Builder : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Put(mark, anchor, Make(mark, Node::Kind::kNull)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Put(mark, anchor, Make(mark, TreeNode::Kind::kNull)); }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     if (++aliases_ > kMaxAliases) Refuse(mark, absl::StrCat("more than ", kMaxAliases, " uses of aliases"));
@@ -59,7 +59,7 @@ class Builder : public YAML::EventHandler {
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
-    auto node = Make(mark, Node::Kind::kScalar);
+    auto node = Make(mark, TreeNode::Kind::kScalar);
     node->text = value;
     // "!" is how the parser says that the text stood in quotes.
     node->quoted = tag == "!";
@@ -67,33 +67,33 @@ class Builder : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    Open(mark, anchor, Node::Kind::kList);
+    Open(mark, anchor, TreeNode::Kind::kList);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    Open(mark, anchor, Node::Kind::kMap);
+    Open(mark, anchor, TreeNode::Kind::kMap);
   }
   void OnMapEnd() override { Close(); }
 
  private:
   // A list or map that is being read.
   struct OpenNode {
-    std::shared_ptr<Node> node;
+    std::shared_ptr<TreeNode> node;
     YAML::Mark mark;
     YAML::anchor_t anchor = 0;
     NodePtr key;
     std::set<std::string> keys;
   };
 
-  std::shared_ptr<Node> Make(const YAML::Mark& mark, Node::Kind kind) const {
-    auto node = std::make_shared<Node>();
+  std::shared_ptr<TreeNode> Make(const YAML::Mark& mark, TreeNode::Kind kind) const {
+    auto node = std::make_shared<TreeNode>();
     node->kind = kind;
     node->place = PlaceOf(mark);
     node->expanded_size = 1;
     return node;
   }
 
-  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
+  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, TreeNode::Kind kind) {
     if (open_.size() >= kMaxDepth) Refuse(mark, absl::StrCat("more than ", kMaxDepth, " levels deep"));
     open_.push_back({Make(mark, kind), mark, anchor, nullptr, {}});
   }
@@ -104,7 +104,7 @@ class Builder : public YAML::EventHandler {
     Put(closed.mark, closed.anchor, std::move(closed.node));
   }
 
-  void Put(const YAML::Mark& mark, YAML::anchor_t anchor, std::shared_ptr<Node> node) {
+  void Put(const YAML::Mark& mark, YAML::anchor_t anchor, std::shared_ptr<TreeNode> node) {
     if (anchor != 0) anchors_[anchor] = node;
     Add(mark, std::move(node));
   }
@@ -118,7 +118,7 @@ class Builder : public YAML::EventHandler {
     OpenNode& parent = open_.back();
     parent.node->expanded_size += node->expanded_size;
     if (parent.node->expanded_size > kMaxNodes) Refuse(mark, "too much of it: aliases written out, it is more than 500,000 values");
-    if (parent.node->kind == Node::Kind::kList) {
+    if (parent.node->kind == TreeNode::Kind::kList) {
       parent.node->items.push_back(std::move(node));
     } else if (parent.key == nullptr) {
       AddKey(mark, parent, std::move(node));
@@ -129,7 +129,7 @@ class Builder : public YAML::EventHandler {
   }
 
   static void AddKey(const YAML::Mark& mark, OpenNode& parent, NodePtr key) {
-    if (key->kind != Node::Kind::kScalar) Refuse(mark, "want a text as key");
+    if (key->kind != TreeNode::Kind::kScalar) Refuse(mark, "want a text as key");
     if (!parent.keys.insert(key->text).second) Refuse(mark, absl::StrCat("\"", key->text, "\" stands here twice"));
     parent.key = std::move(key);
   }
@@ -184,7 +184,7 @@ std::variant<NodePtr, Problem> Parse(std::string_view text) {
   } catch (const std::exception& error) {
     return Problem{{1, 1}, error.what()};
   }
-  if (builder.root() == nullptr || builder.root()->kind == Node::Kind::kNull) return Problem{{1, 1}, "empty: want a document"};
+  if (builder.root() == nullptr || builder.root()->kind == TreeNode::Kind::kNull) return Problem{{1, 1}, "empty: want a document"};
   return builder.root();
 }
 

@@ -19,11 +19,11 @@ struct Place {
   bool operator<(const Place& other) const { return std::tie(line, column) < std::tie(other.line, other.column); }
 };
 
-struct Node;
-using NodePtr = std::shared_ptr<const Node>;
+struct TreeNode;
+using NodePtr = std::shared_ptr<const TreeNode>;
 
 // Immutable once read. What an alias stands for is shared.
-struct Node {
+struct TreeNode {
   enum class Kind { kNull, kScalar, kList, kMap };
 
   Kind kind = Kind::kNull;

@@ -28,11 +28,11 @@ constexpr std::chrono::seconds kLookEvery(1);
 
 std::string Item(const std::string& list, size_t index) { return absl::StrCat(list, "[", index, "]"); }
 
-access::v1::Grant ReadGrant(const yaml::Node& node, const std::string& path, yaml::Document& document) {
+access::v1::Grant ReadGrant(const yaml::TreeNode& node, const std::string& path, yaml::Document& document) {
   yaml::Map map(node, path, document);
   access::v1::Grant grant;
   grant.set_role(identity::RoleNamed(map.Text("role", Need::kRequired)).value_or(access::v1::ROLE_UNSPECIFIED));
-  for (const yaml::Node* resource : map.Texts("resources")) {
+  for (const yaml::TreeNode* resource : map.Texts("resources")) {
     document.Remember(Item(path + ".resources", grant.resources_size()), resource->place);
     grant.add_resources(resource->text);
   }
@@ -52,8 +52,8 @@ void CheckGrants(const Grants& grants, const std::string& field, yaml::Document&
 
 std::string RequiredText(yaml::Map& map, std::string_view key) {
   std::string text = map.Text(key, Need::kRequired);
-  const yaml::Node* node = map.Find(key);
-  if (text.empty() && node != nullptr && node->kind == yaml::Node::Kind::kScalar) map.document().Fail(node->place, "want a text");
+  const yaml::TreeNode* node = map.Find(key);
+  if (text.empty() && node != nullptr && node->kind == yaml::TreeNode::Kind::kScalar) map.document().Fail(node->place, "want a text");
   return text;
 }
 
@@ -75,7 +75,7 @@ std::string ReadAddress(yaml::Map& map, std::string_view key, bool file_too) {
   return address;
 }
 
-IssuerRules ReadIssuer(const yaml::Node& node, const std::string& path, yaml::Document& document, std::set<std::string>& issuers,
+IssuerRules ReadIssuer(const yaml::TreeNode& node, const std::string& path, yaml::Document& document, std::set<std::string>& issuers,
                        std::set<std::string>& names) {
   yaml::Map map(node, path, document);
   IssuerRules rules;
@@ -98,7 +98,8 @@ IssuerRules ReadIssuer(const yaml::Node& node, const std::string& path, yaml::Do
   return rules;
 }
 
-CertificateRules ReadCertificate(const yaml::Node& node, const std::string& path, yaml::Document& document, std::set<std::string>& names) {
+CertificateRules ReadCertificate(const yaml::TreeNode& node, const std::string& path, yaml::Document& document,
+                                 std::set<std::string>& names) {
   yaml::Map map(node, path, document);
   CertificateRules rules;
   rules.name = RequiredText(map, "name");
@@ -112,7 +113,7 @@ CertificateRules ReadCertificate(const yaml::Node& node, const std::string& path
   return rules;
 }
 
-AccessRules ReadRules(const yaml::Node& root, yaml::Document& document) {
+AccessRules ReadRules(const yaml::TreeNode& root, yaml::Document& document) {
   yaml::Map map(root, "", document);
   AccessRules rules;
   std::set<std::string> issuers, issuer_names, certificate_names;
@@ -124,7 +125,7 @@ AccessRules ReadRules(const yaml::Node& root, yaml::Document& document) {
     const std::string path = Item("certificates", rules.certificates.size());
     rules.certificates.push_back(ReadCertificate(*certificate, path, document, certificate_names));
   }
-  for (const yaml::Node* proxy : map.Texts("proxies")) {
+  for (const yaml::TreeNode* proxy : map.Texts("proxies")) {
     // What is believed about others cannot be a client itself: its own calls and those of clients without a certificate look the same.
     if (certificate_names.contains(proxy->text)) document.Fail(proxy->place, "\"", proxy->text, "\" is among the certificates, too");
     rules.proxies.insert(proxy->text);

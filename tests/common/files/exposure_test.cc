@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -40,7 +41,7 @@ class ExposureTest : public testing::Test {
 TEST_F(ExposureTest, WhatOthersCanReadIsToldWithTheWayOut) {
   for (const mode_t mode : {0640, 0604, 0644, 0444, 0666}) {
     const std::string path = Make("key", mode);
-    EXPECT_EQ(Exposure(path), "others than its owner can read " + path + ": chmod 600 " + path) << std::oct << mode;
+    EXPECT_EQ(Exposure(path), absl::StrCat("others than its owner can read ", path, ": chmod 600 ", path)) << std::oct << mode;
   }
 }
 

@@ -15,8 +15,6 @@ namespace peiling::gateway {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 const HttpRules& Rules() {
   static const auto* const rules = new HttpRules(*HttpRules::Of({intake::v1::GetWaveRequest::descriptor()->file()->service(0),
