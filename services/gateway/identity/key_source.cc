@@ -62,9 +62,11 @@ void KeySource::Run() {
     std::unique_lock lock(mutex_);
     reading_ = false;
     read_at_ = options_.clock();
-    const auto waiting = std::exchange(waiting_, {});
+    auto waiting = std::exchange(waiting_, {});
     lock.unlock();
     for (const auto& done : waiting) done();
+    // They hold on to calls, which are over long before the next reading.
+    waiting.clear();
     lock.lock();
     wake_.wait_for(lock, Pause(), [this] { return stopping_ || !waiting_.empty(); });
     if (stopping_) return;
