@@ -67,6 +67,19 @@ grpc::ByteBuffer ToMessage(std::string bytes) {
   return {&slice, 1};
 }
 
+// With a reason, or it would be taken for a fault of this side.
+absl::Status PartOfMessage() {
+  return status::Error(absl::StatusCode::kInternal, "MESSAGE_INCOMPLETE", "the client has sent part of a message");
+}
+
+// With what the messages are written in, or without.
+bool IsGrpc(std::string_view content_type) {
+  constexpr std::string_view kType = "application/grpc";
+  if (!content_type.starts_with(kType)) return false;
+  content_type.remove_prefix(kType.size());
+  return content_type.empty() || content_type[0] == '+' || content_type[0] == ';';
+}
+
 class GrpcSession;
 
 // A call, as a stream of the connection.
@@ -292,14 +305,16 @@ void Stream::AddHeader(std::string_view name, std::string_view value) {
 }
 
 void Stream::OnHead(const GrpcShared& shared) {
-  if (verb_ != "POST") return RefuseHttp("405");
-  if (!content_type_.starts_with("application/grpc")) return RefuseHttp("415");
+  // First: of what was too much nothing is known.
   if (head_bytes_ > shared.limits.max_metadata_bytes) {
     return RefuseHead(grpc::StatusCode::RESOURCE_EXHAUSTED,
                       absl::StrCat("the metadata is too large: ", head_bytes_, " bytes, want at most ", shared.limits.max_metadata_bytes));
   }
+  if (verb_ != "POST") return RefuseHttp("405");
+  if (!IsGrpc(content_type_)) return RefuseHttp("415");
   if (!encoding_.empty() && encoding_ != "identity") {
-    return RefuseHead(grpc::StatusCode::UNIMPLEMENTED, absl::StrCat("compressed messages (", encoding_, ") are not taken; send them as they are"));
+    return RefuseHead(grpc::StatusCode::UNIMPLEMENTED,
+                      absl::StrCat("compressed messages (", encoding_, ") are not taken; send them as they are"));
   }
   if (malformed_) return RefuseHead(grpc::StatusCode::INTERNAL, "a value of binary metadata is not base64");
   if (!timeout_.empty()) {
@@ -313,9 +328,8 @@ void Stream::OnHead(const GrpcShared& shared) {
 
 void Stream::RefuseHttp(const char* status) {
   if (std::exchange(headers_sent_, true)) return;
-  WithFields({{":status", status}}, [this](nghttp2_nv* fields, size_t count) {
-    nghttp2_submit_response(session_->http2(), id_, fields, count, nullptr);
-  });
+  WithFields({{":status", status}},
+             [this](nghttp2_nv* fields, size_t count) { nghttp2_submit_response(session_->http2(), id_, fields, count, nullptr); });
   session_->FlushLater();
 }
 
@@ -344,7 +358,7 @@ std::optional<absl::StatusOr<Message>> Stream::Next() {
   if (there < kPrefixBytes) {
     if (!ended_) return std::nullopt;
     if (there == 0) return Message();
-    return absl::InternalError("the client has sent part of a message");
+    return PartOfMessage();
   }
   const auto* const prefix = reinterpret_cast<const uint8_t*>(in_.data()) + in_begin_;
   const int64_t size = int64_t{prefix[1]} << 24 | prefix[2] << 16 | prefix[3] << 8 | prefix[4];
@@ -354,7 +368,7 @@ std::optional<absl::StatusOr<Message>> Stream::Next() {
   const size_t whole = kPrefixBytes + static_cast<size_t>(size);
   if (there < whole) {
     if (!ended_) return std::nullopt;
-    return absl::InternalError("the client has sent part of a message");
+    return PartOfMessage();
   }
   Release(whole);
   return ToMessage(Take(whole));
@@ -403,8 +417,8 @@ void Stream::Write(const grpc::ByteBuffer& message, std::function<void()> done) 
   // Fails of messages that were never set, which are empty.
   static_cast<void>(message.Dump(&slices));
   const uint32_t size = static_cast<uint32_t>(message.Length());
-  const std::array<char, kPrefixBytes> prefix = {0, static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
-                                                 static_cast<char>(size)};
+  const std::array<char, kPrefixBytes> prefix = {0, static_cast<char>(size >> 24), static_cast<char>(size >> 16),
+                                                 static_cast<char>(size >> 8), static_cast<char>(size)};
   out_.clear();
   out_.emplace_back(prefix.data(), prefix.size());
   out_.insert(out_.end(), slices.begin(), slices.end());
@@ -450,7 +464,9 @@ ssize_t Stream::Fill(uint8_t* to, size_t size, uint32_t* flags) {
     sent_bytes_ = 0;
   }
   if (HasToSend()) return static_cast<ssize_t>(filled);
-  if (write_done_) session_->AddWritten(shared_from_this());
+  // Once: nghttp2 asks again before anybody hears of it.
+  if (!std::exchange(out_, {}).empty() && write_done_) session_->AddWritten(shared_from_this());
+  sent_slices_ = 0;
   if (!trailers_ && filled == 0) return NGHTTP2_ERR_DEFERRED;
   if (!trailers_) return static_cast<ssize_t>(filled);
   *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -476,6 +492,9 @@ void Stream::OnTick(steady_clock::time_point now, std::chrono::milliseconds pati
 void Stream::Close() {
   if (std::exchange(closed_, true)) return;
   Forget();
+  // Its window is gone, but that of the connection is for others.
+  nghttp2_session_consume_connection(session_->http2(), std::exchange(unconsumed_, 0));
+  session_->FlushLater();
   read_done_ = nullptr;
   write_done_ = nullptr;
   overdue_ = nullptr;
