@@ -62,8 +62,8 @@ class Visit {
   // must not block, nor take a lock that is held around End. It may call End itself. To be called at most once.
   virtual void OnWithdrawn(std::function<void(const absl::Status&)> withdrawn) = 0;
   // Ends the visit with the status the client is about to get: measured, written to the access log and, if the method is audited, to the
-  // audit log. Calls `done` once, at once or later on another thread: when the audit log has it. To be called once; `done` may
-  // destroy the visit.
+  // audit log. Calls `done` once, at once or later on another thread: when the audit log has it or, of a call that failed, when writing it
+  // was tried. To be called once; `done` may destroy the visit.
   virtual void End(const grpc::Status& status, std::function<void()> done) = 0;
 };
 

@@ -17,7 +17,7 @@ SCRAPED_METRICS = {"up": set(), "ALERTS": set()}
 # Shown from the first fault on.
 ONLY_AFTER_A_FAULT = {
     "peiling_gateway_access_log_dropped_total": set(),
-    "peiling_gateway_http_connections_turned_away_total": {"reason"},
+    "peiling_gateway_connections_turned_away_total": {"protocol", "reason"},
     "peiling_dedup_lost_races_total": {"wave"},
 }
 WORDS = {"by", "on", "without", "group_right", "group_left", "and", "or", "unless", "ignoring", "bool", "le", "inf"}

@@ -159,7 +159,7 @@ class ServerImpl final : public Server {
     if (const auto listening = Listen(); !listening.ok()) return listening;
     grpc::ServerBuilder builder;
     SetLimits(options_, module_->name(), builder);
-    ShowMaxThreads(module_->name(), options_.max_threads);
+    if (!module_->listens()) ShowMaxThreads(module_->name(), options_.max_threads);
     SetConnectionLimits(builder);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
     interceptors.push_back(ObserveServerCalls(module_->name()));
