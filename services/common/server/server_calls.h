@@ -16,8 +16,9 @@ namespace peiling::server {
 
 // One call, from its arrival until it is destroyed. Not thread-safe.
 //
-// The span is part of the caller's when the call says so (W3C Trace Context). Lines have method, code, reason, seconds and peer (the address of the connection: that of another service, or of the proxy before the
-// gateway): errors for faults of the server, warnings for what it could not do now, else info; all other calls are written at level debug.
+// The span is part of the caller's when the call says so (W3C Trace Context). Lines have method, code, reason, seconds and peer (the
+// address of the connection: that of another service, or of the proxy before the gateway): errors for faults of the server, warnings for
+// what it could not do now, else info; all other calls are written at level debug.
 class ObservedCall {
  public:
   explicit ObservedCall(MethodMetrics& metrics);

@@ -28,7 +28,8 @@ class Session {
 
 // Makes what is spoken on a connection. `changed` is to be called whenever waiting() may be another, and when the connection is over (with
 // true), on its thread.
-using SessionFactory = std::function<std::shared_ptr<Session>(std::unique_ptr<Transport> transport, std::function<void(bool over)> changed)>;
+using SessionFactory =
+    std::function<std::shared_ptr<Session>(std::unique_ptr<Transport> transport, std::function<void(bool over)> changed)>;
 
 struct ConnectionServerOptions {
   // host:port; port 0 takes a free one.

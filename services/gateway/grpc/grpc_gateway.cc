@@ -66,9 +66,8 @@ absl::StatusOr<std::unique_ptr<ConnectionServer>> StartGrpcServer(ConnectionServ
   shared->handler = [&proxy](std::shared_ptr<RpcStream> stream) { proxy.Handle(std::move(stream)); };
   options.handshake_time = limits.preface_time;
   options.protocol = "grpc";
-  return ConnectionServer::Start(options, [shared](auto transport, auto changed) {
-    return MakeGrpcSession(std::move(transport), shared, std::move(changed));
-  });
+  return ConnectionServer::Start(
+      options, [shared](auto transport, auto changed) { return MakeGrpcSession(std::move(transport), shared, std::move(changed)); });
 }
 
 }  // namespace peiling::gateway

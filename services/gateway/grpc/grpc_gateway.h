@@ -34,8 +34,8 @@ class GrpcGateway {
                                                            const RouteTable& routes);
   ~GrpcGateway() { Stop(); }
 
-  // Listens, unless there is no address to listen at. Anybody may ask `health`, which is given as grpc.health.v1. `name` labels the metrics of
-  // calls. The errors of ConnectionServer.
+  // Listens, unless there is no address to listen at. Anybody may ask `health`, which is given as grpc.health.v1. `name` labels the metrics
+  // of calls. The errors of ConnectionServer.
   absl::Status Start(const std::string& name, const std::shared_ptr<grpc::Channel>& health);
   // The port it listens on; 0 when it does not.
   int port() const { return server_ == nullptr ? 0 : server_->port(); }

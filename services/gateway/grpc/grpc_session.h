@@ -1,7 +1,7 @@
 // A connection that gRPC calls come on: HTTP/2 by nghttp2, messages by their length, and giving up whoever takes too long.
 //
-// gRPC's own server is not used here: it costs the gateway twice as much a call (tests/bench/README.md), and the one of Debian 12 has open faults
-// that anybody who can reach it could use (CVE-2023-4785, CVE-2023-33953, CVE-2023-44487).
+// gRPC's own server is not used here: it costs the gateway twice as much a call (tests/bench/README.md), and the one of Debian 12 has open
+// faults that anybody who can reach it could use (CVE-2023-4785, CVE-2023-33953, CVE-2023-44487).
 #pragma once
 
 #include <atomic>

@@ -16,9 +16,9 @@
 
 namespace peiling::gateway {
 
-// Refusals are those of the door. A backend that cannot be reached is UNAVAILABLE/BACKEND_UNAVAILABLE (metadata: service). A client that lets
-// itself be waited for for too long gets DEADLINE_EXCEEDED/CLIENT_IDLE, or, when it does not even take that, nothing more; a watch that is
-// silent is not its client's fault.
+// Refusals are those of the door. A backend that cannot be reached is UNAVAILABLE/BACKEND_UNAVAILABLE (metadata: service). A client that
+// lets itself be waited for for too long gets DEADLINE_EXCEEDED/CLIENT_IDLE, or, when it does not even take that, nothing more; a watch
+// that is silent is not its client's fault.
 //
 // A message of the client is looked at (Visit::Check) before it is passed on, and the backend hears of the call with the first one. Beside
 // what belongs to a connection, these entries of a client's metadata are not passed on: credentials, "peiling-…", and what is said of a

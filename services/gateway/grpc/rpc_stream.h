@@ -26,8 +26,8 @@ struct RpcHead {
   std::string certificate;
 };
 
-// All on its connection's thread, on which what it is given is called. Dispatch and head alone may be called from anywhere. Once the call is
-// over, what it is told does nothing and what it was given is forgotten.
+// All on its connection's thread, on which what it is given is called. Dispatch and head alone may be called from anywhere. Once the call
+// is over, what it is told does nothing and what it was given is forgotten.
 class RpcStream {
  public:
   virtual ~RpcStream() = default;
@@ -36,8 +36,8 @@ class RpcStream {
   // Runs `work` on the connection's thread: at once when that is this one.
   virtual void Dispatch(std::function<void()> work) = 0;
 
-  // The next message, when it is there whole; nullopt: the client has said its last. An error for what is no message (INTERNAL), larger than
-  // may be (RESOURCE_EXHAUSTED) or compressed (UNIMPLEMENTED): the call is to be finished with it. One at a time.
+  // The next message, when it is there whole; nullopt: the client has said its last. An error for what is no message (INTERNAL), larger
+  // than may be (RESOURCE_EXHAUSTED) or compressed (UNIMPLEMENTED): the call is to be finished with it. One at a time.
   virtual void Read(std::function<void(absl::StatusOr<std::optional<grpc::ByteBuffer>>)> done) = 0;
 
   // What the answer begins with, at once; without it, Write and Finish begin with these alone.
@@ -51,7 +51,8 @@ class RpcStream {
 
   // Calls `gone` when the client is, before Finish.
   virtual void OnGone(std::function<void()> gone) = 0;
-  // Calls `overdue`, again and again, while the client lets itself be waited for for too long: to send a message or, with true, to take one.
+  // Calls `overdue`, again and again, while the client lets itself be waited for for too long: to send a message or, with true, to take
+  // one.
   virtual void OnOverdue(std::function<void(bool writing)> overdue) = 0;
 };
 

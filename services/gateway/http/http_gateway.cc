@@ -25,7 +25,8 @@ void AddFlags(CLI::App& app, HttpOptions& options) {
   app.add_option("--cors-origins", options.api.cors_origins, "Origins whose pages may use the HTTP API in a browser, separated by commas")
       ->envname("PEILING_HTTP_CORS_ORIGINS")
       ->delimiter(',');
-  app.add_option("--http-max-connections", options.connections.max_connections, "HTTP connections at once; one more ends the one idle longest")
+  app.add_option("--http-max-connections", options.connections.max_connections,
+                 "HTTP connections at once; one more ends the one idle longest")
       ->envname("PEILING_HTTP_MAX_CONNECTIONS")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -62,7 +63,8 @@ HttpGateway::HttpGateway(HttpOptions options, std::unique_ptr<HttpApi> api) : op
 
 absl::Status HttpGateway::Start() {
   if (options_.listen.empty()) return absl::OkStatus();
-  auto server = StartHttpServer(options_.connections, options_.limits, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
+  auto server =
+      StartHttpServer(options_.connections, options_.limits, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
   log::Info("listens for HTTP", {{"address", options_.listen}, {"port", std::to_string(port())}});

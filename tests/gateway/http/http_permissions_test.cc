@@ -35,7 +35,8 @@ class HttpPermissionsTest : public testing::Test {
     door_ = std::make_unique<OpenDoor>(backends);
     for (const Role role : kRoles) door_->authenticator().Know(identity::RoleName(role), Caller(identity::RoleName(role), {{role, {}}}));
     api_ = *HttpApi::Make(door_->door(), contracts, "{}", {});
-    server_ = *StartHttpServer({.listen = "127.0.0.1:0"}, {}, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
+    server_ =
+        *StartHttpServer({.listen = "127.0.0.1:0"}, {}, [this](const std::shared_ptr<Exchange>& exchange) { api_->Handle(exchange); });
   }
   void TearDown() override {
     server_.reset();

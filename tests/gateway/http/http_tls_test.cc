@@ -69,9 +69,8 @@ class HttpTlsTest : public HttpTest {
     server_.reset();
     auto contexts = tls::ServerContexts::Open(files_, tls::Protocol::kHttp1);
     ASSERT_TRUE(contexts.ok()) << contexts.status();
-    auto server =
-        StartHttpServer({.listen = "127.0.0.1:0", .tls = *std::move(contexts)}, {.head_time = std::chrono::milliseconds(500)},
-                        [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
+    auto server = StartHttpServer({.listen = "127.0.0.1:0", .tls = *std::move(contexts)}, {.head_time = std::chrono::milliseconds(500)},
+                                  [this](std::shared_ptr<Exchange> exchange) { api_->Handle(exchange); });
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
