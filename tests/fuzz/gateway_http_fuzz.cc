@@ -103,7 +103,7 @@ TEST(HttpFuzz, SessionsAnswerWhateverComes) {
     fuzz::Wire wire;
     wire.said = said;
     wire.piece = 1 + pieces.Below(said.size() + 1);
-    std::weak_ptr<HttpSession> alive;
+    std::weak_ptr<Session> alive;
     bool over = false;
     {
       const auto session = MakeHttpSession(std::make_unique<fuzz::Wire::End>(wire), {.max_body_bytes = 1000}, Echo,
