@@ -6,7 +6,6 @@
 #include <rapidjson/pointer.h>
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <memory>
 
@@ -22,6 +21,7 @@
 #include "services/gateway/http/problem.h"
 #include "services/gateway/http/transcoder.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/fuzz/wire.h"
 
 namespace peiling::gateway {
 namespace {
@@ -32,52 +32,6 @@ const HttpRules& Rules() {
                                                                  access::v1::GetKeyRequest::descriptor()->file()->service(0)}));
   return *rules;
 }
-
-// A connection without a socket: what the client says comes in pieces, what it is told is kept. Its work runs when Run is called.
-class Wire {
- public:
-  class End final : public Transport {
-   public:
-    explicit End(Wire& wire) : wire_(wire) {}
-    void Read(char* to, size_t size, std::function<void(bool, size_t)> done) override {
-      if (wire_.closed) return wire_.Later([done = std::move(done)] { done(false, 0); });
-      const size_t bytes = std::min({size, wire_.piece, wire_.said.size()});
-      wire_.said.copy(to, bytes);
-      wire_.said.erase(0, bytes);
-      wire_.Later([done = std::move(done), bytes] { done(bytes > 0, bytes); });
-    }
-    void Write(std::string_view first, std::string_view second, std::function<void(bool)> done) override {
-      absl::StrAppend(&wire_.told, std::string(first), std::string(second));
-      wire_.Later([done = std::move(done)] { done(true); });
-    }
-    void ShutdownSend() override {}
-    void Close() override { wire_.closed = true; }
-    void WakeAt(std::chrono::steady_clock::time_point, std::function<void()>) override {}
-    void Dispatch(std::function<void()> work) override { work(); }
-    std::string peer() const override { return "ipv4:127.0.0.1:1"; }
-    std::string certificate() const override { return ""; }
-
-   private:
-    Wire& wire_;
-  };
-
-  void Later(std::function<void()> work) { work_.push_back(std::move(work)); }
-  void Run() {
-    while (!work_.empty()) {
-      const auto work = std::move(work_.front());
-      work_.pop_front();
-      work();
-    }
-  }
-
-  std::string said;
-  std::string told;
-  size_t piece = 1;
-  bool closed = false;
-
- private:
-  std::deque<std::function<void()>> work_;
-};
 
 // Answers with what was read: whole bodies or pieces, as the request says.
 void Echo(const std::shared_ptr<Exchange>& exchange) {
@@ -146,14 +100,14 @@ TEST(HttpFuzz, SessionsAnswerWhateverComes) {
                                           "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"};
   fuzz::Mutator pieces(7);
   fuzz::Run(Requests(), fuzz::Mutator(1, words), [&](const std::string& said) {
-    Wire wire;
+    fuzz::Wire wire;
     wire.said = said;
     wire.piece = 1 + pieces.Below(said.size() + 1);
-    std::weak_ptr<HttpSession> alive;
+    std::weak_ptr<Session> alive;
     bool over = false;
     {
-      const auto session =
-          MakeHttpSession(std::make_unique<Wire::End>(wire), {.max_body_bytes = 1000}, Echo, [&](bool ended) { over = over || ended; });
+      const auto session = MakeHttpSession(std::make_unique<fuzz::Wire::End>(wire), {.max_body_bytes = 1000}, Echo,
+                                           [&](bool ended) { over = over || ended; });
       alive = session;
       session->Start();
     }
@@ -170,11 +124,11 @@ TEST(HttpFuzz, PiecesDoNotMatter) {
             [](const std::string& said) {
               std::vector<std::string> seen[2];
               for (const size_t i : {0u, 1u}) {
-                Wire wire;
+                fuzz::Wire wire;
                 wire.said = said;
                 wire.piece = i == 0 ? 1 : said.size() + 1;
                 MakeHttpSession(
-                    std::make_unique<Wire::End>(wire), {},
+                    std::make_unique<fuzz::Wire::End>(wire), {},
                     [&](const std::shared_ptr<Exchange>& exchange) {
                       const std::string head =
                           absl::StrCat(exchange->request().verb, " ", exchange->request().path, "?", exchange->request().query);

@@ -119,6 +119,8 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   // Gives nghttp2 what is to be sent next.
   ssize_t Fill(uint8_t* to, size_t size, uint32_t* flags);
   void OnTrailersSent();
+  // They are too large for nghttp2: without them the client would wait for ever.
+  void OnHeadersNotSent();
   // What Fill gave is sent, as far as it was whole.
   void OnWritten() {
     if (auto done = std::exchange(write_done_, nullptr)) done();
@@ -441,6 +443,7 @@ void Stream::Finish(const grpc::Status& status, const Headers& trailers, std::fu
   write_since_ = steady_clock::now();
   trailers_ = TrailersOf(status);
   trailers_->insert(trailers_->end(), trailers.begin(), trailers.end());
+  Forget();
   Consume();
   Resume();
 }
@@ -478,6 +481,8 @@ void Stream::OnTrailersSent() {
   // The client need not say the rest of what it wants to. Told before the trailers were on their way, it would take it for an error.
   if (!ended_) nghttp2_submit_rst_stream(session_->http2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_NO_ERROR);
 }
+
+void Stream::OnHeadersNotSent() { nghttp2_submit_rst_stream(session_->http2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_INTERNAL_ERROR); }
 
 void Stream::OnTick(steady_clock::time_point now, std::chrono::milliseconds patience) {
   // It does not even take how the call ended.
@@ -535,6 +540,11 @@ void GrpcSession::MakeHttp2() {
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
     if (frame->hd.type != NGHTTP2_HEADERS || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     if (Stream* const stream = Self(self).Find(frame->hd.stream_id)) stream->OnTrailersSent();
+    return 0;
+  });
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, [](nghttp2_session*, const nghttp2_frame* frame, int, void* self) {
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    if (Stream* const stream = Self(self).Find(frame->hd.stream_id)) stream->OnHeadersNotSent();
     return 0;
   });
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, [](nghttp2_session*, int32_t id, uint32_t, void* self) {

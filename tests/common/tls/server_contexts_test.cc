@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -85,10 +86,10 @@ class Handshake {
 class ServerContextsTest : public testing::Test {
  protected:
   // With an authority only when clients are to be asked.
-  void Open(bool asks = true) {
+  void Open(bool asks = true, Protocol protocol = Protocol::kHttp1) {
     Material material = first_;
     if (!asks) material.ca.clear();
-    auto contexts = ServerContexts::Open(folder_.Write("tls", material), Protocol::kHttp1);
+    auto contexts = ServerContexts::Open(folder_.Write("tls", material), protocol);
     ASSERT_TRUE(contexts.ok()) << contexts.status();
     contexts_ = *std::move(contexts);
   }
@@ -147,11 +148,20 @@ TEST_F(ServerContextsTest, OldVersionsAreNotSpoken) {
   EXPECT_TRUE(current.Run());
 }
 
-TEST_F(ServerContextsTest, HttpIsChosenAmongWhatAClientOffers) {
-  Open();
-  const std::pair<std::string, std::optional<std::string>> cases[] = {
-      {"\x02h2\x08http/1.1", "http/1.1"}, {"", ""}, {"\x02h2", std::nullopt}};
-  for (const auto& [offered, chosen] : cases) {
+TEST_F(ServerContextsTest, WhatIsSpokenIsChosenAmongWhatAClientOffers) {
+  // nullopt: it is turned away.
+  const std::tuple<Protocol, std::string, std::optional<std::string>> cases[] = {{Protocol::kHttp1, "\x02h2\x08http/1.1", "http/1.1"},
+                                                                                 {Protocol::kHttp1, "", ""},
+                                                                                 {Protocol::kHttp1, "\x02h2", std::nullopt},
+                                                                                 {Protocol::kHttp2, "\x02h2", "h2"},
+                                                                                 // Some clients have a name of their own for it, too.
+                                                                                 {Protocol::kHttp2, "\x08grpc-exp\x02h2", "h2"},
+                                                                                 {Protocol::kHttp2, "\x08http/1.1\x02h2", "h2"},
+                                                                                 {Protocol::kHttp2, "", ""},
+                                                                                 {Protocol::kHttp2, "\x08http/1.1", std::nullopt},
+                                                                                 {Protocol::kHttp2, "\x03h2c", std::nullopt}};
+  for (const auto& [protocol, offered, chosen] : cases) {
+    Open(true, protocol);
     auto connection = Connection();
     if (!offered.empty()) {
       SSL_CTX_set_alpn_protos(connection.client_context(), reinterpret_cast<const unsigned char*>(offered.data()), offered.size());

@@ -262,6 +262,15 @@ TEST_F(GrpcSessionTest, MetadataAndTimeoutAreTold) {
                           Pair("x-bin", "YWI"), Pair("user-agent", "me"), Pair("timeout", "5000000")));
 }
 
+TEST_F(GrpcSessionTest, EndThatHttp2CannotCarryEndsTheCallAllTheSame) {
+  Start({.max_metadata_bytes = 200'000});
+  Client client(port());
+  const uint32_t call = client.Call("/metadata", {{"x", std::string(60'000, 'x')}, {"y", std::string(60'000, 'y')}}, true);
+  ASSERT_TRUE(client.Await([&] { return client.answer(call).reset.has_value(); }));
+  EXPECT_EQ(client.answer(call).reset, http2::kInternalError);
+  EXPECT_TRUE(Serves(client));
+}
+
 TEST_F(GrpcSessionTest, MalformedMetadataAndTimeoutAreRefused) {
   Start();
   Client client(port());
@@ -430,6 +439,23 @@ TEST_F(GrpcSessionTest, WhatWasNotReadOfACallThatIsOverTakesNoRoom) {
   }
   EXPECT_TRUE(Serves(client));
   EXPECT_EQ(shared_->unread_bytes, 0);
+}
+
+TEST_F(GrpcSessionTest, WhatNobodyWillReadIsDroppedAtOnce) {
+  Start();
+  Client client(port());
+  client.opens_windows = false;
+  const uint32_t held = client.Call("/held");
+  client.SendData(held, std::string(kWindow, 'x'));
+  ASSERT_TRUE(Eventually([&] { return shared_->unread_bytes == static_cast<int64_t>(kWindow); }));
+  const auto stream = Held("/held");
+  stream->Dispatch([stream] { stream->Write(ToMessage(std::string(kLarge, 'x')), nullptr); });
+  EndHeld("/held");
+  EXPECT_TRUE(Eventually([&] { return shared_->unread_bytes == 0; }));
+  client.SendData(held, std::string(kWindow, 'x'));
+  ASSERT_TRUE(client.AwaitPong());
+  EXPECT_EQ(shared_->unread_bytes, 0);
+  EXPECT_EQ(over_, 0) << "it has not taken the answer yet";
 }
 
 TEST_F(GrpcSessionTest, WhoeverSendsMoreThanThereIsRoomForIsSentAway) {

@@ -30,6 +30,7 @@ enum Flag : uint8_t { kNone = 0, kAck = 1, kEndStream = 1, kEndHeaders = 4 };
 enum ErrorCode : uint32_t {
   kNoError = 0,
   kProtocolError = 1,
+  kInternalError = 2,
   kFlowControlError = 3,
   kRefusedStream = 7,
   kCancel = 8,

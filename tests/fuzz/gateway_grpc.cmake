@@ -1,0 +1,1 @@
+peiling_test(fuzz_gateway_grpc_test SOURCES gateway_grpc_fuzz.cc DEPS peiling_http2_client LABELS fuzz)
