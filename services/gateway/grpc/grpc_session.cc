@@ -148,7 +148,7 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   bool HasToSend() const { return sent_slices_ < out_.size(); }
   // Refuses what is no call, in HTTP's words.
   void RefuseHttp(const char* status);
-  void RefuseHead(grpc::StatusCode code, std::string why) { Finish({code, std::move(why)}, {}, nullptr); }
+  void RefuseHead(grpc::StatusCode code, const std::string& why) { Finish({code, why}, {}, nullptr); }
   void Resume();
 
   const std::shared_ptr<GrpcSession> session_;
