@@ -179,7 +179,7 @@ const std::vector<std::string>& Words() {
                                                                 Frame(2, 0, 5, std::string("\0\0\0\1\x10", 5)),
                                                                 http2::HeadWriter().Write(9, http2::CallHead("/echo"), false),
                                                                 http2::HeadWriter().Write(11, http2::CallHead("/late"), true),
-                                                                "\1\4\0",
+                                                                "\1\4",
                                                                 Number(1),
                                                                 Number(16'384),
                                                                 "grpc-timeout",

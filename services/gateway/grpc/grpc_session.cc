@@ -22,7 +22,8 @@ using std::chrono::steady_clock;
 using Message = std::optional<grpc::ByteBuffer>;
 
 // Read and written at once.
-constexpr size_t kReadBytes = 32 << 10;
+constexpr size_t kSmallRead = 4 << 10;
+constexpr size_t kLargeRead = 32 << 10;
 constexpr size_t kMostWritten = 128 << 10;
 // What clients may have on its way on a connection, whatever the calls; of one call it is HTTP/2's default of 64 KiB.
 constexpr int32_t kConnectionWindow = 1 << 20;
@@ -147,7 +148,7 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   bool HasToSend() const { return sent_slices_ < out_.size(); }
   // Refuses what is no call, in HTTP's words.
   void RefuseHttp(const char* status);
-  void RefuseHead(grpc::StatusCode code, std::string why) { Finish({code, std::move(why)}, {}, nullptr); }
+  void RefuseHead(grpc::StatusCode code, const std::string& why) { Finish({code, why}, {}, nullptr); }
   void Resume();
 
   const std::shared_ptr<GrpcSession> session_;
@@ -238,7 +239,17 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
   void OnStreamClosed(int32_t id);
 
   void Read() {
+    SizeBuffer();
     transport_->Read(buffer_.data(), buffer_.size(), [self = shared_from_this()](bool ok, size_t bytes) { self->OnRead(ok, bytes); });
+  }
+  // Calls are mostly small, and connections without one many.
+  void SizeBuffer() {
+    if (read_bytes_ == buffer_.size()) {
+      buffer_.resize(kLargeRead);
+    } else if (streams_.empty() && buffer_.size() > kSmallRead) {
+      buffer_.resize(kSmallRead);
+      buffer_.shrink_to_fit();
+    }
   }
   void OnRead(bool ok, size_t bytes);
   // Writes what there is to be sent.
@@ -260,7 +271,9 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
   bool over_ = false;
   std::unordered_map<int32_t, std::shared_ptr<Stream>> streams_;
 
-  std::array<char, kReadBytes> buffer_{};
+  std::vector<char> buffer_ = std::vector<char>(kSmallRead);
+  // Of the last read.
+  size_t read_bytes_ = 0;
   std::string out_;
   bool writing_ = false;
   bool flush_waits_ = false;
@@ -603,6 +616,7 @@ void GrpcSession::OnRead(bool ok, size_t bytes) {
   if (over_) return;
   if (!ok) return Over();
   read_at_ = steady_clock::now();
+  read_bytes_ = bytes;
   pinged_ = false;
   in_http2_ = true;
   const ssize_t used = nghttp2_session_mem_recv(http2_, reinterpret_cast<const uint8_t*>(buffer_.data()), bytes);
@@ -618,6 +632,8 @@ void GrpcSession::Flush() {
   if (over_ || writing_) return;
   out_.clear();
   if (!Fill()) return Over();
+  // Room that a large answer took.
+  if (out_.empty() && streams_.empty()) out_.shrink_to_fit();
   const bool ends = out_.empty() && nghttp2_session_want_read(http2_) == 0 && nghttp2_session_want_write(http2_) == 0;
   if (!out_.empty()) {
     writing_ = true;

@@ -697,11 +697,11 @@ TEST_F(GrpcSessionTest, FloodsDoNoHarm) {
 TEST_F(GrpcSessionTest, ClientMayGoAtAnyTime) {
   Start();
   const std::string message = Framed(std::string(30'000, 'x'));
-  for (int i = 0; i < 50; ++i) {
+  for (size_t i = 0; i < 50; ++i) {
     Client client(port());
     for (const char* method : {"/held", "/large", "/echo", "/end"})
       client.SendData(client.Call(method), std::string_view(message).substr(0, i * 600));
-    EXPECT_TRUE(i % 3 != 0 || client.Await([&] { return client.answer(3).data.size() > 1000u * i; }));
+    EXPECT_TRUE(i % 3 != 0 || client.Await([&] { return client.answer(3).data.size() > 1000 * i; }));
     if (i % 3 == 1) client.Send(Frame(http2::kData, 0, 1, message).substr(0, i * 100));
     client.Close();
   }

@@ -14,7 +14,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::nanoseconds;
 using testing::ElementsAre;
-using testing::IsEmpty;
 using testing::Optional;
 using testing::Pair;
 
