@@ -78,10 +78,11 @@ class GatewayModule final : public server::Module {
     door_.Close();
     audit_.Close();
     http_->Stop();
-    grpc_->Stop();
+    grpc_->Close();
     parts_.authenticator->Stop();
     health_.Stop();
   }
+  void Drain() override { grpc_->Stop(); }
 
  private:
   const std::unique_ptr<RouteTable> routes_;

@@ -73,6 +73,7 @@ class SuiteModule final : public server::Module {
     gateway_->Stop();
     servers_->Shutdown();
   }
+  void Drain() override { gateway_->Drain(); }
 
  private:
   // Destroyed after the gateway, which calls them. Access goes on until then: the last calls belong in the audit log, too.

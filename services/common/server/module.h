@@ -10,7 +10,7 @@
 
 namespace peiling::server {
 
-// Life: made → Register → Start → (serves) → Stop → destroyed, after the server that ran it.
+// Life: made → Register → Start → (serves) → Stop → Drain → destroyed, after the server that ran it.
 class Module {
  public:
   virtual ~Module() = default;
@@ -38,6 +38,8 @@ class Module {
   virtual void UseServer(const std::shared_ptr<grpc::Channel>&) {}
   // Ends followers and open watches, so that the server can drain; handlers may still be called. Called before the server shuts down.
   virtual void Stop() {}
+  // Gives the calls of its own listener the server's drain time, then ends them. Called after Stop.
+  virtual void Drain() {}
 };
 
 }  // namespace peiling::server

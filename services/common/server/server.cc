@@ -196,6 +196,7 @@ class ServerImpl final : public Server {
     std::this_thread::sleep_for(std::chrono::seconds(options_.drain_pause_seconds));
     module_->Stop();
     if (acceptor_ != nullptr) acceptor_->Stop();
+    module_->Drain();
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(options_.drain_seconds));
     server_->Wait();
     log::Info("stopped", {{"server", module_->name()}});

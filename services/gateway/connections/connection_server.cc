@@ -313,9 +313,8 @@ class Server final : public ConnectionServer {
 
   int port() const override { return port_; }
 
-  void Stop(std::chrono::milliseconds grace) override {
-    if (std::exchange(stopped_, true)) return;
-    std::promise<void> all_joined;
+  void Close() override {
+    if (closed_.exchange(true)) return;
     asio::dispatch(loops_[0]->context(), [this] {
       Error ignored;
       acceptor_->close(ignored);
@@ -325,6 +324,12 @@ class Server final : public ConnectionServer {
       loop->Close();
       loop->Release();
     }
+  }
+
+  void Stop(std::chrono::milliseconds grace) override {
+    Close();
+    if (stopped_.exchange(true)) return;
+    std::promise<void> all_joined;
     std::thread impatient([this, grace, joined = all_joined.get_future()] {
       if (joined.wait_for(grace) == std::future_status::ready) return;
       for (const auto& loop : loops_) loop->Abort();
@@ -358,7 +363,8 @@ class Server final : public ConnectionServer {
   std::unique_ptr<asio::steady_timer> patience_;
   size_t next_ = 0;
   int port_ = 0;
-  bool stopped_ = false;
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace

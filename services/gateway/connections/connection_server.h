@@ -54,8 +54,9 @@ class ConnectionServer {
   virtual ~ConnectionServer() = default;  // Stops.
 
   virtual int port() const = 0;
-  // Takes no more connections, closes those that are open, and aborts those that are not over after `grace`. When it returns, all are. May
-  // be called twice.
+  // Takes no more connections, and closes those that are open. May be called twice.
+  virtual void Close() = 0;
+  // The same, and aborts those that are not over after `grace`. When it returns, all are. May be called twice.
   virtual void Stop(std::chrono::milliseconds grace) = 0;
 };
 

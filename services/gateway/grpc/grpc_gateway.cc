@@ -56,6 +56,10 @@ absl::Status GrpcGateway::Start(const std::string& name, const std::shared_ptr<g
   return absl::OkStatus();
 }
 
+void GrpcGateway::Close() {
+  if (server_ != nullptr) server_->Close();
+}
+
 void GrpcGateway::Stop() {
   if (server_ != nullptr) server_->Stop(grace_);
 }

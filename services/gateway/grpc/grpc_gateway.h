@@ -39,7 +39,9 @@ class GrpcGateway {
   absl::Status Start(const std::string& name, const std::shared_ptr<grpc::Channel>& health);
   // The port it listens on; 0 when it does not.
   int port() const { return server_ == nullptr ? 0 : server_->port(); }
-  // Takes no more calls, and gives those under way the server's drain time. From its return on no call is begun.
+  // Takes no more calls; those under way go on.
+  void Close();
+  // The same, and gives those under way the server's drain time. From its return on there are none.
   void Stop();
 
  private:
