@@ -77,8 +77,8 @@ class GatewayModule final : public server::Module {
   void Stop() override {
     door_.Close();
     audit_.Close();
-    http_->Stop();
     grpc_->Close();
+    http_->Stop();
     parts_.authenticator->Stop();
     health_.Stop();
   }

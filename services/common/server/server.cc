@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -129,7 +130,13 @@ class HealthReporter {
     }
   }
 
+  // gRPC tells every watch, also of what is as it was.
   void Set(const std::string& name, bool healthy) {
+    {
+      const std::lock_guard lock(told_mutex_);
+      const auto [told, is_new] = told_.emplace(name, healthy);
+      if (!is_new && std::exchange(told->second, healthy) == healthy) return;
+    }
     for (auto* service : services_) service->SetServingStatus(name, healthy);
   }
 
@@ -146,6 +153,8 @@ class HealthReporter {
   std::condition_variable wake_;
   bool stopping_ = false;
   bool ready_ = false;
+  std::mutex told_mutex_;
+  std::map<std::string, bool> told_;
   std::thread thread_;
 };
 

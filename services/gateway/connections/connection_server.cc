@@ -17,6 +17,7 @@
 #include <boost/asio/write.hpp>
 #include <future>
 #include <list>
+#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -190,7 +191,8 @@ class Loop {
   // Makes room for one more; false when there is none.
   bool MakeRoom() {
     if (size() < static_cast<size_t>(max_connections_)) return true;
-    if (waiting_.empty()) {
+    // Who does not even begin to speak does not take the place of those who are idle.
+    if (waiting_.empty() || handshakes_.size() > static_cast<size_t>(max_connections_) / 8) {
       if (handshakes_.empty()) return false;
       counts_.idle.Increment();
       const auto oldest = handshakes_.front();
@@ -328,7 +330,8 @@ class Server final : public ConnectionServer {
 
   void Stop(std::chrono::milliseconds grace) override {
     Close();
-    if (stopped_.exchange(true)) return;
+    const std::lock_guard lock(stop_mutex_);
+    if (std::exchange(stopped_, true)) return;
     std::promise<void> all_joined;
     std::thread impatient([this, grace, joined = all_joined.get_future()] {
       if (joined.wait_for(grace) == std::future_status::ready) return;
@@ -364,7 +367,8 @@ class Server final : public ConnectionServer {
   size_t next_ = 0;
   int port_ = 0;
   std::atomic<bool> closed_{false};
-  std::atomic<bool> stopped_{false};
+  std::mutex stop_mutex_;
+  bool stopped_ = false;
 };
 
 }  // namespace

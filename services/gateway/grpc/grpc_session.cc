@@ -1,5 +1,7 @@
 #include "services/gateway/grpc/grpc_session.h"
 
+#include <grpc/grpc.h>
+#include <grpc/slice.h>
 #include <nghttp2/nghttp2.h>
 #include <sys/types.h>
 
@@ -31,6 +33,13 @@ constexpr int32_t kConnectionWindow = 1 << 20;
 constexpr size_t kPrefixBytes = 5;
 // What HTTP/2 counts for a header beside its bytes.
 constexpr int64_t kHeaderBytes = 32;
+
+// Messages of calls that anybody may make.
+constexpr int64_t kMostOpenBytes = 4 << 10;
+// A connection holds more than its share of the memory for what is not read when it holds this part.
+constexpr int64_t kSharesOfUnread = 16;
+// Frames that wait until the client reads.
+constexpr size_t kMostUntold = 1000;
 
 constexpr auto kNever = steady_clock::time_point::max();
 
@@ -81,13 +90,20 @@ bool IsGrpc(std::string_view content_type) {
   return content_type.empty() || content_type[0] == '+' || content_type[0] == ';';
 }
 
+// What nghttp2 lets through and gRPC does not would end the process in gRPC's client.
+bool IsLegal(std::string_view name, std::string_view value) {
+  const auto slice = [](std::string_view text) { return grpc_slice_from_static_buffer(text.data(), text.size()); };
+  return grpc_header_key_is_legal(slice(name)) != 0 && (IsBinary(name) || grpc_header_nonbin_value_is_legal(slice(value)) != 0);
+}
+
 class GrpcSession;
 
 // A call, as a stream of the connection.
 class Stream final : public RpcStream, public std::enable_shared_from_this<Stream> {
  public:
-  Stream(std::shared_ptr<GrpcSession> session, int32_t id) : session_(std::move(session)), id_(id) {}
-  ~Stream() override { Forget(); }
+  Stream(std::shared_ptr<GrpcSession> session, int32_t id, int64_t max_message_bytes)
+      : session_(std::move(session)), id_(id), max_message_bytes_(max_message_bytes) {}
+  ~Stream() override { Hold(-held_); }
 
   // RpcStream.
 
@@ -103,12 +119,18 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   void Write(const grpc::ByteBuffer& message, std::function<void()> done) override;
   void Finish(const grpc::Status& status, const Headers& trailers, std::function<void()> over) override;
   void Reset() override;
-  void OnGone(std::function<void()> gone) override { gone_ = std::move(gone); }
-  void OnOverdue(std::function<void(bool)> overdue) override { overdue_ = std::move(overdue); }
+  void MakeOpen() override;
+  void OnGone(std::function<void()> gone) override {
+    if (!closed_) gone_ = std::move(gone);
+  }
+  void OnOverdue(std::function<void(bool)> overdue) override {
+    if (!closed_) overdue_ = std::move(overdue);
+  }
 
   // For the session.
 
-  void AddHeader(std::string_view name, std::string_view value);
+  // False: it is so much that the rest need not be looked at.
+  bool AddHeader(std::string_view name, std::string_view value);
   // All headers are there.
   void OnHead(const GrpcShared& shared);
   void OnData(std::string_view bytes);
@@ -126,7 +148,8 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   void OnWritten() {
     if (auto done = std::exchange(write_done_, nullptr)) done();
   }
-  void OnTick(steady_clock::time_point now, std::chrono::milliseconds patience);
+  // False: its client has taken too long to say even what it wants.
+  bool OnTick(steady_clock::time_point now, const GrpcLimits& limits);
   // It is over, for one reason or another.
   void Close();
 
@@ -138,11 +161,11 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   // The next bytes of what has come.
   std::string Take(size_t size);
   // The client may send as much more as it has sent, since somebody waits for it.
-  void Consume();
-  void Release(size_t bytes);
+  void Consume(size_t kept = 0);
+  void Hold(int64_t bytes);
   // Drops what is not read.
   void Forget() {
-    Release(in_.size() - std::exchange(in_begin_, 0));
+    Hold(-static_cast<int64_t>(in_.size() - std::exchange(in_begin_, 0)));
     in_ = {};
   }
   bool HasToSend() const { return sent_slices_ < out_.size(); }
@@ -151,9 +174,19 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   void RefuseHead(grpc::StatusCode code, const std::string& why) { Finish({code, why}, {}, nullptr); }
   void Resume();
 
+  void Check(steady_clock::time_point now, const GrpcLimits& limits);
+
   const std::shared_ptr<GrpcSession> session_;
   const int32_t id_;
+  const steady_clock::time_point begun_ = steady_clock::now();
   RpcHead head_;
+  // What it holds of the memory for all.
+  int64_t held_ = 0;
+  int64_t max_message_bytes_;
+  bool arrived_ = false;
+  // As a call that its connection is at work for.
+  bool counted_ = false;
+  bool reset_ = false;
   bool closed_ = false;
   std::function<void()> gone_;
   std::function<void(bool)> overdue_;
@@ -181,6 +214,7 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   size_t sent_bytes_ = 0;
   std::function<void()> write_done_;
   steady_clock::time_point write_since_{};
+  int64_t write_bytes_ = 0;
   std::optional<Headers> trailers_;
   std::function<void()> over_;
 };
@@ -207,7 +241,7 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
     Flush();
     Arm();
   }
-  bool waiting() const override { return streams_.empty(); }
+  bool waiting() const override { return calls_ == 0; }
   void Close() override {
     if (over_) return;
     nghttp2_submit_goaway(http2_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(http2_), NGHTTP2_NO_ERROR, nullptr, 0);
@@ -227,6 +261,18 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
     transport_->Post([self = shared_from_this()] { self->Flush(); });
   }
   void AddWritten(std::shared_ptr<Stream> stream) { written_.push_back(std::move(stream)); }
+  void CountCall(int change) {
+    calls_ += change;
+    if (!over_ && calls_ + (change < 0 ? 1 : 0) == 1) changed_(false);
+  }
+  // Memory for what has come and is not read. When there is none left for all, whoever holds much of it goes.
+  void Hold(int64_t bytes) {
+    held_ += bytes;
+    const int64_t all = shared_->unread_bytes += bytes;
+    const int64_t most = shared_->limits.max_unread_bytes;
+    if (bytes <= 0 || all <= most || (held_ <= most / kSharesOfUnread && all <= 2 * most)) return;
+    nghttp2_session_terminate_session(http2_, NGHTTP2_ENHANCE_YOUR_CALM);
+  }
 
  private:
   static GrpcSession& Self(void* self) { return *static_cast<GrpcSession*>(self); }
@@ -252,6 +298,7 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
     }
   }
   void OnRead(bool ok, size_t bytes);
+  void ReadOn();
   // Writes what there is to be sent.
   void Flush();
   // Gathers it; false: HTTP/2 has come to its end.
@@ -266,16 +313,19 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
   const std::shared_ptr<GrpcShared> shared_;
   const std::function<void(bool)> changed_;
   nghttp2_session* http2_ = nullptr;
-  // Streams are to be forgotten only outside of what nghttp2 calls.
+  // Whether nghttp2 is at work, after which what it has to say is sent.
   bool in_http2_ = false;
   bool over_ = false;
   std::unordered_map<int32_t, std::shared_ptr<Stream>> streams_;
+  int calls_ = 0;
+  int64_t held_ = 0;
 
   std::vector<char> buffer_ = std::vector<char>(kSmallRead);
   // Of the last read.
   size_t read_bytes_ = 0;
   std::string out_;
   bool writing_ = false;
+  bool reading_waits_ = false;
   bool flush_waits_ = false;
   std::vector<std::shared_ptr<Stream>> written_;
 
@@ -295,9 +345,12 @@ class GrpcSession final : public Session, public std::enable_shared_from_this<Gr
 
 void Stream::Dispatch(std::function<void()> work) { session_->transport().Dispatch(std::move(work)); }
 
-void Stream::AddHeader(std::string_view name, std::string_view value) {
-  head_bytes_ += static_cast<int64_t>(name.size() + value.size()) + kHeaderBytes;
-  if (head_bytes_ > session_->shared().limits.max_metadata_bytes) return;
+bool Stream::AddHeader(std::string_view name, std::string_view value) {
+  const auto bytes = static_cast<int64_t>(name.size() + value.size()) + kHeaderBytes;
+  head_bytes_ += bytes;
+  const int64_t most = session_->shared().limits.max_metadata_bytes;
+  if (head_bytes_ > most) return head_bytes_ <= 4 * most;
+  Hold(bytes);
   if (name == ":path") {
     head_.method = value;
   } else if (name == ":method") {
@@ -310,6 +363,8 @@ void Stream::AddHeader(std::string_view name, std::string_view value) {
     timeout_ = value;
   } else if (name.starts_with(":") || name.starts_with("grpc-")) {
     // HTTP/2's and gRPC's own.
+  } else if (!IsLegal(name, value)) {
+    malformed_ = true;
   } else if (!IsBinary(name)) {
     head_.metadata.emplace_back(name, value);
   } else if (auto values = DecodeBinary(value)) {
@@ -317,9 +372,11 @@ void Stream::AddHeader(std::string_view name, std::string_view value) {
   } else {
     malformed_ = true;
   }
+  return true;
 }
 
 void Stream::OnHead(const GrpcShared& shared) {
+  arrived_ = true;
   // First: of what was too much nothing is known.
   if (head_bytes_ > shared.limits.max_metadata_bytes) {
     return RefuseHead(grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -331,18 +388,30 @@ void Stream::OnHead(const GrpcShared& shared) {
     return RefuseHead(grpc::StatusCode::UNIMPLEMENTED,
                       absl::StrCat("compressed messages (", encoding_, ") are not taken; send them as they are"));
   }
-  if (malformed_) return RefuseHead(grpc::StatusCode::INTERNAL, "a value of binary metadata is not base64");
+  if (malformed_)
+    return RefuseHead(grpc::StatusCode::INTERNAL,
+                      "the metadata is none: a name or value that gRPC does not allow, or binary that is not base64");
   if (!timeout_.empty()) {
     head_.timeout = ParseTimeout(timeout_);
     if (!head_.timeout) return RefuseHead(grpc::StatusCode::INTERNAL, "grpc-timeout is none");
   }
   head_.peer = session_->transport().peer();
   head_.certificate = session_->transport().certificate();
+  head_.arrived = begun_;
+  session_->CountCall(1);
+  counted_ = true;
   shared.handler(shared_from_this());
+}
+
+void Stream::MakeOpen() {
+  max_message_bytes_ = std::min(max_message_bytes_, kMostOpenBytes);
+  if (std::exchange(counted_, false)) session_->CountCall(-1);
 }
 
 void Stream::RefuseHttp(const char* status) {
   if (std::exchange(headers_sent_, true)) return;
+  trailers_.emplace();
+  write_since_ = steady_clock::now();
   WithFields({{":status", status}},
              [this](nghttp2_nv* fields, size_t count) { nghttp2_submit_response(session_->http2(), id_, fields, count, nullptr); });
   session_->FlushLater();
@@ -353,18 +422,18 @@ void Stream::OnData(std::string_view bytes) {
   // What nobody will read.
   if (closed_ || trailers_) return Consume();
   in_.append(bytes);
-  GrpcShared& shared = session_->shared();
-  if ((shared.unread_bytes += static_cast<int64_t>(bytes.size())) > shared.limits.max_unread_bytes) {
-    nghttp2_session_terminate_session(session_->http2(), NGHTTP2_ENHANCE_YOUR_CALM);
-  }
+  Hold(static_cast<int64_t>(bytes.size()));
   Deliver();
 }
 
-void Stream::Release(size_t bytes) { session_->shared().unread_bytes -= static_cast<int64_t>(bytes); }
+void Stream::Hold(int64_t bytes) {
+  held_ += bytes;
+  session_->Hold(bytes);
+}
 
-void Stream::Consume() {
-  if (unconsumed_ == 0) return;
-  nghttp2_session_consume(session_->http2(), id_, std::exchange(unconsumed_, 0));
+void Stream::Consume(size_t kept) {
+  if (unconsumed_ <= kept) return;
+  nghttp2_session_consume(session_->http2(), id_, std::exchange(unconsumed_, kept) - kept);
   session_->FlushLater();
 }
 
@@ -377,15 +446,16 @@ std::optional<absl::StatusOr<Message>> Stream::Next() {
   }
   const auto* const prefix = reinterpret_cast<const uint8_t*>(in_.data()) + in_begin_;
   const int64_t size = int64_t{prefix[1]} << 24 | prefix[2] << 16 | prefix[3] << 8 | prefix[4];
-  const int64_t most = session_->shared().limits.max_message_bytes;
-  if (size > most) return absl::ResourceExhaustedError(absl::StrCat("Received message larger than max (", size, " vs. ", most, ")"));
+  if (size > max_message_bytes_) {
+    return absl::ResourceExhaustedError(absl::StrCat("Received message larger than max (", size, " vs. ", max_message_bytes_, ")"));
+  }
   if (prefix[0] != 0) return absl::UnimplementedError("compressed messages are not taken; send them as they are");
   const size_t whole = kPrefixBytes + static_cast<size_t>(size);
   if (there < whole) {
     if (!ended_) return std::nullopt;
     return PartOfMessage();
   }
-  Release(whole);
+  Hold(-static_cast<int64_t>(whole));
   return ToMessage(Take(whole));
 }
 
@@ -403,7 +473,8 @@ std::string Stream::Take(size_t size) {
 void Stream::Deliver() {
   if (closed_ || !read_done_) return;
   auto next = Next();
-  Consume();
+  // Of what is not read yet the client has to wait, unless it is part of what is waited for.
+  Consume(next ? in_.size() - in_begin_ : 0);
   if (next) std::exchange(read_done_, nullptr)(*std::move(next));
 }
 
@@ -440,6 +511,7 @@ void Stream::Write(const grpc::ByteBuffer& message, std::function<void()> done) 
   sent_slices_ = sent_bytes_ = 0;
   write_done_ = std::move(done);
   write_since_ = steady_clock::now();
+  write_bytes_ = size;
   Resume();
 }
 
@@ -462,7 +534,7 @@ void Stream::Finish(const grpc::Status& status, const Headers& trailers, std::fu
 }
 
 void Stream::Reset() {
-  if (closed_) return;
+  if (closed_ || std::exchange(reset_, true)) return;
   nghttp2_submit_rst_stream(session_->http2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_CANCEL);
   session_->FlushLater();
 }
@@ -497,19 +569,29 @@ void Stream::OnTrailersSent() {
 
 void Stream::OnHeadersNotSent() { nghttp2_submit_rst_stream(session_->http2(), NGHTTP2_FLAG_NONE, id_, NGHTTP2_INTERNAL_ERROR); }
 
-void Stream::OnTick(steady_clock::time_point now, std::chrono::milliseconds patience) {
+bool Stream::OnTick(steady_clock::time_point now, const GrpcLimits& limits) {
+  if (!arrived_) return now - begun_ <= limits.preface_time;
+  Check(now, limits);
+  return true;
+}
+
+void Stream::Check(steady_clock::time_point now, const GrpcLimits& limits) {
+  const bool takes_long = now - write_since_ > limits.patience + std::chrono::seconds(write_bytes_ / limits.least_bytes_per_second);
   // It does not even take how the call ended.
-  if (trailers_ && now - write_since_ > patience) return Reset();
+  if (trailers_ && takes_long) return Reset();
   if (trailers_ || !overdue_) return;
-  const bool writing = write_done_ && now - write_since_ > patience;
-  if (!writing && !(read_done_ && now - read_since_ > patience)) return;
+  const bool writing = write_done_ && takes_long;
+  const bool late = head_.timeout && now - begun_ > *head_.timeout;
+  if (!writing && !(read_done_ && (late || now - read_since_ > limits.patience))) return;
   const auto overdue = overdue_;
   overdue(writing);
 }
 
 void Stream::Close() {
   if (std::exchange(closed_, true)) return;
+  if (std::exchange(counted_, false)) session_->CountCall(-1);
   Forget();
+  Hold(-held_);
   // Its window is gone, but that of the connection is for others.
   nghttp2_session_consume_connection(session_->http2(), std::exchange(unconsumed_, 0));
   session_->FlushLater();
@@ -536,10 +618,8 @@ void GrpcSession::MakeHttp2() {
                     size_t value_size, uint8_t, void* self) {
         Stream* const stream = Self(self).Find(frame->hd.stream_id);
         // What stands in trailers is for nobody.
-        if (stream != nullptr && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-          stream->AddHeader(ToView(name, name_size), ToView(value, value_size));
-        }
-        return 0;
+        if (stream == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+        return stream->AddHeader(ToView(name, name_size), ToView(value, value_size)) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
       });
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, [](nghttp2_session*, const nghttp2_frame* frame, void* self) {
     Self(self).OnFrame(*frame);
@@ -575,12 +655,10 @@ void GrpcSession::MakeHttp2() {
 }
 
 void GrpcSession::OnBeginHeaders(int32_t id) {
-  const auto stream = std::make_shared<Stream>(shared_from_this(), id);
+  const auto stream = std::make_shared<Stream>(shared_from_this(), id, shared_->limits.max_message_bytes);
   nghttp2_session_set_stream_user_data(http2_, id, stream.get());
   streams_[id] = stream;
-  if (streams_.size() > 1) return;
-  changed_(false);
-  Arm();
+  if (streams_.size() == 1) Arm();
 }
 
 void GrpcSession::OnFrame(const nghttp2_frame& frame) {
@@ -607,9 +685,7 @@ void GrpcSession::OnStreamClosed(int32_t id) {
   nghttp2_session_set_stream_user_data(http2_, id, nullptr);
   streams_.erase(found);
   stream->Close();
-  if (!streams_.empty() || over_) return;
-  idle_since_ = steady_clock::now();
-  changed_(false);
+  if (streams_.empty()) idle_since_ = steady_clock::now();
 }
 
 void GrpcSession::OnRead(bool ok, size_t bytes) {
@@ -624,7 +700,13 @@ void GrpcSession::OnRead(bool ok, size_t bytes) {
   // No HTTP/2, or too much of it; of smaller faults nghttp2 tells the client.
   if (used < 0) return Over();
   Flush();
-  if (!over_) Read();
+  if (!over_) ReadOn();
+}
+
+void GrpcSession::ReadOn() {
+  // Who does not read what it is told, and asks for more, is not listened to meanwhile.
+  reading_waits_ = writing_ && nghttp2_session_get_outbound_queue_size(http2_) > kMostUntold;
+  if (!reading_waits_) Read();
 }
 
 void GrpcSession::Flush() {
@@ -663,6 +745,7 @@ void GrpcSession::OnWritten(bool ok) {
   if (over_) return;
   if (!ok) return Over();
   Flush();
+  if (!over_ && reading_waits_) ReadOn();
 }
 
 void GrpcSession::Arm() {
@@ -697,7 +780,9 @@ void GrpcSession::OnWake() {
   std::vector<std::shared_ptr<Stream>> streams;
   streams.reserve(streams_.size());
   for (const auto& [id, stream] : streams_) streams.push_back(stream);
-  for (const auto& stream : streams) stream->OnTick(now, limits.patience);
+  for (const auto& stream : streams) {
+    if (!stream->OnTick(now, limits)) return Over();
+  }
   Arm();
 }
 

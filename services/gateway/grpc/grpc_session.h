@@ -22,8 +22,9 @@ struct GrpcLimits {
   uint32_t max_streams = 256;
   // Of what has come on all connections and is not read yet. Whoever sends more then is sent away.
   int64_t max_unread_bytes = 128 << 20;
-  // How long a client may let itself be waited for.
+  // How long a client may let itself be waited for; a second more for each of so many bytes that it is to take.
   std::chrono::milliseconds patience = std::chrono::seconds(120);
+  int64_t least_bytes_per_second = 64 << 10;
   // From the connection to the first frame.
   std::chrono::milliseconds preface_time = std::chrono::seconds(10);
   // Without a call.

@@ -57,7 +57,7 @@ std::optional<std::chrono::nanoseconds> ParseTimeout(std::string_view text) {
   return count > kLongest / *unit ? kLongest : count * *unit;
 }
 
-bool IsBinary(std::string_view name) { return name.ends_with("-bin"); }
+bool IsBinary(std::string_view name) { return name.size() > 4 && name.ends_with("-bin"); }
 
 std::string EncodeBinary(std::string_view bytes) {
   std::string text = absl::Base64Escape(absl::string_view(bytes.data(), bytes.size()));

@@ -28,7 +28,8 @@ constexpr size_t kLargeAnswer = 64 << 10;
 
 // What belongs to one connection and must not travel on; gRPC sets these itself on the next one.
 bool BelongsToConnection(std::string_view key) {
-  return key.starts_with(":") || key.starts_with("grpc-") || key == "user-agent" || key == "content-type" || key == "te" || key == "host";
+  return key.starts_with(":") || key.starts_with("grpc-") || key == "user-agent" || key == "content-type" || key == "te" || key == "host" ||
+         key == "content-length";
 }
 
 // What the door has taken, and tells the backend itself: who calls, and from where. Nobody else may.
@@ -92,12 +93,18 @@ absl::Status ClientIdle() {
   return status::Error(absl::StatusCode::kDeadlineExceeded, "CLIENT_IDLE", "the client kept the call waiting for too long");
 }
 
+absl::Status TooManyOpen() {
+  return status::RetryAfter(
+      status::Error(absl::StatusCode::kResourceExhausted, "GATEWAY_BUSY", "too many ask for the health of the gateway"),
+      std::chrono::seconds(1));
+}
+
 absl::Status NoRequest() { return absl::CancelledError("the call ended without a request"); }
 
 // Of calls that anybody may make.
 class OpenVisit final : public Visit {
  public:
-  explicit OpenVisit(const Backend& backend) : backend_(backend) {}
+  OpenVisit(const Backend& backend, std::unique_ptr<server::Places::Place> place) : backend_(backend), place_(std::move(place)) {}
 
   const access::v1::Identity& caller() const override { return access::v1::Identity::default_instance(); }
   const Backend& backend() const override { return backend_; }
@@ -114,6 +121,7 @@ class OpenVisit final : public Visit {
 
  private:
   const Backend& backend_;
+  const std::unique_ptr<server::Places::Place> place_;
   const std::string request_id_;
 };
 
@@ -134,9 +142,16 @@ class Call : public std::enable_shared_from_this<Call> {
       self->stream_->Dispatch([self] { self->OnAdmitted(); });
     });
   }
-  void BeginOpen(const Backend& backend) {
+  void BeginOpen(const Backend& backend, server::Places& places) {
+    open_ = true;
+    stream_->MakeOpen();
     Listen();
-    admitted_ = std::make_unique<OpenVisit>(backend);
+    auto place = std::make_unique<server::Places::Place>(places);
+    if (place->granted()) {
+      admitted_ = std::make_unique<OpenVisit>(backend, std::move(place));
+    } else {
+      admitted_ = TooManyOpen();
+    }
     OnAdmitted();
   }
 
@@ -150,6 +165,15 @@ class Call : public std::enable_shared_from_this<Call> {
   // It lets itself be waited for.
   virtual void OnForwardedOverdue(bool) {}
 
+  // Of a call with a deadline.
+  std::chrono::nanoseconds TimeLeft() const {
+    const RpcHead& head = stream_->head();
+    return *head.timeout - (std::chrono::steady_clock::now() - head.arrived);
+  }
+  absl::Status WhyOverdue() const {
+    if (stream_->head().timeout && TimeLeft() <= std::chrono::nanoseconds(0)) return absl::DeadlineExceededError("Deadline Exceeded");
+    return ClientIdle();
+  }
   // Ends the visit, then the call. Once. On any thread, when the visit is on no other.
   void Leave(const grpc::Status& status) {
     left_ = true;
@@ -200,17 +224,18 @@ class Call : public std::enable_shared_from_this<Call> {
   // What the backend is called with on behalf of the client: its metadata and deadline; as the caller in a trace, the gateway's own span.
   void PrepareContext() {
     const tracing::TraceContext* const span = observed_ == nullptr ? nullptr : observed_->span().context();
-    for (const auto& [key, value] : stream_->head().metadata) {
+    static const Headers kNothing;
+    for (const auto& [key, value] : open_ ? kNothing : stream_->head().metadata) {
       if (BelongsToConnection(key) || BelongsToDoor(key) || (span != nullptr && SaysTrace(key))) continue;
       context_.AddMetadata(key, value);
     }
     if (span != nullptr) AddTrace(*span, context_);
-    if (const auto timeout = stream_->head().timeout) deadline::Set(context_, *timeout);
+    if (stream_->head().timeout) deadline::Set(context_, std::max(TimeLeft(), std::chrono::nanoseconds(0)));
     visit_->AddTo(context_);
   }
 
   void Tell(const grpc::Status& status) {
-    if (observed_ != nullptr) observed_->End(status, stream_->head().peer, headers_.front().second);
+    if (observed_ != nullptr) observed_->End(status, stream_->head().peer, headers_.empty() ? "" : headers_.front().second);
     observed_.reset();
     stream_->SendHeaders(headers_);
     // Others may have its places once the client gets the answer; but one that is large and not taken counts until it is.
@@ -227,12 +252,13 @@ class Call : public std::enable_shared_from_this<Call> {
 
   void OnOverdue(bool writing) {
     if (forwarded_) return OnForwardedOverdue(writing);
-    if (visit_ != nullptr && !left_) Leave(ClientIdle());
+    if (visit_ != nullptr && !left_) Leave(WhyOverdue());
   }
 
   std::unique_ptr<server::ObservedCall> observed_;
   absl::StatusOr<std::unique_ptr<Visit>> admitted_;
   bool forwarded_ = false;
+  bool open_ = false;
 };
 
 // A call of one message each way: one batch of operations upstream, and one for the whole answer.
@@ -395,7 +421,7 @@ class StreamingCall final : public Call {
 
   void OnForwardedOverdue(bool writing) override {
     if (left_) return;
-    Fail(ClientIdle());
+    Fail(WhyOverdue());
     // It would not take the status either.
     if (writing) stream_->Reset();
   }
@@ -448,7 +474,7 @@ void Proxy::Handle(std::shared_ptr<RpcStream> stream) {
     call = std::make_shared<StreamingCall>(std::move(stream), std::move(observed), shape == Shape::kClientStream);
   }
   if (is_open) {
-    call->BeginOpen(health_);
+    call->BeginOpen(health_, health_places_);
   } else {
     call->Begin(door_);
   }

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "grpcpp/channel.h"
+#include "services/common/server/places.h"
 #include "services/common/server/server_calls.h"
 #include "services/gateway/door.h"
 #include "services/gateway/grpc/rpc_stream.h"
@@ -45,6 +46,7 @@ class Proxy {
   std::unordered_map<std::string, Shape> shapes_;
   server::CallObserver observer_;
   const Backend health_;
+  server::Places health_places_{1000};
 };
 
 }  // namespace peiling::gateway

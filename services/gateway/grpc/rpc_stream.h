@@ -19,7 +19,9 @@ struct RpcHead {
   std::string method;
   // All but the names that HTTP/2 and gRPC have for themselves.
   Headers metadata;
+  // From its arrival.
   std::optional<std::chrono::nanoseconds> timeout;
+  std::chrono::steady_clock::time_point arrived;
   // As gRPC writes it: "ipv4:127.0.0.1:51234".
   std::string peer;
   // PEM of what the client has shown; empty: nothing.
@@ -37,7 +39,8 @@ class RpcStream {
   virtual void Dispatch(std::function<void()> work) = 0;
 
   // The next message, when it is there whole; nullopt: the client has said its last. An error for what is no message (INTERNAL), larger
-  // than may be (RESOURCE_EXHAUSTED) or compressed (UNIMPLEMENTED): the call is to be finished with it. One at a time.
+  // than may be (RESOURCE_EXHAUSTED) or compressed (UNIMPLEMENTED): the call is to be finished with it. One at
+  // a time; `done` may be called from within.
   virtual void Read(std::function<void(absl::StatusOr<std::optional<grpc::ByteBuffer>>)> done) = 0;
 
   // What the answer begins with, at once; without it, Write and Finish begin with these alone.
@@ -49,10 +52,12 @@ class RpcStream {
   // Ends it without a word.
   virtual void Reset() = 0;
 
+  // Says that anybody may make it: its messages are small, and its connection makes room for others all the same.
+  virtual void MakeOpen() = 0;
   // Calls `gone` when the client is, before Finish.
   virtual void OnGone(std::function<void()> gone) = 0;
-  // Calls `overdue`, again and again, while the client lets itself be waited for for too long: to send a message or, with true, to take
-  // one.
+  // Calls `overdue`, again and again, while the client lets itself be waited for for too long: to send a message, be it only
+  // until its own deadline, or, with true, to take one.
   virtual void OnOverdue(std::function<void(bool writing)> overdue) = 0;
 };
 

@@ -43,8 +43,8 @@ TEST(GrpcWireTest, WhatIsNoTimeoutIsNone) {
 
 TEST(GrpcWireTest, BinaryIsKnownByItsName) {
   EXPECT_TRUE(IsBinary("grpc-status-details-bin"));
-  EXPECT_TRUE(IsBinary("-bin"));
-  for (const char* name : {"", "bin", "x-binary", "-bin-x"}) EXPECT_FALSE(IsBinary(name)) << name;
+  EXPECT_TRUE(IsBinary("x-bin"));
+  for (const char* name : {"", "-bin", "bin", "x-binary", "-bin-x"}) EXPECT_FALSE(IsBinary(name)) << name;
 }
 
 TEST(GrpcWireTest, BinaryIsWrittenWithoutPadding) {
