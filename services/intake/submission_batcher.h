@@ -33,8 +33,9 @@ struct BatchLimits {
   size_t max_group = 128;
   // Their bytes together, so that a group fits in a message to validation. A larger submission goes alone.
   size_t max_group_bytes = 2 << 20;
-  // Groups under way to one partition: while some are written, others are validated. With more of them they would be smaller. At least 1.
-  int max_groups = 4;
+  // Groups under way to one partition: while one is written, the next is validated. With more of them they would be smaller, and cost more
+  // processor time together. At least 1.
+  int max_groups = 2;
   // Groups under way to all partitions of all waves; each holds a thread. At least 1.
   int workers = 16;
 };
