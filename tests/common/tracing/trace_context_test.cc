@@ -77,8 +77,8 @@ TEST(TraceContext, DropsAStateThatIsNotValidAndKeepsTheTrace) {
   for (const std::string& state :
        {std::string("no-equals"), std::string("Upper=1"), std::string("=1"), std::string("a="), std::string("a=b=c"),
         std::string("a=1,a=2"), std::string("0a=1"), std::string("a@=1"), std::string("@b=1"), std::string("a@0b=1"),
-        std::string("a@bcdefghijklmnop=1"), std::string("a=\x01"), "a=" + std::string(257, 'v'), std::string(257, 'k') + "=v", many,
-        "a=" + std::string(256, 'v') + ",b=" + std::string(256, 'v')}) {
+        std::string("a@bcdefghijklmnop=1"), std::string("a=\x01"), std::string("a=1,\tb=2"), std::string("a=1\t"),
+        "a=" + std::string(257, 'v'), std::string(257, 'k') + "=v", many, "a=" + std::string(256, 'v') + ",b=" + std::string(256, 'v')}) {
     const auto context = ParseTraceContext(header, state);
     ASSERT_TRUE(context) << state;
     EXPECT_EQ(context->state, "") << state;

@@ -59,18 +59,19 @@ struct Echo : std::enable_shared_from_this<Echo> {
 //   /echo       every message comes back
 //   /large      4 MiB
 //   /end        OK at once
+//   /open       as /echo, and anybody may make it
 //   /metadata   what came with the call as trailers
 //   any other   nothing is done until the test does
 class GrpcSessionTest : public testing::Test {
  protected:
-  void Start(const GrpcLimits& limits = {}) {
+  void Start(const GrpcLimits& limits = {}, const ConnectionServerOptions& options = {.listen = "127.0.0.1:0", .protocol = "test"}) {
     shared_ = std::make_shared<GrpcShared>();
     shared_->limits = limits;
     shared_->handler = [this](std::shared_ptr<RpcStream> stream) { Handle(std::move(stream)); };
-    auto server = ConnectionServer::Start({.listen = "127.0.0.1:0", .protocol = "test"},
-                                          [shared = shared_](std::unique_ptr<Transport> transport, std::function<void(bool)> changed) {
-                                            return MakeGrpcSession(std::move(transport), shared, std::move(changed));
-                                          });
+    auto server =
+        ConnectionServer::Start(options, [shared = shared_](std::unique_ptr<Transport> transport, std::function<void(bool)> changed) {
+          return MakeGrpcSession(std::move(transport), shared, std::move(changed));
+        });
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -136,7 +137,8 @@ class GrpcSessionTest : public testing::Test {
  private:
   void Handle(std::shared_ptr<RpcStream> stream) {
     const std::string method = stream->head().method;
-    if (method == "/echo") return std::make_shared<Echo>(std::move(stream))->Next();
+    if (method == "/open") stream->MakeOpen();
+    if (method == "/echo" || method == "/open") return std::make_shared<Echo>(std::move(stream))->Next();
     ++begun_;
     stream->OnGone([this, method] {
       ++gone_;
@@ -429,6 +431,31 @@ TEST_F(GrpcSessionTest, UnreadCallHoldsItsClientUpAndNoOther) {
   EXPECT_TRUE(client.answer(held).data == message);
 }
 
+TEST_F(GrpcSessionTest, WindowOpensForWhatIsReadAlone) {
+  Start();
+  Client client(port());
+  const uint32_t held = client.Call("/held");
+  const std::string message = Framed("0123456789");
+  std::string messages;
+  while (messages.size() < kWindow) messages += message;
+  client.SendData(held, messages);
+  ASSERT_TRUE(client.AwaitPong());
+  ASSERT_EQ(client.window(held), 0);
+  const auto stream = Held("/held");
+  std::promise<void> read;
+  stream->Dispatch([&] { stream->Read([&](const absl::StatusOr<Message>&) { read.set_value(); }); });
+  read.get_future().wait();
+  ASSERT_TRUE(client.AwaitPong());
+  EXPECT_EQ(client.window(held), 0) << "one of many is read";
+  EXPECT_GE(shared_->unread_bytes, static_cast<int64_t>(kWindow - message.size()));
+  ++over_;  // Of calls that are echoed nobody is told.
+  ReadHeld("/held");
+  ASSERT_TRUE(client.Await([&] { return client.window(held) > static_cast<int64_t>(kWindow / 2); }));
+  client.SendData(held, "", true);
+  ASSERT_TRUE(client.AwaitEnd(held));
+  EXPECT_TRUE(client.answer(held).data == messages.substr(message.size()));
+}
+
 TEST_F(GrpcSessionTest, WhoeverSendsMoreThanTheWindowIsStopped) {
   Start();
   Client client(port());
@@ -492,6 +519,52 @@ TEST_F(GrpcSessionTest, WhoeverSendsMoreThanThereIsRoomForIsSentAway) {
   EXPECT_TRUE(Serves());
 }
 
+TEST_F(GrpcSessionTest, WhoeverHoldsMuchOfTheRoomGoesAndNotTheNext) {
+  Start({.max_unread_bytes = 100'000});
+  Client much(port()), little(port());
+  much.SendData(much.Call("/held/1"), std::string(kWindow, 'x'));
+  const uint32_t more = much.Call("/held/2");
+  much.SendData(more, std::string(30'000, 'x'));
+  ASSERT_TRUE(much.AwaitPong());
+  const uint32_t held = little.Call("/held/little");
+  little.SendData(held, std::string(5'000, 'x'));
+  ASSERT_TRUE(little.AwaitPong());
+  EXPECT_GT(shared_->unread_bytes, 100'000);
+  EXPECT_EQ(gone_, 0);
+  much.SendData(more, "x");
+  ASSERT_TRUE(much.AwaitClosed());
+  EXPECT_EQ(much.goaways().at(0).code, http2::kEnhanceYourCalm);
+  EXPECT_TRUE(Eventually([&] { return gone_ == 2; }));
+  EndHeld("/held/little");
+  ASSERT_TRUE(little.AwaitEnd(held));
+  EXPECT_EQ(little.answer(held).status(), "0");
+}
+
+TEST_F(GrpcSessionTest, CallsThatAnybodyMayMakeHaveSmallMessages) {
+  Start();
+  Client client(port());
+  for (const auto& [bytes, status] : {std::pair(4096, "0"), std::pair(4097, "8")}) {
+    const uint32_t call = client.Call("/open");
+    client.SendData(call, Framed(std::string(bytes, 'x')), true);
+    ASSERT_TRUE(client.AwaitEnd(call));
+    EXPECT_EQ(client.answer(call).status(), status) << bytes;
+  }
+}
+
+TEST_F(GrpcSessionTest, CallsThatAnybodyMayMakeKeepNobodyOut) {
+  Start({}, {.listen = "127.0.0.1:0", .threads = 1, .max_connections = 1, .protocol = "test"});
+  Client open(port());
+  open.Call("/open");
+  ASSERT_TRUE(open.AwaitPong());
+  Client client(port());
+  client.Call("/held");
+  EXPECT_TRUE(client.AwaitPong());
+  EXPECT_TRUE(open.AwaitClosed());
+  Client late(port());
+  EXPECT_TRUE(late.AwaitClosed()) << "other calls are not pushed out";
+  EXPECT_TRUE(client.AwaitPong());
+}
+
 TEST_F(GrpcSessionTest, StreamsBeyondTheMostAreRefused) {
   Start({.max_streams = 3});
   Client client(port());
@@ -525,6 +598,37 @@ TEST_F(GrpcSessionTest, WhoeverSaysNothingIsSentAway) {
   ASSERT_TRUE(client.AwaitPong());
   std::this_thread::sleep_for(milliseconds(300));
   EXPECT_TRUE(Serves(client)) << "who has spoken may wait for longer";
+}
+
+TEST_F(GrpcSessionTest, HeadThatIsNotEndedEndsItsConnection) {
+  Start({.preface_time = milliseconds(200)});
+  Client client(port()), half(port());
+  client.Call("/held");
+  ASSERT_TRUE(half.AwaitPong()) << "in the middle of a head nothing else may be said";
+  std::string head = http2::HeadWriter().Write(1, http2::CallHead("/half"), false);
+  head[4] = 0;  // More of it is to come.
+  const auto begin = steady_clock::now();
+  half.Send(head);
+  EXPECT_TRUE(half.AwaitClosed());
+  EXPECT_GT(steady_clock::now() - begin, milliseconds(150));
+  EXPECT_LT(steady_clock::now() - begin, seconds(10));
+  EXPECT_TRUE(client.AwaitPong()) << "its head has ended";
+  EXPECT_EQ(begun_, 1);
+}
+
+TEST_F(GrpcSessionTest, ClientHasNoLongerThanItsDeadlineToSendAMessage) {
+  Start();
+  Client client(port());
+  const uint32_t call = client.Call("/held", {{"grpc-timeout", "100m"}});
+  const auto begin = steady_clock::now();
+  const auto stream = Held("/held");
+  stream->Dispatch([stream] { stream->Read([](const absl::StatusOr<Message>&) {}); });
+  EXPECT_TRUE(Eventually([&] { return overdue_ > 0; }));
+  EXPECT_GE(steady_clock::now() - begin, milliseconds(50));
+  EXPECT_LT(steady_clock::now() - begin, seconds(10));
+  EndHeld("/held", {grpc::StatusCode::DEADLINE_EXCEEDED, "late"});
+  ASSERT_TRUE(client.AwaitEnd(call));
+  EXPECT_EQ(client.answer(call).status(), "4");
 }
 
 TEST_F(GrpcSessionTest, WhoeverAsksNothingIsToldToGo) {
@@ -655,6 +759,26 @@ TEST_F(GrpcSessionTest, CallsOpenedAndResetInARowDoNoHarm) {
   EXPECT_TRUE(Serves(other));
   client.Close();
   EXPECT_TRUE(Eventually([&] { return begun_ == gone_; }));
+}
+
+TEST_F(GrpcSessionTest, WhoeverReadsNothingIsNotListenedTo) {
+  Start({.max_streams = 3});
+  Client other(port()), deaf(port());
+  http2::HeadWriter heads;
+  // Far more than sockets hold, of it and of the answers.
+  constexpr size_t kMost = 64 << 20;
+  size_t taken = 0;
+  uint32_t stream = 1;
+  std::string many;
+  while (taken < kMost && many.empty()) {
+    for (int i = 0; i < 1000; ++i, stream += 2) many += heads.Write(stream, http2::CallHead("/held"), false);
+    const size_t sent = deaf.SendSome(many);
+    taken += sent;
+    many.erase(0, sent);
+  }
+  EXPECT_LT(taken, kMost) << "refusals pile up";
+  EXPECT_TRUE(Serves(other));
+  EXPECT_EQ(begun_, 3);
 }
 
 TEST_F(GrpcSessionTest, WhatIsNotHttp2EndsTheConnection) {

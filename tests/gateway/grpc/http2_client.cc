@@ -133,6 +133,17 @@ bool Client::Send(std::string_view bytes) {
   return bytes.empty();
 }
 
+size_t Client::SendSome(std::string_view bytes) {
+  size_t all = 0;
+  pollfd ready{socket_, POLLOUT, 0};
+  while (all < bytes.size() && poll(&ready, 1, 1000) > 0) {
+    const ssize_t sent = send(socket_, bytes.data() + all, bytes.size() - all, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent <= 0) break;
+    all += static_cast<size_t>(sent);
+  }
+  return all;
+}
+
 uint32_t Client::Open(const Headers& headers, bool end) {
   const uint32_t stream = last_stream_ == 0 ? 1 : last_stream_ + 2;
   last_stream_ = stream;

@@ -95,6 +95,8 @@ class Client {
 
   // False once the other side has closed.
   bool Send(std::string_view bytes);
+  // As much as the other side takes, until it takes nothing for a second: how much that is.
+  size_t SendSome(std::string_view bytes);
   // Begins a call.
   uint32_t Call(const std::string& method, const Headers& more = {}, bool end = false) { return Open(CallHead(method, more), end); }
   uint32_t Open(const Headers& headers, bool end = false);
