@@ -154,6 +154,7 @@ class Stream final : public RpcStream, public std::enable_shared_from_this<Strea
   void Close();
 
  private:
+  bool AddMetadata(std::string_view name, std::string_view value);
   // Hands over the next message if somebody waits for it and it is there.
   void Deliver();
   // nullopt: it is not there yet.
@@ -363,15 +364,21 @@ bool Stream::AddHeader(std::string_view name, std::string_view value) {
     timeout_ = value;
   } else if (name.starts_with(":") || name.starts_with("grpc-")) {
     // HTTP/2's and gRPC's own.
-  } else if (!IsLegal(name, value)) {
-    malformed_ = true;
-  } else if (!IsBinary(name)) {
-    head_.metadata.emplace_back(name, value);
-  } else if (auto values = DecodeBinary(value)) {
-    for (std::string& one : *values) head_.metadata.emplace_back(name, std::move(one));
-  } else {
+  } else if (!AddMetadata(name, value)) {
     malformed_ = true;
   }
+  return true;
+}
+
+bool Stream::AddMetadata(std::string_view name, std::string_view value) {
+  if (!IsLegal(name, value)) return false;
+  if (!IsBinary(name)) {
+    head_.metadata.emplace_back(name, value);
+    return true;
+  }
+  auto values = DecodeBinary(value);
+  if (!values) return false;
+  for (std::string& one : *values) head_.metadata.emplace_back(name, std::move(one));
   return true;
 }
 

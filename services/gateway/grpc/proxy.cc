@@ -23,7 +23,8 @@ namespace {
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 using Message = std::optional<grpc::ByteBuffer>;
 
-constexpr char kHealth[] = "/grpc.health.v1.Health/";
+constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
+constexpr char kHealthWatch[] = "/grpc.health.v1.Health/Watch";
 constexpr size_t kLargeAnswer = 64 << 10;
 
 // What belongs to one connection and must not travel on; gRPC sets these itself on the next one.
@@ -444,7 +445,7 @@ class StreamingCall final : public Call {
 Proxy::Proxy(Door& door, const RouteTable& routes, const std::string& server, std::shared_ptr<grpc::Channel> health)
     : door_(door), observer_(server), health_{"health", "grpc.health.v1.Health", std::move(health)} {
   KeepCallbackQueue();
-  shapes_[absl::StrCat(kHealth, "Watch")] = Shape::kServerStream;
+  shapes_[kHealthWatch] = Shape::kServerStream;
   for (const Backend& backend : routes.backends()) {
     const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service);
     for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
@@ -465,7 +466,7 @@ Proxy::Shape Proxy::ShapeOf(const std::string& method) const {
 void Proxy::Handle(std::shared_ptr<RpcStream> stream) {
   const RpcHead& head = stream->head();
   const Shape shape = ShapeOf(head.method);
-  const bool is_open = health_.channel != nullptr && head.method.starts_with(kHealth);
+  const bool is_open = health_.channel != nullptr && (head.method == kHealthCheck || head.method == kHealthWatch);
   auto observed = observer_.Begin(head.method, Joined(head.metadata, tracing::kTraceparent), Joined(head.metadata, tracing::kTracestate));
   std::shared_ptr<Call> call;
   if (shape == Shape::kUnary) {
