@@ -119,21 +119,22 @@ void GrpcStream::OnHead(const GrpcShared& shared) {
   arrived_ = true;
   // First: of what was too much nothing is known.
   if (head_bytes_ > shared.limits.max_metadata_bytes) {
-    return RefuseHead(grpc::StatusCode::RESOURCE_EXHAUSTED,
+    return RefuseHead(absl::StatusCode::kResourceExhausted, "METADATA_TOO_LARGE",
                       absl::StrCat("the metadata is too large: ", head_bytes_, " bytes, want at most ", shared.limits.max_metadata_bytes));
   }
   if (verb_ != "POST") return RefuseHttp("405");
   if (!IsGrpc(content_type_)) return RefuseHttp("415");
   if (!encoding_.empty() && encoding_ != "identity") {
-    return RefuseHead(grpc::StatusCode::UNIMPLEMENTED,
+    return RefuseHead(absl::StatusCode::kUnimplemented, "COMPRESSION_UNSUPPORTED",
                       absl::StrCat("compressed messages (", encoding_, ") are not taken; send them as they are"));
   }
   if (malformed_)
-    return RefuseHead(grpc::StatusCode::INTERNAL,
+    return RefuseHead(absl::StatusCode::kInternal, "METADATA_INVALID",
                       "the metadata is none: a name or value that gRPC does not allow, or binary that is not base64");
   if (!timeout_.empty()) {
     head_.timeout = ParseTimeout(timeout_);
-    if (!head_.timeout) return RefuseHead(grpc::StatusCode::INTERNAL, "grpc-timeout is none");
+    if (!head_.timeout)
+      return RefuseHead(absl::StatusCode::kInternal, "TIMEOUT_INVALID", "grpc-timeout is none; want digits and a unit, 500m");
   }
   head_.peer = connection_->transport().peer();
   head_.certificate = connection_->transport().certificate();
@@ -146,6 +147,10 @@ void GrpcStream::OnHead(const GrpcShared& shared) {
 void GrpcStream::MakeOpen() {
   max_message_bytes_ = std::min(max_message_bytes_, kMostOpenBytes);
   if (std::exchange(counted_, false)) connection_->CountCall(-1);
+}
+
+void GrpcStream::RefuseHead(absl::StatusCode code, const std::string& reason, const std::string& why) {
+  Finish(status::ToGrpc(status::Error(code, reason, why)), {}, nullptr);
 }
 
 void GrpcStream::RefuseHttp(const char* status) {
@@ -187,9 +192,12 @@ std::optional<absl::StatusOr<Message>> GrpcStream::Next() {
   const auto* const prefix = reinterpret_cast<const uint8_t*>(in_.data()) + in_begin_;
   const int64_t size = int64_t{prefix[1]} << 24 | prefix[2] << 16 | prefix[3] << 8 | prefix[4];
   if (size > max_message_bytes_) {
-    return absl::ResourceExhaustedError(absl::StrCat("Received message larger than max (", size, " vs. ", max_message_bytes_, ")"));
+    return status::Error(absl::StatusCode::kResourceExhausted, "MESSAGE_TOO_LARGE",
+                         absl::StrCat("Received message larger than max (", size, " vs. ", max_message_bytes_, ")"));
   }
-  if (prefix[0] != 0) return absl::UnimplementedError("compressed messages are not taken; send them as they are");
+  if (prefix[0] != 0)
+    return status::Error(absl::StatusCode::kUnimplemented, "COMPRESSION_UNSUPPORTED",
+                         "compressed messages are not taken; send them as they are");
   const size_t whole = kPrefixBytes + static_cast<size_t>(size);
   if (there < whole) {
     if (!ended_) return std::nullopt;

@@ -115,7 +115,8 @@ class GrpcStream final : public RpcStream, public std::enable_shared_from_this<G
   bool HasToSend() const { return sent_slices_ < out_.size(); }
   // Refuses what is no call, in HTTP's words.
   void RefuseHttp(const char* status);
-  void RefuseHead(grpc::StatusCode code, const std::string& why) { Finish({code, why}, {}, nullptr); }
+  // In gRPC's.
+  void RefuseHead(absl::StatusCode code, const std::string& reason, const std::string& why);
   void Resume();
 
   void Check(std::chrono::steady_clock::time_point now, const GrpcLimits& limits);

@@ -38,9 +38,9 @@ class RpcStream {
   // Runs `work` on the connection's thread: at once when that is this one.
   virtual void Dispatch(std::function<void()> work) = 0;
 
-  // The next message, when it is there whole; nullopt: the client has said its last. An error for what is no message (INTERNAL), larger
-  // than may be (RESOURCE_EXHAUSTED) or compressed (UNIMPLEMENTED): the call is to be finished with it. One at
-  // a time; `done` may be called from within.
+  // The next message, when it is there whole; nullopt: the client has said its last. An error when it is no message
+  // (INTERNAL/MESSAGE_INCOMPLETE), larger than may be (RESOURCE_EXHAUSTED/MESSAGE_TOO_LARGE) or compressed
+  // (UNIMPLEMENTED/COMPRESSION_UNSUPPORTED): the call is to be finished with it. One at a time; `done` may be called from within.
   virtual void Read(std::function<void(absl::StatusOr<std::optional<grpc::ByteBuffer>>)> done) = 0;
 
   // What the answer begins with, at once; without it, Write and Finish begin with these alone.

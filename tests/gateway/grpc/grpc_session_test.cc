@@ -255,6 +255,7 @@ TEST_F(GrpcSessionTest, MetadataThatGrpcDoesNotAllowIsRefused) {
     const uint32_t call = client.Call("/metadata", {{name, value}});
     ASSERT_TRUE(client.AwaitEnd(call)) << name;
     EXPECT_EQ(client.answer(call).status(), "13") << name;
+    EXPECT_NE(client.answer(call).header("grpc-status-details-bin"), "") << "why, for programs";
   }
 }
 

@@ -22,6 +22,7 @@
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
 #include "services/gateway/grpc/grpc_gateway.h"
+#include "tests/gateway/fake_import.h"
 #include "tests/gateway/open_door.h"
 
 namespace peiling::gateway {
@@ -86,16 +87,9 @@ class FakeIntake final : public IntakeService::Service {
   grpc::Status ImportResponses(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<intake::v1::ImportResponsesResponse, intake::v1::ImportResponsesRequest>* stream) override {
-    intake::v1::ImportResponsesRequest piece;
-    int64_t bytes = 0;
     ++imports;
-    while (stream->Read(&piece)) {
-      if (piece.content() == "stop") return {grpc::StatusCode::INVALID_ARGUMENT, "stopped"};
-      bytes += static_cast<int64_t>(piece.content().size());
-      intake::v1::ImportResponsesResponse report;
-      report.mutable_progress()->set_bytes_read(bytes);
-      stream->Write(report);
-    }
+    int64_t bytes = 0;
+    if (const grpc::Status answered = AnswerPieces(*stream, bytes); !answered.ok()) return answered;
     intake::v1::ImportResponsesResponse report;
     report.mutable_summary()->set_rows(bytes);
     stream->Write(report);
