@@ -1,0 +1,64 @@
+// Personal data are sealed before they are stored: AES-256-GCM with keys that are not in the store. Keys are a list, the first of which
+// seals; the others only open, so that a key is rotated by putting a new one in front and, once nothing is sealed with an old one any more
+// (NeedsResealing), leaving that out. What was sealed with a key that is thrown away is gone for ever, in every backup, too.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "CLI/App.hpp"
+#include "absl/status/statusor.h"
+
+namespace peiling::vault {
+
+// Where keys come from. One line for each key, "<id> <32 bytes in base64>": ids are 1 to 20 lower-case letters, digits and '-'. Empty lines
+// and what follows a '#' are passed over.
+struct Options {
+  // A file with them; files others may read are warned of.
+  std::string key_file;
+  // Not a flag, since command lines can be seen by others: PEILING_PERSONAL_DATA_KEYS, the lines themselves. Goes before the file.
+  std::string keys;
+};
+
+// Adds --personal-data-key-file (PEILING_PERSONAL_DATA_KEY_FILE), and reads PEILING_PERSONAL_DATA_KEYS.
+void AddFlags(CLI::App& app, Options& options);
+
+// Immutable, so thread-safe.
+class Vault {
+ public:
+  // `store` is the address of the store it is for: with no keys given and a store in a file, they are made beside it once, in
+  // "<file>.keys" (mode 0600); one in memory gets keys of its own. With a store that others share, keys must be given:
+  // FAILED_PRECONDITION/PERSONAL_DATA_KEYS_MISSING says how. FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID with line and reason, never
+  // with a key.
+  static absl::StatusOr<std::unique_ptr<Vault>> Open(const Options& options, const std::string& store);
+  // Of lines as in Options.
+  static absl::StatusOr<std::unique_ptr<Vault>> Make(std::string_view keys);
+  // A line with a new key.
+  static std::string NewKey(std::string_view id);
+
+  // `context` is what the data belong to (its partition and key in the store): opened with another they are refused, so that nobody can put
+  // one person's data in another's place. A random nonce each time.
+  std::string Seal(std::string_view data, std::string_view context) const;
+  // DATA_LOSS/STORAGE_CORRUPT when they were changed or belong elsewhere; FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING (metadata: key) when
+  // the key is none of these. What was stored before there were keys is not sealed, and is given back as it is.
+  absl::StatusOr<std::string> Unseal(std::string_view sealed, std::string_view context) const;
+  // Whether it is sealed with another key than the first, or not at all.
+  bool NeedsResealing(std::string_view sealed) const;
+
+  // Id of the first key.
+  const std::string& key_id() const { return keys_.front().first; }
+  bool HasKey(std::string_view id) const;
+  // 32 bytes that only who has the key can make, for one purpose: HKDF-SHA-256. FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING.
+  absl::StatusOr<std::string> Derive(std::string_view id, std::string_view purpose) const;
+
+ private:
+  explicit Vault(std::vector<std::pair<std::string, std::string>> keys) : keys_(std::move(keys)) {}
+
+  // Id and 32 bytes.
+  const std::vector<std::pair<std::string, std::string>> keys_;
+};
+
+}  // namespace peiling::vault
