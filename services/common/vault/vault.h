@@ -19,7 +19,7 @@ namespace peiling::vault {
 struct Options {
   // A file with them; files others may read are warned of.
   std::string key_file;
-  // Not a flag, since command lines can be seen by others: PEILING_PERSONAL_DATA_KEYS, the lines themselves. Goes before the file.
+  // Not a flag, since command lines can be seen by others: PEILING_PERSONAL_DATA_KEYS, the lines themselves. Given, the file is not read.
   std::string keys;
 };
 
@@ -30,11 +30,11 @@ void AddFlags(CLI::App& app, Options& options);
 class Vault {
  public:
   // `store` is the address of the store it is for: with no keys given and a store in a file, they are made beside it once, in
-  // "<file>.keys" (mode 0600); one in memory gets keys of its own. With a store that others share, keys must be given:
-  // FAILED_PRECONDITION/PERSONAL_DATA_KEYS_MISSING says how. FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID with line and reason, never
-  // with a key.
+  // "<file>.keys" (mode 0600, durable, also when two do so at once); one in memory gets keys of its own. With a store that others share,
+  // keys must be given: FAILED_PRECONDITION/PERSONAL_DATA_KEYS_MISSING says how, also of a file that cannot be read or written.
+  // FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID with line and reason, never with a key.
   static absl::StatusOr<std::unique_ptr<Vault>> Open(const Options& options, const std::string& store);
-  // Of lines as in Options.
+  // Of lines as in Options. PERSONAL_DATA_KEYS_INVALID.
   static absl::StatusOr<std::unique_ptr<Vault>> Make(std::string_view keys);
   // A line with a new key.
   static std::string NewKey(std::string_view id);
@@ -42,23 +42,35 @@ class Vault {
   // `context` is what the data belong to (its partition and key in the store): opened with another they are refused, so that nobody can put
   // one person's data in another's place. A random nonce each time.
   std::string Seal(std::string_view data, std::string_view context) const;
-  // DATA_LOSS/STORAGE_CORRUPT when they were changed or belong elsewhere; FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING (metadata: key) when
-  // the key is none of these. What was stored before there were keys is not sealed, and is given back as it is.
+  // DATA_LOSS/STORAGE_CORRUPT when they were changed or belong elsewhere; FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING (metadata: key)
+  // when the key is none of these. What was stored before there were keys is not sealed, and is given back as it is: sealed data begin with
+  // a zero byte, which no serialised message and no text does.
   absl::StatusOr<std::string> Unseal(std::string_view sealed, std::string_view context) const;
   // Whether it is sealed with another key than the first, or not at all.
   bool NeedsResealing(std::string_view sealed) const;
 
   // Id of the first key.
-  const std::string& key_id() const { return keys_.front().first; }
+  const std::string& key_id() const { return keys_.front().id; }
+  // Of all, the first one first.
+  std::vector<std::string> key_ids() const;
+  // Id of the key it is sealed with; "" when it is not sealed.
+  static std::string KeyOf(std::string_view sealed);
   bool HasKey(std::string_view id) const;
   // 32 bytes that only who has the key can make, for one purpose: HKDF-SHA-256. FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING.
   absl::StatusOr<std::string> Derive(std::string_view id, std::string_view purpose) const;
 
  private:
-  explicit Vault(std::vector<std::pair<std::string, std::string>> keys) : keys_(std::move(keys)) {}
+  struct Key {
+    std::string id;
+    // 32 bytes, what others are derived from.
+    std::string secret;
+    // 32 bytes, what is sealed with.
+    std::string sealing;
+  };
+  explicit Vault(std::vector<Key> keys) : keys_(std::move(keys)) {}
+  const Key* Find(std::string_view id) const;
 
-  // Id and 32 bytes.
-  const std::vector<std::pair<std::string, std::string>> keys_;
+  const std::vector<Key> keys_;
 };
 
 }  // namespace peiling::vault
