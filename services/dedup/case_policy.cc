@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/survey/municipality_answers.h"
 
 namespace peiling::dedup {
 namespace {
@@ -84,6 +85,18 @@ void PlaceByText(const Resolution& resolution, const WaveSetup& setup, Placement
       break;
   }
   SetUnknown(resolution.text().empty() ? "Er is geen gemeente ingevuld." : "Niet te zeggen voor welke gemeente dit is.", placement);
+}
+
+// Whether it is known whose it is from the invitation alone: nobody has answered anything yet that says something about the municipality.
+bool OpenedOnly(const Response& response, const WaveSetup& setup) {
+  if (response.municipalities().empty() || response.state() == intake::v1::RESPONSE_STATE_SUBMITTED) return false;
+  const survey::QuestionIndex names = setup.questionnaire->FindRole(survey::v1::QUESTION_ROLE_MUNICIPALITY);
+  const auto is_about_it = [&](const Answer& answer) {
+    const survey::QuestionIndex index = setup.questionnaire->Find(answer.question());
+    return index != survey::kNoQuestion && index != names && !setup.questionnaire->questions()[index].question->personal();
+  };
+  const auto& answers = response.answers().answers();
+  return response.municipality_answers().empty() && std::none_of(answers.begin(), answers.end(), is_about_it);
 }
 
 void SetFinal(v1::Disposition disposition, std::string reason, Placement& placement) {
@@ -171,18 +184,26 @@ bool SaysTheSame(const Answer* a, const Answer* b) {
   }
 }
 
-survey::Assessment Assess(const Response& response, const WaveSetup& setup) {
+// What a response says about one municipality.
+survey::v1::Answers AnswersFor(const std::string& code, const Response& response, const WaveSetup& setup) {
+  return survey::AnswersFor(code, response.answers(), response.municipality_answers(), *setup.questionnaire);
+}
+
+survey::Assessment Assess(const Response& response, const survey::v1::Answers& answers, const WaveSetup& setup) {
   survey::Assessment assessment;
-  setup.questionnaire->Assess(response.answers(), Submitted(response), response.last_section(), assessment);
+  setup.questionnaire->Assess(answers, Submitted(response), response.last_section(), assessment);
   return assessment;
 }
 
-v1::Contradiction Compare(const Response& kept, const Response& other, const WaveSetup& setup) {
+v1::Contradiction Compare(const std::string& code, const Response& kept, const Response& other, const WaveSetup& setup) {
   v1::Contradiction contradiction;
   contradiction.set_kept(kept.name());
   contradiction.set_other(other.name());
-  const survey::Assessment of_kept = Assess(kept, setup);
-  const survey::Assessment of_other = Assess(other, setup);
+  // What is assessed points into these.
+  const survey::v1::Answers kept_answers = AnswersFor(code, kept, setup);
+  const survey::v1::Answers other_answers = AnswersFor(code, other, setup);
+  const survey::Assessment of_kept = Assess(kept, kept_answers, setup);
+  const survey::Assessment of_other = Assess(other, other_answers, setup);
   const auto& questions = setup.questionnaire->questions();
   for (size_t i = 0; i < questions.size(); ++i) {
     const survey::v1::Question& question = *questions[i].question;
@@ -201,11 +222,11 @@ v1::Contradiction Compare(const Response& kept, const Response& other, const Wav
   return contradiction;
 }
 
-bool ConsentsPublicData(const Response& response, const WaveSetup& setup) {
+bool ConsentsPublicData(const survey::v1::Answers& answers, const WaveSetup& setup) {
   const survey::QuestionIndex index = setup.questionnaire->FindRole(survey::v1::QUESTION_ROLE_CONSENT_PUBLIC_DATA);
   if (index == survey::kNoQuestion) return false;
   const survey::CompiledQuestion& question = setup.questionnaire->questions()[index];
-  for (const Answer& answer : response.answers().answers()) {
+  for (const Answer& answer : answers.answers()) {
     if (answer.question() != question.question->code()) continue;
     for (const std::string& code : answer.selection().codes()) {
       const int option = question.OptionOf(code);
@@ -229,6 +250,8 @@ Placement Place(const Submission& submission, const Rulings& rulings, const Wave
   if (const v1::Ruling* assignment = rulings.Assignment(response.name())) {
     decision.set_ruling(assignment->name());
     SetCases(AssignedCodes(*assignment), setup, placement);
+  } else if (response.municipalities_size() > 0) {
+    SetCases(Strings(response.municipalities()), setup, placement);
   } else {
     PlaceByText(submission.resolution, setup, placement);
   }
@@ -241,6 +264,8 @@ Placement Place(const Submission& submission, const Rulings& rulings, const Wave
     decision.set_ruling(exclusion->name());
   } else if (response.test()) {
     SetFinal(v1::DISPOSITION_TEST, "Een proef.", placement);
+  } else if (OpenedOnly(response, setup)) {
+    SetFinal(v1::DISPOSITION_EMPTY, "De uitnodiging is geopend; er is nog niets ingevuld.", placement);
   }
   return placement;
 }
@@ -263,7 +288,7 @@ CaseOutcome DecideCase(const std::string& case_id, const std::vector<Member>& me
     const Response& better = members[kept].submission->response;
     DecideDuplicate(response, better, ruling, decision);
     if (!decision.equally_complete()) continue;
-    v1::Contradiction contradiction = Compare(better, response, setup);
+    v1::Contradiction contradiction = Compare(case_id, better, response, setup);
     if (contradiction.answers_size() > 0) outcome.contradictions.push_back(std::move(contradiction));
   }
   return outcome;
@@ -290,14 +315,15 @@ v1::Record MakeRecord(const std::string& municipality_code, const Response& resp
     if (code != municipality_code) record.add_joint_with(code);
   }
   record.set_complete(Submitted(response));
-  for (const Answer& answer : response.answers().answers()) {
+  const survey::v1::Answers answers = AnswersFor(municipality_code, response, setup);
+  for (const Answer& answer : answers.answers()) {
     // Intake leaves personal answers out already; an answer the questionnaire does not know might be one.
     const survey::QuestionIndex index = setup.questionnaire->Find(answer.question());
     if (index == survey::kNoQuestion || setup.questionnaire->questions()[index].question->personal()) continue;
     *record.mutable_answers()->add_answers() = answer;
   }
   record.set_last_section(response.last_section());
-  record.set_consents_public_data(ConsentsPublicData(response, setup));
+  record.set_consents_public_data(ConsentsPublicData(answers, setup));
   return record;
 }
 

@@ -23,6 +23,8 @@ void CountDisposition(v1::Disposition disposition, int sign, v1::CleaningReport&
       return report.set_test(report.test() + sign);
     case v1::DISPOSITION_EXCLUDED:
       return report.set_excluded(report.excluded() + sign);
+    case v1::DISPOSITION_EMPTY:
+      return report.set_empty(report.empty() + sign);
     default:  // Not a disposition.
       return;
   }

@@ -36,6 +36,7 @@ std::string WaveSetup::Titles(const std::vector<std::string>& codes, const std::
 }
 
 std::string WaveSetup::MunicipalityText(const intake::v1::Response& response) const {
+  if (response.municipalities_size() > 0) return "";
   const survey::QuestionIndex index = questionnaire->FindRole(survey::v1::QUESTION_ROLE_MUNICIPALITY);
   if (index == survey::kNoQuestion) return "";
   const std::string& code = questionnaire->questions()[index].question->code();

@@ -37,7 +37,7 @@ struct WaveSetup {
   const std::string& Title(const std::string& code) const;
   // "Aalsmeer", "Aalsmeer en Amstelveen", "Drechterland, Enkhuizen en Stede Broec"; `word` is what joins the last two.
   std::string Titles(const std::vector<std::string>& codes, const std::string& word = "en") const;
-  // What a response gives as its municipality; empty when it gives nothing (or the questionnaire does not ask).
+  // What a response gives as its municipality; empty when it gives nothing, the questionnaire does not ask, or it is known beforehand.
   std::string MunicipalityText(const intake::v1::Response& response) const;
 
   // "surveys/s/waves/w"

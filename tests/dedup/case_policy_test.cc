@@ -106,6 +106,27 @@ INSTANTIATE_TEST_SUITE_P(
         PlaceCase{"AssignedOverUnknown", {.id = "1", .municipality = "?"}, {Assign("1", "GM0002")}, {"GM0002"}, kCompetes, {"GM0002"}},
         PlaceCase{"AssignedOverExact", {.id = "1"}, {Assign("1", "GM0002")}, {"GM0002"}, kCompetes, {"GM0002"}},
         PlaceCase{"Split", {.id = "1"}, {Split("1", {"GM0003", "GM0002"})}, {"GM0002", "GM0003"}, kCompetes, {"GM0002", "GM0003"}},
+        PlaceCase{"InvitedOverText",
+                  {.id = "1", .municipality = "GM0003", .invited = {"GM0001", "GM0002"}},
+                  {},
+                  {"GM0001", "GM0002"},
+                  kCompetes,
+                  {"GM0001", "GM0002"}},
+        PlaceCase{"AssignedOverInvited", {.id = "1", .invited = {"GM0001"}}, {Assign("1", "GM0002")}, {"GM0002"}, kCompetes, {"GM0002"}},
+        PlaceCase{"InvitedAndOpenedAlone",
+                  {.id = "1", .submitted = false, .single = "", .invited = {"GM0001"}},
+                  {},
+                  {"GM0001"},
+                  v1::DISPOSITION_EMPTY,
+                  {"GM0001"}},
+        PlaceCase{"InvitedAndBegun", {.id = "1", .submitted = false, .invited = {"GM0001"}}, {}, {"GM0001"}, kCompetes, {"GM0001"}},
+        PlaceCase{"InvitedAndBegunForOneOfThem",
+                  {.id = "1", .submitted = false, .single = "", .invited = {"GM0001", "GM0002"}, .single_of = {{"GM0002", "ja"}}},
+                  {},
+                  {"GM0001", "GM0002"},
+                  kCompetes,
+                  {"GM0001", "GM0002"}},
+        PlaceCase{"InvitedAndSubmittedEmpty", {.id = "1", .single = "", .invited = {"GM0001"}}, {}, {"GM0001"}, kCompetes, {"GM0001"}},
         PlaceCase{"RulingOnAnother", {.id = "1"}, {Assign("2", "GM0002"), Exclude("3")}, {"GM0001"}, kCompetes, {"GM0001"}}),
     [](const auto& info) { return info.param.name; });
 
@@ -363,6 +384,20 @@ TEST(MakeRecordTest, HoldsTheAnswersWithoutPersonalOnes) {
   ASSERT_EQ(record.answers().answers_size(), 2);
   EXPECT_EQ(record.answers().answers(0).question(), "Where");
   EXPECT_EQ(record.answers().answers(1).question(), "Single");
+}
+
+TEST(MakeRecordTest, HoldsTheAnswersOfItsMunicipality) {
+  const intake::v1::Response response =
+      MakeResponse({.id = "1", .single = "nee", .invited = {"GM0001", "GM0002"}, .single_of = {{"GM0002", "ja"}}});
+  const auto single = [&](const std::string& code) {
+    const v1::Record record = MakeRecord(code, response, {}, *TestSetup());
+    for (const auto& answer : record.answers().answers()) {
+      if (answer.question() == "Single") return answer.selection().codes(0);
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(single("GM0001"), "nee");
+  EXPECT_EQ(single("GM0002"), "ja");
 }
 
 TEST(MakeRecordTest, ConsentIsTheOptionThatConsents) {

@@ -144,6 +144,14 @@ intake::v1::Response MakeResponse(const Filled& filled) {
     several.set_question("Several");
     several.mutable_selection()->mutable_codes()->Assign(filled.multiple.begin(), filled.multiple.end());
   }
+  response.mutable_municipalities()->Assign(filled.invited.begin(), filled.invited.end());
+  for (const auto& [code, option] : filled.single_of) {
+    auto& own = *response.add_municipality_answers();
+    own.set_municipality(code);
+    auto& single = *own.add_answers();
+    single.set_question("Single");
+    single.mutable_selection()->add_codes(option);
+  }
   return response;
 }
 
@@ -188,7 +196,7 @@ google::protobuf::Timestamp StoppedClock() {
 
 int64_t SumOfDispositions(const v1::CleaningReport& report) {
   return report.kept() + report.restarts() + report.colleague_duplicates() + report.municipality_unknown() + report.ambiguous() +
-         report.out_of_frame() + report.withdrawn() + report.test() + report.excluded();
+         report.out_of_frame() + report.withdrawn() + report.test() + report.excluded() + report.empty();
 }
 
 }  // namespace peiling::dedup

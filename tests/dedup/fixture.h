@@ -1,6 +1,7 @@
 // A small wave to test dedup with: three municipalities and a questionnaire with every kind of question.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,6 +42,10 @@ struct Filled {
   // Options of the closed questions.
   std::string single = "ja";
   std::vector<std::string> multiple = {};
+  // Codes known from an invitation; then `municipality` is not asked.
+  std::vector<std::string> invited = {};
+  // "GM0002": what `single` is for that municipality alone.
+  std::map<std::string, std::string> single_of = {};
 };
 intake::v1::Response MakeResponse(const Filled& filled);
 Submission MakeSubmission(const Filled& filled);

@@ -55,7 +55,7 @@ class Wave2022(unittest.TestCase):
         self.assertEqual((report.records, report.complete, report.partial), (90, 79, 11))
         self.assertEqual((report.waiting_cases, report.municipalities), (0, 344))
         parts = (report.kept + report.restarts + report.colleague_duplicates + report.municipality_unknown + report.ambiguous +
-                 report.out_of_frame + report.withdrawn + report.test + report.excluded)
+                 report.out_of_frame + report.withdrawn + report.test + report.excluded + report.empty)
         self.assertEqual(parts, report.started)
 
     def test_cleaning_report_of_2019(self):

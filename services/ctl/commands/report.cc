@@ -50,6 +50,7 @@ std::vector<Step> Waterfall(const CleaningReport& report) {
   take("withdrawn", report.withdrawn());
   take("trials", report.test());
   take("excluded by a ruling", report.excluded());
+  take("opened, nothing answered yet", report.empty());
   steps.push_back({"kept", report.kept()});
   if (const int64_t more = report.records() - report.kept(); more != 0) {
     steps.push_back(
@@ -227,7 +228,7 @@ Table ReportCsv(const CleaningReport& cleaning, const CompareWithPublishedRespon
                {"CONTRADICTION"}});
   for (const auto* field :
        {"started", "municipality_unknown", "restarts", "colleague_duplicates", "equally_complete", "ambiguous", "out_of_frame", "withdrawn",
-        "test", "excluded", "kept", "joint_questionnaires", "records", "complete", "partial", "waiting_cases", "municipalities"}) {
+        "test", "excluded", "empty", "kept", "joint_questionnaires", "records", "complete", "partial", "waiting_cases", "municipalities"}) {
     const auto* descriptor = CleaningReport::descriptor()->FindFieldByName(field);
     table.Add({"cleaning", field, "", "", "", "", "", CleaningReport::GetReflection()->GetInt64(cleaning, descriptor)});
   }
