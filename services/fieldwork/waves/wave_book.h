@@ -61,8 +61,8 @@ class WaveBook {
   virtual bool HasSubmittedRecord(const std::string& wave, const std::string& municipality) const = 0;
   // Grows with every change of a wave or a response in it; 0 for one that is not known.
   virtual uint64_t Version(const std::string& wave) const = 0;
-  // Waits until anything changes after `since` (a value this gave; 0 at first), or `timeout` has passed; the present value. Grows with every
-  // change of any wave.
+  // Waits until anything changes after `since` (a value this gave; 0 at first), or `timeout` has passed; the present value. Grows with
+  // every change of any wave.
   virtual uint64_t AwaitChange(uint64_t since, absl::Duration timeout) const = 0;
 };
 
