@@ -18,8 +18,6 @@ namespace {
 using absl::StatusCode;
 using google::protobuf::Timestamp;
 
-// How often a lost race is run again before the caller is told.
-constexpr int kAttempts = 10;
 constexpr size_t kReadAtOnce = 1000;
 // A page ends early when it has this much, so that it stays below gRPC's usual limit of 4 MiB for a message.
 constexpr size_t kMaxPageBytes = 2 << 20;
@@ -39,21 +37,6 @@ bool HasEnded(const v1::Key& key, const Timestamp& now) {
 
 absl::Status Unusable(const std::string& why) {
   return status::Error(StatusCode::kFailedPrecondition, "ADMINISTRATOR_KEY_UNUSABLE", absl::StrCat("the administrator's key: ", why));
-}
-
-// Tries until it is not a lost race.
-absl::Status Retry(const std::function<absl::Status()>& attempt) {
-  for (int tries = 1;; ++tries) {
-    absl::Status status = attempt();
-    if (status::Reason(status) != "CONCURRENT_CHANGE" || tries == kAttempts) return status;
-    storage::PauseAfterRace(tries);
-  }
-}
-
-template <typename Request>
-std::string DigestOf(Request request) {
-  request.clear_request_id();
-  return storage::RequestDigest(request);
 }
 
 }  // namespace
@@ -139,8 +122,8 @@ absl::StatusOr<v1::CreateKeyResponse> KeyStore::Create(const v1::CreateKeyReques
   *event.mutable_hash() = identity::Hash(secret);
 
   v1::CreateKeyResponse response;
-  const std::string digest = DigestOf(request);
-  absl::Status created = Retry([&] { return TryCreate(request, digest, event, response); });
+  const std::string digest = storage::DigestOf(request);
+  absl::Status created = storage::RetryRaces([&] { return TryCreate(request, digest, event, response); });
   if (!created.ok()) return created;
   // No receipt has it: the answer to a repeat is about the key that was made then, whose secret is gone.
   if (response.key().name() == key.name()) response.set_secret(secret);
@@ -200,8 +183,8 @@ absl::Status KeyStore::TryRevoke(const v1::RevokeKeyRequest& request, const std:
 
 absl::StatusOr<v1::RevokeKeyResponse> KeyStore::Revoke(const v1::RevokeKeyRequest& request, const std::string& caller) {
   v1::RevokeKeyResponse response;
-  const std::string digest = DigestOf(request);
-  absl::Status revoked = Retry([&] { return TryRevoke(request, digest, caller, response); });
+  const std::string digest = storage::DigestOf(request);
+  absl::Status revoked = storage::RetryRaces([&] { return TryRevoke(request, digest, caller, response); });
   if (!revoked.ok()) return revoked;
   return response;
 }
@@ -230,7 +213,7 @@ absl::Status KeyStore::TryEnsureAdministrator(const std::string& name, const std
 absl::Status KeyStore::EnsureAdministrator(const std::string& secret) {
   const std::optional<std::string> id = identity::ParseKeyId(secret);
   if (!id.has_value()) return Unusable("want \"peiling_\", 16 hex digits, \"_\" and 43 characters");
-  return Retry([&] { return TryEnsureAdministrator(absl::StrCat("keys/", *id), secret); });
+  return storage::RetryRaces([&] { return TryEnsureAdministrator(absl::StrCat("keys/", *id), secret); });
 }
 
 }  // namespace peiling::access

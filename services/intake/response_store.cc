@@ -286,9 +286,7 @@ absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawRespon
 }
 
 absl::StatusOr<v1::WithdrawResponseResponse> ResponseStore::Withdraw(const v1::WithdrawResponseRequest& request, int partitions) {
-  v1::WithdrawResponseRequest content = request;
-  content.clear_request_id();
-  const std::string digest = storage::RequestDigest(content);
+  const std::string digest = storage::DigestOf(request);
   absl::StatusOr<v1::Response> response = TryWithdraw(request, partitions, digest);
   for (int attempt = 1; attempt < kAttempts && status::Reason(response.status()) == "CONCURRENT_CHANGE"; ++attempt) {
     storage::PauseAfterRace(attempt);

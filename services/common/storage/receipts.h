@@ -16,6 +16,12 @@ std::string ReceiptKey(const std::string& request_id);
 
 // Digest of a request's content (its deterministic serialisation with `request_id` cleared by the caller).
 std::string RequestDigest(const google::protobuf::Message& request);
+// The same of a request with its `request_id`, which does not count.
+template <typename Request>
+std::string DigestOf(Request request) {
+  request.clear_request_id();
+  return RequestDigest(request);
+}
 
 // Fills `answer` and returns true when this request was answered before; false when it is new.
 // What it found is durable: the answer may be given. ALREADY_EXISTS/REQUEST_ID_REUSED when the id was used with other content.
