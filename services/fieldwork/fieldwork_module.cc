@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "CLI/Config.hpp"
@@ -13,6 +14,7 @@
 #include "peiling/fieldwork/v1/progress.grpc.pb.h"
 #include "peiling/fieldwork/v1/webhooks.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
 #include "services/fieldwork/waves/live_book.h"
 #include "services/fieldwork/waves/wave_followers.h"
@@ -20,10 +22,33 @@
 namespace peiling::fieldwork {
 namespace {
 
+constexpr std::string_view kToken = "{token}";
+
+bool IsWebAddress(std::string_view text) { return text.starts_with("https://") || text.starts_with("http://"); }
+
+absl::Status LinkInvalid(std::string_view flag, std::string_view wanted) {
+  return status::Error(absl::StatusCode::kInvalidArgument, "LINK_INVALID",
+                       absl::StrCat(std::string(flag), " is no address: want ", std::string(wanted)));
+}
+
+// Sets the addresses that follow from others.
+absl::Status CompleteLinks(Options& options) {
+  while (options.public_url.ends_with('/')) options.public_url.pop_back();
+  if (!IsWebAddress(options.public_url)) return LinkInvalid("--public-url", "https://HOST");
+  // Behind a '#' it stays with the browser: no server, proxy or log on the way sees it.
+  if (options.link.empty()) options.link = absl::StrCat(options.public_url, "/deelnemen#", std::string(kToken));
+  if (!IsWebAddress(options.link) || options.link.find(kToken) == std::string::npos) {
+    return LinkInvalid("--link", "https://HOST/…#{token}");
+  }
+  return absl::OkStatus();
+}
+
 class FieldworkModule final : public server::Module {
  public:
-  FieldworkModule(std::unique_ptr<storage::Store> store, const Peers& peers)
-      : store_(std::move(store)),
+  FieldworkModule(Options options, std::unique_ptr<storage::Store> store, std::unique_ptr<vault::Vault> vault, const Peers& peers)
+      : options_(std::move(options)),
+        store_(std::move(store)),
+        vault_(std::move(vault)),
         followers_({.intake = intake::v1::IntakeService::NewStub(peers.intake),
                     .dedup = dedup::v1::DedupService::NewStub(peers.dedup),
                     .registry = registry::v1::RegistryService::NewStub(peers.registry)},
@@ -59,7 +84,9 @@ class FieldworkModule final : public server::Module {
   }
 
  private:
+  const Options options_;
   const std::unique_ptr<storage::Store> store_;
+  const std::unique_ptr<vault::Vault> vault_;
   LiveBook book_;
   WaveFollowers followers_;
   // Once true it stays so: a wave that comes later makes nothing unanswerable.
@@ -73,13 +100,28 @@ void AddFlags(CLI::App& app, Options& options) {
                  "Where contacts, invitations, mail and webhooks are kept: sqlite:PATH for one replica, or redis://…, which replicas share")
       ->envname("PEILING_FIELDWORK_STORE")
       ->capture_default_str();
+  vault::AddFlags(app, options.vault);
+  AddLinkFlags(app, options);
 }
 
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const Peers& peers) {
+void AddLinkFlags(CLI::App& app, Options& options) {
+  app.add_option(
+         "--public-url", options.public_url,
+         "What reaches the gateway's HTTP listener from outside, e.g. https://peiling.example.nl: links to unsubscribe begin with it")
+      ->envname("PEILING_PUBLIC_URL")
+      ->capture_default_str();
+  app.add_option("--link", options.link, "Address of an invitation's link, with {token} in it; default: <public-url>/deelnemen#{token}")
+      ->envname("PEILING_FIELDWORK_LINK");
+}
+
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers) {
   if (absl::Status zone = calendar::CheckTimeZone(); !zone.ok()) return zone;
+  if (absl::Status links = CompleteLinks(options); !links.ok()) return links;
   absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "fieldwork");
   if (!store.ok()) return store.status();
-  return std::make_unique<FieldworkModule>(*std::move(store), peers);
+  absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::Vault::Open(options.vault, options.store);
+  if (!vault.ok()) return vault.status();
+  return std::make_unique<FieldworkModule>(std::move(options), *std::move(store), *std::move(vault), peers);
 }
 
 }  // namespace peiling::fieldwork

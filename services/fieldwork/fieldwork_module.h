@@ -2,18 +2,30 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
 #include "grpcpp/channel.h"
 #include "services/common/server/module.h"
+#include "services/common/vault/vault.h"
 
 namespace peiling::fieldwork {
 
 struct Options {
   // Where contacts, invitations, mail and webhooks are kept (storage::OpenStore).
   std::string store = "sqlite:fieldwork.db";
+  // Keys of the personal data in it, and of links.
+  vault::Options vault;
+  // What reaches the gateway's HTTP listener from outside, "https://peiling.example.nl": links to unsubscribe begin with it.
+  std::string public_url = "http://localhost:7380";
+  // Address of an invitation's link with "{token}" in it; empty: <public_url>/deelnemen#{token}.
+  std::string link;
+  // Of the certificates of gateways (DNS or URI), which alone may ask whose a token is; nullopt where nobody shows certificates: in one
+  // process, or without TLS.
+  std::optional<std::vector<std::string>> gateway_names;
 };
 
 // Channels to the services it asks.
@@ -26,9 +38,12 @@ struct Peers {
 
 // Adds the flags above, with environment variables PEILING_….
 void AddFlags(CLI::App& app, Options& options);
+// Those of them that say where links lead: also whoever runs it with others in one process is told.
+void AddLinkFlags(CLI::App& app, Options& options);
 
 // Ready while the store is well, once what intake and dedup have of all waves is taken in; from then on it answers from what it has.
-// Errors of opening the store; FAILED_PRECONDITION/TIME_ZONE_MISSING.
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, const Peers& peers);
+// Errors of opening the store and the vault; FAILED_PRECONDITION/TIME_ZONE_MISSING; INVALID_ARGUMENT/LINK_INVALID when an address of links
+// is none.
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers);
 
 }  // namespace peiling::fieldwork
