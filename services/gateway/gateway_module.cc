@@ -10,6 +10,12 @@
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/fieldwork/v1/invitations.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
+#include "peiling/fieldwork/v1/progress.pb.h"
+#include "peiling/fieldwork/v1/webhooks.pb.h"
+#include "peiling/intake/v1/drafts.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/registry/v1/registry.pb.h"
 #include "peiling/validation/v1/validation.pb.h"
@@ -151,14 +157,22 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {
-  return MakeModule(std::move(options), server,
-                    {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
-                     {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
-                     {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
-                     {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
-                     {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
-                     {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}},
-                    channels.access);
+  std::vector<Backend> backends = {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
+                                   {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
+                                   {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
+                                   {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
+                                   {"intake", ServiceOf<intake::v1::GetDraftRequest>(), channels.intake},
+                                   {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
+                                   {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}};
+  // Until the suite runs it.
+  if (channels.fieldwork != nullptr) {
+    for (const std::string& service : {ServiceOf<fieldwork::v1::GetContactRequest>(), ServiceOf<fieldwork::v1::GetInvitationRequest>(),
+                                       ServiceOf<fieldwork::v1::GetMessageRequest>(), ServiceOf<fieldwork::v1::ListCallsRequest>(),
+                                       ServiceOf<fieldwork::v1::GetWebhookRequest>()}) {
+      backends.push_back({"fieldwork", service, channels.fieldwork});
+    }
+  }
+  return MakeModule(std::move(options), server, std::move(backends), channels.access);
 }
 
 }  // namespace peiling::gateway

@@ -36,6 +36,7 @@ struct Channels {
   std::shared_ptr<grpc::Channel> access;
   std::shared_ptr<grpc::Channel> analytics;
   std::shared_ptr<grpc::Channel> dedup;
+  std::shared_ptr<grpc::Channel> fieldwork;
   std::shared_ptr<grpc::Channel> intake;
   std::shared_ptr<grpc::Channel> registry;
   std::shared_ptr<grpc::Channel> validation;

@@ -1,7 +1,10 @@
 #include "services/intake/intake_module.h"
 
+#include <map>
+#include <string>
 #include <utility>
 
+#include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "services/common/storage/store.h"
 #include "services/intake/catalog.h"
@@ -24,6 +27,7 @@ class IntakeModule final : public server::Module {
   void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
   bool ready() const override { return store_->Health().ok(); }
   std::string not_ready_reason() const override { return std::string(store_->Health().message()); }
+  std::map<std::string, bool> health() const override { return {{name(), ready()}, {v1::DraftService::service_full_name(), ready()}}; }
   // Watches end; calls under way go on.
   void Stop() override { store_->Interrupt(); }
 

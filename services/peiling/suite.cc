@@ -140,7 +140,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   const auto analytics = servers->Add(analytics::MakeModule({.store = store("analytics")}, *intake, *dedup, *registry));
   if (!analytics.ok()) return analytics.status();
 
-  auto gateway = gateway::MakeModule(options.gateway, server, {*access, *analytics, *dedup, *intake, *registry, *validation});
+  auto gateway = gateway::MakeModule(options.gateway, server, {*access, *analytics, *dedup, nullptr, *intake, *registry, *validation});
   if (!gateway.ok()) return gateway.status();
   return std::make_unique<SuiteModule>(std::move(access_server), std::move(servers), *std::move(gateway));
 }

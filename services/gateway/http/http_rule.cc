@@ -116,19 +116,32 @@ FieldPath Resolve(const Descriptor& message, const std::string& dotted) {
 // Messages that JSON writes in ways of their own, which nothing here knows.
 bool IsForeign(const Descriptor& type) { return type.file()->package() == "google.protobuf" && !IsWrittenAsText(type); }
 
-// Whether all that can be in the message can be written.
-void CheckTypes(const Descriptor& type, std::set<const Descriptor*>& seen, std::vector<std::string>& problems) {
-  if (!seen.insert(&type).second || IsWrittenAsText(type)) return;
-  for (int i = 0; i < type.field_count(); ++i) {
-    const FieldDescriptor& field = *type.field(i);
+// Whether all that can be in the message can be read or written.
+class TypeCheck {
+ public:
+  TypeCheck(bool is_answer, std::vector<std::string>& problems) : is_answer_(is_answer), problems_(problems) {}
+
+  void Check(const Descriptor& type) {
+    if (!seen_.insert(&type).second || IsWrittenAsText(type)) return;
+    for (int i = 0; i < type.field_count(); ++i) CheckField(*type.field(i));
+  }
+
+ private:
+  void CheckField(const FieldDescriptor& field) {
+    if (is_answer_ && IsTextMap(field)) return;
     if (field.type() == FieldDescriptor::TYPE_GROUP || field.is_map() ||
         (field.message_type() != nullptr && IsForeign(*field.message_type()))) {
-      problems.push_back(absl::StrCat(field.full_name(), ": maps, groups and this type are not written as JSON here"));
+      problems_.push_back(
+          absl::StrCat(field.full_name(), ": maps, groups and this type are not ", is_answer_ ? "written" : "read", " as JSON here"));
     } else if (field.message_type() != nullptr) {
-      CheckTypes(*field.message_type(), seen, problems);
+      Check(*field.message_type());
     }
   }
-}
+
+  const bool is_answer_;
+  std::vector<std::string>& problems_;
+  std::set<const Descriptor*> seen_;
+};
 
 // Reads the rules of one method.
 class MethodRules {
@@ -139,10 +152,9 @@ class MethodRules {
   void Read() {
     if (!method_.options().HasExtension(google::api::http)) return;
     const HttpRule& rule = method_.options().GetExtension(google::api::http);
-    std::set<const Descriptor*> seen;
     std::vector<std::string> untold;
-    CheckTypes(*method_.input_type(), seen, untold);
-    CheckTypes(*method_.output_type(), seen, untold);
+    TypeCheck(false, untold).Check(*method_.input_type());
+    TypeCheck(true, untold).Check(*method_.output_type());
     for (const std::string& problem : untold) Say(problem);
     Add(rule, 0);
     int binding = 0;
@@ -216,7 +228,6 @@ class MethodRules {
     route.whole_body = rule.body() == "*";
     if (rule.body().empty() || route.whole_body) return;
     route.body_field = MessageField(*method_.input_type(), rule.body(), "body");
-    if (route.body_field != nullptr && Binds(route, {route.body_field})) Say(absl::StrCat("body: ", rule.body(), " stands in the path"));
   }
 
   void ReadResponse(const HttpRule& rule, HttpRoute& route) {
@@ -312,6 +323,11 @@ std::string DottedName(const FieldPath& path) {
 bool IsWrittenAsText(const Descriptor& type) {
   return type.full_name() == "google.protobuf.Timestamp" || type.full_name() == "google.protobuf.Duration" ||
          type.full_name() == "google.protobuf.FieldMask";
+}
+
+bool IsTextMap(const FieldDescriptor& field) {
+  return field.is_map() && field.message_type()->map_key()->type() == FieldDescriptor::TYPE_STRING &&
+         field.message_type()->map_value()->type() == FieldDescriptor::TYPE_STRING;
 }
 
 // What may follow the segments so far.

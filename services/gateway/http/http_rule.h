@@ -22,6 +22,8 @@ std::string QueryName(const FieldPath& path);
 std::string DottedName(const FieldPath& path);
 // Whether the type is written as one text in JSON though it is a message: Timestamp, Duration, FieldMask.
 bool IsWrittenAsText(const google::protobuf::Descriptor& type);
+// Whether the field is a map of texts, which is an object in JSON. Answers alone have them.
+bool IsTextMap(const google::protobuf::FieldDescriptor& field);
 
 // Between two slashes of a path template.
 struct PathSegment {
@@ -55,7 +57,7 @@ struct HttpRoute {
   std::vector<PathVariable> variables;
   // The body is the whole request message, without what the path says.
   bool whole_body = false;
-  // The body is this field, a message; null: see whole_body.
+  // The body is this field, a message, without what the path says; null: see whole_body.
   const google::protobuf::FieldDescriptor* body_field = nullptr;
   // The answer is this field of the response, a message; null: the whole response.
   const google::protobuf::FieldDescriptor* response_field = nullptr;

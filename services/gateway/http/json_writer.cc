@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <map>
 
 #include "absl/strings/escaping.h"
 #include "google/protobuf/duration.pb.h"
@@ -123,6 +124,23 @@ class Values {
   const Reflection& reflection_;
 };
 
+// By key, so that the same map is the same text.
+void WriteTextMap(Writer& out, const Message& message, const FieldDescriptor& field) {
+  const Reflection& reflection = *message.GetReflection();
+  std::map<std::string, std::string> entries;
+  for (int index = 0, count = reflection.FieldSize(message, &field); index < count; ++index) {
+    const Message& entry = reflection.GetRepeatedMessage(message, &field, index);
+    const Reflection& of_entry = *entry.GetReflection();
+    entries[of_entry.GetString(entry, field.message_type()->map_key())] = of_entry.GetString(entry, field.message_type()->map_value());
+  }
+  out.StartObject();
+  for (const auto& [key, value] : entries) {
+    Text(out, key);
+    Text(out, value);
+  }
+  out.EndObject();
+}
+
 void WriteMessage(Writer& out, const Message& message) {
   const auto& type = *message.GetDescriptor();
   if (IsWrittenAsText(type)) return Text(out, TextOf(message));
@@ -131,7 +149,10 @@ void WriteMessage(Writer& out, const Message& message) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     const Values values(message, field);
-    if (field.is_repeated()) {
+    if (IsTextMap(field)) {
+      Text(out, field.json_name());
+      WriteTextMap(out, message, field);
+    } else if (field.is_repeated()) {
       Text(out, field.json_name());
       out.StartArray();
       for (int index = 0, count = reflection.FieldSize(message, &field); index < count; ++index) values.Write(out, index);

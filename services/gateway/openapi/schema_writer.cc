@@ -25,7 +25,9 @@ std::string ComponentName(const Descriptor& type) {
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
-bool IsMessage(const FieldDescriptor& field) { return field.message_type() != nullptr && !IsWrittenAsText(*field.message_type()); }
+bool IsMessage(const FieldDescriptor& field) {
+  return field.message_type() != nullptr && !IsWrittenAsText(*field.message_type()) && !IsTextMap(field);
+}
 
 }  // namespace
 
@@ -63,6 +65,11 @@ void SchemaWriter::RequestReference(const pb::Descriptor& message, const Fields&
 }
 
 void SchemaWriter::Field(const FieldDescriptor& field, const std::string& description) {
+  if (IsTextMap(field)) {
+    json_.Text("type", "object");
+    if (!description.empty()) json_.Text("description", description);
+    return json_.Object("additionalProperties", [&] { json_.Text("type", "string"); });
+  }
   if (!field.is_repeated()) return Value(field, description);
   json_.Text("type", "array");
   if (!description.empty()) json_.Text("description", description);
