@@ -1,0 +1,1 @@
+peiling_test(fieldwork_wave_book_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/wave_book_test.cc DEPS peiling_fieldwork_waves peiling_names)
