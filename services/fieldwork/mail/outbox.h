@@ -1,10 +1,9 @@
 // The outbox: every message of a wave, from the moment it is due until what became of it is known. How a message lives stands in
-// protos/peiling/fieldwork/v1/mail.proto; how it is stored in stored_message.h.
+// protos/peiling/fieldwork/v1/mail.proto; how it is stored in message_table.h.
 //
 // Nothing is sent twice: a message that was begun is nobody's until it is known whether it was sent, or a while has passed (settle_time).
 #pragma once
 
-#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "peiling/fieldwork/v1/mail.pb.h"
+#include "peiling/storage/v1/outbox.pb.h"
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
@@ -33,10 +33,6 @@ struct OutboxOptions {
 // those named, and ABORTED/CONCURRENT_CHANGE after too many lost races.
 class Outbox {
  public:
-  // A message that could not be handed over is due again at most so many times, ever later (RetryDelay).
-  static constexpr int kMaxRetries = 5;
-  // Events kept of a message.
-  static constexpr int kMaxEvents = 50;
   // Bytes of mail in one answer, but for one that is larger by itself.
   static constexpr size_t kMaxLeaseBytes = 3 << 20;
 
@@ -83,21 +79,36 @@ class Outbox {
   // The same of all waves there is mail of; the first error, after all were tried.
   absl::Status SweepAll();
 
-  // How long a message waits before it is tried again after so many failures, from 1.
-  static absl::Duration RetryDelay(int failures);
-
  private:
-  class Pass;
+  // What is known of a wave in memory.
   struct Wave;
 
-  Wave& WaveOf(const std::string& name);
+  Wave& Of(const std::string& wave);
+  // One try of each.
+  absl::StatusOr<size_t> TryAdd(Wave& wave, const std::vector<const v1::Message*>& messages);
+  absl::StatusOr<v1::LeaseMailResponse> TryLease(Wave& wave, const v1::LeaseMailRequest& request, const std::string& key, int lost);
+  absl::StatusOr<v1::BeginMailResponse> TryBegin(Wave& wave, const v1::BeginMailRequest& request);
+  absl::StatusOr<v1::CompleteMailResponse> TryComplete(Wave& wave, const v1::CompleteMailRequest& request);
+  absl::StatusOr<v1::ReportDeliveryEventsResponse> TryReport(Wave& wave, const v1::ReportDeliveryEventsRequest& request);
+
+  // Leases those of `ids` that may go, as many as fit in an answer; `looked_at` becomes the number from the first on that are not due any
+  // more.
+  absl::StatusOr<v1::LeaseMailResponse> Take(Wave& wave, const std::vector<std::string>& ids, const storage::v1::MailLease& terms,
+                                             const std::string& key, size_t& looked_at);
+  // What is still leased of a lease.
+  absl::StatusOr<v1::LeaseMailResponse> TakeAgain(Wave& wave, const storage::v1::MailLease& lease);
+  absl::Status EndLeases(Wave& wave, absl::Time now);
+  absl::Status EndLease(Wave& wave, const std::string& end_key, const std::string& request);
+  absl::Status Settle(Wave& wave, absl::Time now);
+  // Suppresses, and forgets that it was to be done. What does not succeed is left to Sweep.
+  absl::Status Suppress(Wave& wave, const std::vector<storage::v1::PendingSuppression>& pending);
 
   storage::Store& store_;
   MailPolicy& policy_;
   const calendar::Clock clock_;
   const OutboxOptions options_;
   std::mutex mutex_;
-  // What is known of waves in memory; none is ever removed.
+  // None is ever removed.
   std::map<std::string, std::unique_ptr<Wave>> waves_;
 };
 
