@@ -1,22 +1,32 @@
 // Invitations as they are stored, in the partition of their wave ("surveys/s/waves/w"):
-//   invitation/<municipality>   v1::Invitation and what is not shown: the key its token was made with, the hash of that token, its colleagues
+//   invitation/<municipality>   v1::Invitation and what is not shown: the key its token was made with, the hash of that token, its
+//   colleagues
 //                               (names and addresses sealed)
 //   invited/<municipality>      which invitation a municipality is in, so that it is in one
+//   invitations                 nothing; its version is the one of them all
+//   receipt/<…>
 // Replicas may share the store.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "peiling/fieldwork/v1/invitations.pb.h"
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
 #include "services/common/vault/vault.h"
+#include "services/fieldwork/invitations/stored_invitation.pb.h"
+#include "services/fieldwork/invitations/token.h"
 
 namespace peiling::fieldwork {
+
+struct Frame;
+struct Target;
 
 // Somebody who is written to with a link of their own though no contact: a colleague, or who took over.
 struct LinkHolder {
@@ -24,40 +34,145 @@ struct LinkHolder {
   std::string id;
   std::string full_name;
   std::string email;
-  // Its mail is this one's and no other's: changes with every new link.
+  // Its mail is this one's and no other's: changes with every new link. Lower-case letters and digits.
   std::string mail_id;
   absl::Time since;
 };
 
-// Thread-safe. Errors of the store and the vault come beside those named.
+// What a link is good for.
+struct LinkRights {
+  // Without state EXPIRED, which its wave tells.
+  v1::Invitation invitation;
+  // Empty: it is the holder's.
+  std::string colleague;
+  // Sections its bearer may write in; empty: all.
+  std::vector<int32_t> sections;
+  // It was shown before.
+  bool opened = false;
+};
+
+// The contact mail of an invitation should go to, which has none: a name, "" when there is no contact that can be used.
+using ContactFinder = std::function<absl::StatusOr<std::string>(const v1::Invitation&)>;
+
+// Thread-safe. Errors of the store and the vault come beside those named; of changes also ALREADY_EXISTS/REQUEST_ID_REUSED, and
+// ABORTED/CONCURRENT_CHANGE after too many lost races. Requests were checked. `allowed` is why a change may not be made now, or OK: a
+// repeat of what was done gets its answer all the same.
 class InvitationStore {
  public:
+  // Most colleagues of an invitation at a time, and with those removed.
+  static constexpr int kMaxColleagues = 50;
+  static constexpr int kMaxColleaguesEver = 250;
+  // LinkHolder::id of who took over.
+  static constexpr char kHolder[] = "holder";
+
   // All must outlive it. `link`: the address of a link, with "{token}" in it: "https://peiling.example.nl/deelnemen#{token}".
   InvitationStore(storage::Store& store, const vault::Vault& vault, std::string link, calendar::Clock clock)
       : store_(store), vault_(vault), link_(std::move(link)), clock_(std::move(clock)) {}
 
-  // NOT_FOUND/INVITATION_NOT_FOUND.
+  // NOT_FOUND/INVITATION_NOT_FOUND. Its state, as that of all below, is ISSUED, OPENED or REVOKED: whether it has expired follows from its
+  // wave (StateOf).
   absl::StatusOr<v1::Invitation> Get(const std::string& name);
   // Those of a wave, by name.
   absl::Status ForEach(const std::string& wave, const std::function<void(const v1::Invitation&)>& visit);
-  // Grows with every change of an invitation of the wave, by whatever replica.
+  // Grows with every change of an invitation of the wave, by whatever replica; 0 when there is none.
   absl::StatusOr<uint64_t> Version(const std::string& wave);
+  // A page, with EXPIRED when the wave is `over`. May be short and yet have a token: its bytes are bounded.
+  absl::StatusOr<v1::ListInvitationsResponse> List(const v1::ListInvitationsRequest& request, const paging::Page& page, bool over);
 
-  // The present link of an invitation, for mail to its contact. FAILED_PRECONDITION/INVITATION_REVOKED.
+  // The present link of an invitation, for mail to its contact. FAILED_PRECONDITION/INVITATION_REVOKED, also when somebody took it over (so
+  // that no contact gets the link of who did) or its wave is past its personal data; PERSONAL_DATA_KEY_MISSING names the key it was made
+  // with when that is gone.
   absl::StatusOr<std::string> LinkOf(const std::string& invitation);
   // The same of a colleague or who took over. NOT_FOUND/COLLEAGUE_NOT_FOUND.
   absl::StatusOr<std::string> LinkOf(const std::string& invitation, const std::string& holder);
-  // Colleagues and who took over whose link holds: everybody that mail of kind COLLEAGUE is for.
+  // Colleagues and who took over whose link holds: everybody that mail of kind COLLEAGUE is for. NOT_FOUND/INVITATION_NOT_FOUND.
   absl::StatusOr<std::vector<LinkHolder>> LinkHolders(const std::string& invitation);
   // Mail of this invitation goes to another contact from now on ("" when there is no other). ABORTED/CONCURRENT_CHANGE when its contact is
-  // not `from` any more.
+  // not `from` any more, it was handed over or revoked. NOT_FOUND/INVITATION_NOT_FOUND.
   absl::Status Escalate(const std::string& invitation, const std::string& from, const std::string& to);
 
+  // What a token is good for: UNAUTHENTICATED/TOKEN_UNKNOWN when nothing. One read of the store, whatever is shown in the form of a token.
+  absl::StatusOr<LinkRights> Verify(std::string_view token);
+  // The same of somebody whose token was verified before. UNAUTHENTICATED/TOKEN_UNKNOWN when the link has ended since.
+  absl::StatusOr<LinkRights> RightsOf(const LinkId& id);
+  // A link was shown, and there is a response now (empty: there is none). Once more changes nothing.
+  absl::Status MarkOpened(const LinkId& id, const std::string& response);
+
+  // All or nothing of a request, in one commit: FAILED_PRECONDITION/NOT_IN_FRAME, INVITED_OTHERWISE. Invitations without a contact get the
+  // one there is by now. Joint invitations of municipalities whose own were revoked take their place; so does the own invitation of a
+  // municipality that is named, after its joint one was revoked.
+  absl::StatusOr<v1::IssueInvitationsResponse> Issue(const v1::IssueInvitationsRequest& request, const Frame& frame,
+                                                     const ContactFinder& find_contact, const absl::Status& allowed);
+  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITED_OTHERWISE when it was revoked and its municipalities are in others since.
+  absl::StatusOr<v1::ReissueInvitationResponse> Reissue(const v1::ReissueInvitationRequest& request, const absl::Status& allowed);
+  // NOT_FOUND/INVITATION_NOT_FOUND. Links that ended do not come back: not those of colleagues, whoever brings the invitation back.
+  absl::StatusOr<v1::RevokeInvitationResponse> Revoke(const v1::RevokeInvitationRequest& request);
+
+  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITATION_REVOKED; RESOURCE_EXHAUSTED/TOO_MANY_COLLEAGUES.
+  absl::StatusOr<v1::InviteColleagueResponse> InviteColleague(const v1::InviteColleagueRequest& request, const absl::Status& allowed);
+  // NOT_FOUND/INVITATION_NOT_FOUND.
+  absl::StatusOr<v1::ListColleaguesResponse> ListColleagues(const v1::ListColleaguesRequest& request, bool with_addresses);
+  // NOT_FOUND/INVITATION_NOT_FOUND, COLLEAGUE_NOT_FOUND.
+  absl::StatusOr<v1::RemoveColleagueResponse> RemoveColleague(const v1::RemoveColleagueRequest& request);
+  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITATION_REVOKED.
+  absl::StatusOr<v1::HandOverResponse> HandOver(const v1::HandOverRequest& request, const absl::Status& allowed);
+
+  // Forgets for ever who holds links of a wave, and ends those links; that of colleagues and hand-overs there were stays. To be called once
+  // the wave is past its personal data. Again changes nothing.
+  absl::Status EraseHolders(const std::string& wave);
+  // Seals anew, with the vault's first key, what is sealed with another.
+  absl::Status ResealHolders(const std::string& wave);
+
  private:
+  struct Loaded;
+  struct Edit;
+  struct WaveDocuments;
+
+  absl::StatusOr<Loaded> Load(const std::string& name);
+  absl::StatusOr<WaveDocuments> LoadWave(const std::string& wave);
+  absl::Status ForEachStored(const std::string& wave, const std::function<absl::Status(Loaded)>& visit);
+
+  // Commits a change; tries again after lost races.
+  absl::Status Change(const Edit& edit);
+  absl::Status TryChange(const Edit& edit);
+  // The same of every invitation of a wave that has something to change.
+  absl::Status ChangeAll(const std::string& wave, const std::function<absl::StatusOr<bool>(stored::StoredInvitation&)>& change);
+
+  absl::Status TryIssue(const v1::IssueInvitationsRequest& request, const std::string& digest, const std::vector<Target>& targets,
+                        const ContactFinder& find_contact, v1::IssueInvitationsResponse& response);
+  absl::StatusOr<stored::StoredInvitation> NewInvitation(const std::string& wave, const Target& target, int32_t issue,
+                                                         const ContactFinder& find_contact) const;
+  // Writes where municipalities of invitations that are made are from now on.
+  static void Place(const std::vector<Target>& made, const WaveDocuments& there, storage::Batch& batch);
+  // Makes it a condition that the municipalities of an invitation are in it. FAILED_PRECONDITION/INVITED_OTHERWISE.
+  absl::Status ExpectInvited(const stored::StoredInvitation& stored, storage::Batch& batch);
+
+  absl::StatusOr<stored::Link> NewLink(const LinkId& id, int32_t issue) const;
+  // Gives the holder a new link: true.
+  absl::StatusOr<bool> NewIssue(stored::StoredInvitation& stored) const;
+  absl::StatusOr<std::string> LinkText(const LinkId& id, const stored::Link& link) const;
+  // The link that was made with an issue, or for a colleague; "" when it has ended.
+  absl::StatusOr<std::string> LinkWhileItHolds(const v1::Invitation& issued);
+  absl::StatusOr<std::string> LinkWhileItHolds(const std::string& invitation, const v1::Colleague& invited);
+  // Whether there was one to end.
+  bool EndLink(stored::StoredColleague& colleague) const;
+  bool EndLinks(stored::StoredInvitation& stored) const;
+
+  absl::StatusOr<bool> AddColleague(const v1::InviteColleagueRequest& request, stored::StoredInvitation& stored) const;
+  absl::StatusOr<v1::Colleague> Show(const std::string& invitation, const stored::StoredColleague& stored) const;
+  std::string Seal(const std::string& full_name, const std::string& email, const std::string& whose) const;
+  absl::StatusOr<stored::Person> Unseal(const std::string& sealed, const std::string& whose) const;
+  absl::StatusOr<bool> Reseal(std::string& sealed, const std::string& whose) const;
+  // The digest of a request with personal data, so that nobody who has the store can try what they were.
+  absl::StatusOr<std::string> Keyed(const std::string& digest) const;
+
   storage::Store& store_;
   const vault::Vault& vault_;
   const std::string link_;
   const calendar::Clock clock_;
 };
+
+// As it is shown: an invitation of a wave that is over has expired, unless it was revoked.
+v1::InvitationState StateOf(const v1::Invitation& invitation, bool over);
 
 }  // namespace peiling::fieldwork

@@ -1,0 +1,42 @@
+// Tokens of links as text: "peiling-uitnodiging_<base64url of "survey/wave/municipality[/colleague]">_<43 characters base64url of 32
+// bytes>". The bytes are an HMAC-SHA-256 (RFC 2104) of whose link it is and its issue, with a key that is not in the store: so every mail
+// can have the link, while the store has a hash of it alone. All functions are thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace peiling::fieldwork {
+
+inline constexpr std::string_view kTokenPrefix = "peiling-uitnodiging_";
+
+// Whose link it is.
+struct LinkId {
+  // "surveys/…/waves/…/invitations/GM0363".
+  std::string invitation;
+  // Number of the colleague; empty: who holds the invitation.
+  std::string colleague;
+
+  // As an identity says it (Identity.subject): the invitation, for a colleague with "/colleagues/2" behind it.
+  std::string Subject() const;
+  // Of that; nullopt for another subject.
+  static std::optional<LinkId> Of(std::string_view subject);
+
+  bool operator==(const LinkId&) const = default;
+};
+
+// The token of a link. `issue`: another number is another token. `key`: 32 bytes, for this purpose alone.
+std::string MakeToken(const LinkId& id, int32_t issue, std::string_view key);
+
+// Whose link a token says it is; nullopt for what has another form than MakeToken gives. Proves nothing.
+std::optional<LinkId> ParseToken(std::string_view token);
+
+// What is kept of a token: its SHA-256. It needs no salt and no slowness, since a token holds 256 bits nobody can guess.
+std::string HashOfToken(std::string_view token);
+
+// Whether the hash is that of this token; takes as long whatever it is. What is no hash ("") matches nothing.
+bool TokenMatches(std::string_view token, std::string_view hash);
+
+}  // namespace peiling::fieldwork
