@@ -34,13 +34,6 @@ using Cipher = std::unique_ptr<EVP_CIPHER_CTX, Free>;
 unsigned char* Bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-std::string Random(size_t size) {
-  std::string bytes(size, '\0');
-  // Without randomness nothing can be sealed, and there is no way to go on.
-  if (RAND_bytes(Bytes(bytes), static_cast<int>(size)) != 1) std::abort();
-  return bytes;
-}
-
 // HKDF-SHA-256 (RFC 5869) without salt: keys are random already.
 std::string Hkdf(const std::string& secret, std::string_view purpose) {
   static EVP_KDF* const kdf = EVP_KDF_fetch(nullptr, "HKDF", nullptr);
@@ -110,7 +103,7 @@ absl::Status KeysMissing() {
 }
 
 // Unique, so that nobody takes one key for another of the same name.
-std::string NewKeyId() { return absl::StrCat("k", absl::BytesToHexString(Random(4))); }
+std::string NewKeyId() { return absl::StrCat("k", absl::BytesToHexString(RandomBytes(4))); }
 
 // The lines for a store without keys given.
 absl::StatusOr<std::string> OwnKeys(const std::string& store) {
@@ -135,6 +128,17 @@ void AddFlags(CLI::App& app, Options& options) {
   if (const char* const keys = std::getenv("PEILING_PERSONAL_DATA_KEYS"); keys != nullptr) options.keys = keys;
 }
 
+std::string ContextOf(std::string_view partition, std::string_view key) {
+  return absl::StrCat(std::string(partition), "\n", std::string(key));
+}
+
+std::string RandomBytes(size_t size) {
+  std::string bytes(size, '\0');
+  // Without randomness nothing can be sealed, and there is no way to go on.
+  if (RAND_bytes(Bytes(bytes), static_cast<int>(size)) != 1) std::abort();
+  return bytes;
+}
+
 absl::StatusOr<std::unique_ptr<Vault>> Vault::Open(const Options& options, const std::string& store) {
   if (!options.keys.empty()) return Make(options.keys);
   const absl::StatusOr<std::string> lines = options.key_file.empty() ? OwnKeys(store) : ReadKeyFile(options.key_file);
@@ -150,7 +154,7 @@ absl::StatusOr<std::unique_ptr<Vault>> Vault::Make(std::string_view keys) {
   return std::unique_ptr<Vault>(new Vault(std::move(made)));
 }
 
-std::string Vault::NewKey(std::string_view id) { return absl::StrCat(std::string(id), " ", absl::Base64Escape(Random(kKeyBytes))); }
+std::string Vault::NewKey(std::string_view id) { return absl::StrCat(std::string(id), " ", absl::Base64Escape(RandomBytes(kKeyBytes))); }
 
 std::string Vault::Seal(std::string_view data, std::string_view context) const {
   const Key& key = keys_.front();
@@ -158,7 +162,7 @@ std::string Vault::Seal(std::string_view data, std::string_view context) const {
   sealed.push_back(static_cast<char>(key.id.size()));
   sealed += key.id;
   const size_t head = sealed.size();
-  const std::string nonce = Random(kNonceBytes);
+  const std::string nonce = RandomBytes(kNonceBytes);
   sealed += nonce;
   const size_t begin = sealed.size();
   sealed.resize(begin + data.size() + kTagBytes);

@@ -26,6 +26,12 @@ struct Options {
 // Adds --personal-data-key-file (PEILING_PERSONAL_DATA_KEY_FILE), and reads PEILING_PERSONAL_DATA_KEYS.
 void AddFlags(CLI::App& app, Options& options);
 
+// What data in a store belong to, for Vault::Seal.
+std::string ContextOf(std::string_view partition, std::string_view key);
+
+// So many that nobody can guess.
+std::string RandomBytes(size_t size);
+
 // Immutable, so thread-safe.
 class Vault {
  public:

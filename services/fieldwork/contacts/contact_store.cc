@@ -1,0 +1,272 @@
+#include "services/fieldwork/contacts/contact_store.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <cstdlib>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "services/common/names/resource_names.h"
+#include "services/common/status/errors.h"
+#include "services/common/storage/parse.h"
+#include "services/common/storage/race.h"
+#include "services/common/storage/receipts.h"
+#include "services/fieldwork/contacts/email_address.h"
+
+namespace peiling::fieldwork {
+namespace {
+
+constexpr char kMunicipalities[] = "municipality/";
+constexpr char kPepper[] = "pepper";
+constexpr size_t kTokenBytes = 16;
+constexpr size_t kReadAtOnce = 100;
+// A page ends early when it has this much, so that it stays below gRPC's usual limit of 4 MiB for a message.
+constexpr size_t kMaxPageBytes = 2 << 20;
+
+std::string KeyOf(const std::string& code) { return kMunicipalities + code; }
+std::string ContextOf(const std::string& key) { return vault::ContextOf(ContactStore::kPartition, key); }
+
+std::string HmacSha256(const std::string& key, std::string_view data) {
+  std::string mac(EVP_MAX_MD_SIZE, '\0');
+  unsigned int size = 0;
+  const unsigned char* made =
+      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(),
+           reinterpret_cast<unsigned char*>(mac.data()), &size);
+  // Only memory can be wanting.
+  if (made == nullptr) std::abort();
+  mac.resize(size);
+  return mac;
+}
+
+bool MayBeUsed(const v1::Contact& contact, const std::string& day) {
+  return !contact.has_erased_at() && contact.valid_from() <= day && (contact.valid_to().empty() || day < contact.valid_to());
+}
+
+std::string Serialise(const MunicipalityContacts& municipality) {
+  v1::ListContactsResponse contacts;
+  contacts.mutable_contacts()->Add(municipality.contacts().begin(), municipality.contacts().end());
+  return contacts.SerializeAsString();
+}
+
+// Puts a municipality's contacts on a page, from after `rank`; false when the page is full.
+bool Fill(const MunicipalityContacts& municipality, const v1::ListContactsRequest& request, const std::string& rank, int32_t size,
+          v1::ListContactsResponse& page, std::string& last) {
+  for (v1::Contact& contact : municipality.InOrder()) {
+    const std::string place = Rank(contact);
+    if (place <= rank || (contact.has_erased_at() && !request.show_erased())) continue;
+    if (page.contacts_size() == size || page.ByteSizeLong() >= kMaxPageBytes) return false;
+    last = absl::StrCat(municipality.code(), "/", place);
+    *page.add_contacts() = std::move(contact);
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<MunicipalityContacts> ContactStore::Read(const std::string& code, const std::optional<storage::Document>& document) {
+  if (!document.has_value()) return MunicipalityContacts(code, {});
+  auto opened = vault_.Unseal(document->value, ContextOf(document->key));
+  if (!opened.ok()) return opened.status();
+  auto contacts = storage::Parse<v1::ListContactsResponse>({.key = document->key, .value = *std::move(opened)});
+  if (!contacts.ok()) return contacts.status();
+  return MunicipalityContacts(
+      code, {std::make_move_iterator(contacts->mutable_contacts()->begin()), std::make_move_iterator(contacts->mutable_contacts()->end())});
+}
+
+absl::StatusOr<std::vector<MunicipalityContacts>> ContactStore::ReadAll(const std::vector<std::string>& codes,
+                                                                        std::vector<std::optional<storage::Document>>& documents) {
+  std::vector<std::string> keys;
+  for (const std::string& code : codes) keys.push_back(KeyOf(code));
+  auto found = store_.GetMany(kPartition, keys);
+  if (!found.ok()) return found.status();
+  documents = *std::move(found);
+  std::vector<MunicipalityContacts> municipalities;
+  for (size_t i = 0; i < codes.size(); ++i) {
+    auto municipality = Read(codes[i], documents[i]);
+    if (!municipality.ok()) return municipality.status();
+    municipalities.push_back(*std::move(municipality));
+  }
+  return municipalities;
+}
+
+absl::StatusOr<std::vector<v1::Contact>> ContactStore::Usable(const std::string& municipality, const std::string& day) {
+  auto document = store_.Get(kPartition, KeyOf(municipality));
+  if (!document.ok()) return document.status();
+  auto all = Read(municipality, *document);
+  if (!all.ok()) return all.status();
+  std::vector<v1::Contact> usable = all->InOrder();
+  std::erase_if(usable, [&](const v1::Contact& contact) { return !MayBeUsed(contact, day); });
+  return usable;
+}
+
+absl::StatusOr<v1::Contact> ContactStore::Get(const std::string& name) {
+  const std::string code = MunicipalityOf(name);
+  auto document = store_.Get(kPartition, KeyOf(code));
+  if (!document.ok()) return document.status();
+  auto all = Read(code, *document);
+  if (!all.ok()) return all.status();
+  return all->Find(name);
+}
+
+absl::Status ContactStore::TryPepper(std::string& pepper) {
+  auto document = store_.Get(kPartition, kPepper);
+  if (!document.ok()) return document.status();
+  if (document->has_value()) {
+    auto opened = vault_.Unseal((*document)->value, ContextOf(kPepper));
+    if (!opened.ok()) return opened.status();
+    pepper = *std::move(opened);
+    return store_.Confirm(kPartition);
+  }
+  pepper = vault::RandomBytes(32);
+  storage::Batch batch{.partition = kPartition};
+  batch.writes.push_back({.key = kPepper, .value = vault_.Seal(pepper, ContextOf(kPepper)), .expected_version = 0});
+  return store_.Commit(std::move(batch)).status();
+}
+
+absl::StatusOr<std::string> ContactStore::Pepper() {
+  const std::lock_guard lock(mutex_);
+  if (!pepper_.empty()) return pepper_;
+  std::string pepper;
+  if (absl::Status found = storage::RetryRaces([&] { return TryPepper(pepper); }); !found.ok()) return found;
+  return pepper_ = pepper;
+}
+
+absl::StatusOr<std::string> ContactStore::AddressToken(const std::string& email) {
+  auto pepper = Pepper();
+  if (!pepper.ok()) return pepper.status();
+  const std::string canonical = CanonicalAddress(email).value_or(absl::AsciiStrToLower(email));
+  return absl::BytesToHexString(HmacSha256(*pepper, absl::StrCat("address ", canonical)).substr(0, kTokenBytes));
+}
+
+absl::Status ContactStore::ForEach(const std::function<absl::Status(const MunicipalityContacts&)>& visit) {
+  for (std::string after;;) {
+    auto documents = store_.List(kPartition, kMunicipalities, after, kReadAtOnce);
+    if (!documents.ok()) return documents.status();
+    for (const storage::Document& document : *documents) {
+      auto municipality = Read(document.key.substr(std::string_view(kMunicipalities).size()), document);
+      if (!municipality.ok()) return municipality.status();
+      if (absl::Status seen = visit(*municipality); !seen.ok()) return seen;
+    }
+    if (documents->size() < kReadAtOnce) return absl::OkStatus();
+    after = documents->back().key;
+  }
+}
+
+absl::StatusOr<v1::ListContactsResponse> ContactStore::List(const v1::ListContactsRequest& request, const paging::Page& page) {
+  const size_t slash = page.after.find('/');
+  const std::string first = page.after.substr(0, slash);
+  const std::string rank = slash == std::string::npos ? "" : page.after.substr(slash + 1);
+  const std::string wanted = names::LastId(request.parent());
+  v1::ListContactsResponse response;
+  std::string last;
+  const auto fill = [&](const MunicipalityContacts& municipality) {
+    if (municipality.code() < first) return absl::OkStatus();
+    if (Fill(municipality, request, municipality.code() == first ? rank : "", page.size, response, last)) return absl::OkStatus();
+    response.set_next_page_token(paging::NextPageToken(request, last));
+    return absl::CancelledError();
+  };
+  if (wanted == "-") {
+    const absl::Status walked = ForEach(fill);
+    if (!walked.ok() && response.next_page_token().empty()) return walked;
+    return response;
+  }
+  auto document = store_.Get(kPartition, KeyOf(wanted));
+  if (!document.ok()) return document.status();
+  auto municipality = Read(wanted, *document);
+  if (!municipality.ok()) return municipality.status();
+  (void)fill(*municipality);
+  return response;
+}
+
+absl::Status ContactStore::TryRun(const Change& change, const std::string& digest, google::protobuf::Message& answer) {
+  if (!change.request_id.empty()) {
+    const auto answered = storage::FindReceipt(store_, kPartition, change.request_id, digest, answer);
+    if (!answered.ok() || *answered) return answered.status();
+  }
+  std::vector<std::optional<storage::Document>> documents;
+  const auto before = ReadAll(change.municipalities, documents);
+  if (!before.ok()) return before.status();
+  std::vector<MunicipalityContacts> after = *before;
+  const auto keep = change.edit(after);
+  if (!keep.ok() || !*keep) return keep.status();
+
+  storage::Batch batch{.partition = kPartition};
+  for (size_t i = 0; i < after.size(); ++i) {
+    const std::string contacts = Serialise(after[i]);
+    if (contacts == Serialise((*before)[i])) continue;
+    const std::string key = KeyOf(after[i].code());
+    const uint64_t version = documents[i].has_value() ? documents[i]->version : 0;
+    batch.writes.push_back({.key = key, .value = vault_.Seal(contacts, ContextOf(key)), .expected_version = version});
+    batch.events.push_back(after[i].code());
+  }
+  if (!change.request_id.empty()) batch.writes.push_back(storage::ReceiptWrite(change.request_id, digest, answer));
+  if (batch.writes.empty()) return store_.Confirm(kPartition);
+  return store_.Commit(std::move(batch)).status();
+}
+
+absl::Status ContactStore::Run(const Change& change, google::protobuf::Message& answer) {
+  // A plain digest of a request would tell who tries all names and addresses there are which ones it had.
+  const auto pepper = Pepper();
+  if (!pepper.ok()) return pepper.status();
+  const std::string digest = HmacSha256(*pepper, absl::StrCat("request ", change.digest));
+  return storage::RetryRaces([&] {
+    answer.Clear();
+    return TryRun(change, digest, answer);
+  });
+}
+
+absl::StatusOr<v1::Contact> ContactStore::Create(const v1::CreateContactRequest& request) {
+  v1::CreateContactResponse answer;
+  const auto edit = [&](std::vector<MunicipalityContacts>& municipalities) -> absl::StatusOr<bool> {
+    const auto added = municipalities[0].Add(request.contact(), clock_());
+    if (!added.ok()) return added.status();
+    answer.mutable_contact()->set_name(added->name());
+    return true;
+  };
+  const absl::Status done = Run({.municipalities = {names::LastId(request.parent())},
+                                 .request_id = request.request_id(),
+                                 .digest = storage::DigestOf(request),
+                                 .edit = edit},
+                                answer);
+  if (!done.ok()) return done;
+  return Get(answer.contact().name());
+}
+
+absl::StatusOr<v1::Contact> ContactStore::Update(const v1::UpdateContactRequest& request) {
+  v1::UpdateContactResponse answer;
+  const std::string& name = request.contact().name();
+  const auto edit = [&](std::vector<MunicipalityContacts>& municipalities) -> absl::StatusOr<bool> {
+    auto updated = municipalities[0].Update(name, request.contact(), request.contact().etag(), clock_());
+    if (!updated.ok()) return updated.status();
+    answer.mutable_contact()->set_name(name);
+    return true;
+  };
+  const absl::Status done = Run(
+      {.municipalities = {MunicipalityOf(name)}, .request_id = request.request_id(), .digest = storage::DigestOf(request), .edit = edit},
+      answer);
+  if (!done.ok()) return done;
+  return Get(name);
+}
+
+absl::StatusOr<v1::EraseContactResponse> ContactStore::Erase(const v1::EraseContactRequest& request, const std::string& caller,
+                                                             const std::vector<std::string>& responses) {
+  v1::EraseContactResponse answer;
+  const auto edit = [&](std::vector<MunicipalityContacts>& municipalities) -> absl::StatusOr<bool> {
+    auto left = municipalities[0].Erase(request.name(), caller, clock_());
+    if (!left.ok()) return left.status();
+    *answer.mutable_contact() = *std::move(left);
+    answer.mutable_responses()->Add(responses.begin(), responses.end());
+    return true;
+  };
+  const absl::Status done = Run({.municipalities = {MunicipalityOf(request.name())},
+                                 .request_id = request.request_id(),
+                                 .digest = storage::DigestOf(request),
+                                 .edit = edit},
+                                answer);
+  if (!done.ok()) return done;
+  return answer;
+}
+
+}  // namespace peiling::fieldwork

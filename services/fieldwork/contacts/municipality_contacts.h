@@ -1,0 +1,58 @@
+// The contacts of one municipality, which are read and written together: so it is certain that no two have the same address and that there
+// are not too many.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+
+namespace peiling::fieldwork {
+
+// Not thread-safe.
+class MunicipalityContacts {
+ public:
+  // Of one municipality, erased ones not counted.
+  static constexpr size_t kMost = 50;
+
+  // `code`: "GM0363"; `contacts`: all there ever were, in the order they were added.
+  MunicipalityContacts(std::string code, std::vector<v1::Contact> contacts) : code_(std::move(code)), contacts_(std::move(contacts)) {}
+
+  const std::string& code() const { return code_; }
+  const std::vector<v1::Contact>& contacts() const { return contacts_; }
+  // In the order they are used, erased ones last.
+  std::vector<v1::Contact> InOrder() const;
+  // NOT_FOUND/CONTACT_NOT_FOUND.
+  absl::StatusOr<v1::Contact> Find(const std::string& name) const;
+  // Name of the one that has an address (CanonicalAddress) and is not erased; "" when there is none.
+  std::string WithAddress(std::string_view canonical) const;
+
+  // These want what is given of a contact to be right (contact_fields.h).
+  // The new one. ALREADY_EXISTS/CONTACT_EXISTS (metadata: contact), RESOURCE_EXHAUSTED/TOO_MANY_CONTACTS.
+  absl::StatusOr<v1::Contact> Add(const v1::Contact& given, absl::Time now);
+  // As it now is; the same as before when it was so already. `etag`, when not empty, is what it must have: ABORTED/ETAG_MISMATCH;
+  // NOT_FOUND/CONTACT_NOT_FOUND, FAILED_PRECONDITION/CONTACT_ERASED, CONTACT_EXISTS.
+  absl::StatusOr<v1::Contact> Update(const std::string& name, const v1::Contact& given, const std::string& etag, absl::Time now);
+  // What is left of it; the same as before when it was erased already. CONTACT_NOT_FOUND.
+  absl::StatusOr<v1::Contact> Erase(const std::string& name, const std::string& caller, absl::Time now);
+
+ private:
+  // Null when there is none of that name.
+  v1::Contact* At(const std::string& name);
+
+  const std::string code_;
+  // The last part of a name is the place from 1: none is ever taken out.
+  std::vector<v1::Contact> contacts_;
+};
+
+// By these contacts of a municipality are sorted in the order they are used: general ones after others, then `order`, then as they were
+// added; erased ones last.
+std::string Rank(const v1::Contact& contact);
+
+// "GM0363" of "municipalities/GM0363/contacts/1".
+std::string MunicipalityOf(std::string_view contact);
+
+}  // namespace peiling::fieldwork

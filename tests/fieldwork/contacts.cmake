@@ -1,0 +1,1 @@
+peiling_test(fieldwork_contact_store_test SOURCES contact_store_test.cc contact_fields_test.cc DEPS peiling_fieldwork_contacts)
