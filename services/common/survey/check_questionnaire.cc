@@ -28,10 +28,6 @@ bool IsCode(const std::string& code) {
   return !code.empty() && code.size() <= kMaxCode &&
          std::all_of(code.begin(), code.end(), [](char c) { return IsLetter(c) || (c >= '0' && c <= '9') || c == '_'; });
 }
-bool IsLanguage(const std::string& tag) {
-  return tag.size() >= 2 && tag.size() <= 35 && IsLetter(tag.front()) &&
-         std::all_of(tag.begin(), tag.end(), [](char c) { return IsLetter(c) || (c >= '0' && c <= '9') || c == '-'; });
-}
 
 bool TakesOptions(v1::QuestionType type) {
   return type == v1::QUESTION_TYPE_SINGLE || type == v1::QUESTION_TYPE_MULTIPLE || type == v1::QUESTION_TYPE_MATRIX;
@@ -253,6 +249,11 @@ class Checker {
 };
 
 }  // namespace
+
+bool IsLanguage(const std::string& tag) {
+  return tag.size() >= 2 && tag.size() <= 35 && IsLetter(tag.front()) &&
+         std::all_of(tag.begin(), tag.end(), [](char c) { return IsLetter(c) || (c >= '0' && c <= '9') || c == '-'; });
+}
 
 std::vector<Finding> CheckQuestionnaire(const v1::Questionnaire& questionnaire) { return Checker(questionnaire).Run(); }
 

@@ -20,6 +20,9 @@ struct Finding {
   std::string message;
 };
 
+// Whether a text looks like a BCP 47 language tag.
+bool IsLanguage(const std::string& tag);
+
 // Codes that are missing, malformed or double; options that do not fit the type; a maximum above the number of options; exclusive options
 // in questions that take one; roles that do not fit; routing that does not parse, names an unknown question, row or option, a later
 // question or itself, a personal one, or compares what cannot be compared. Not errors: no question names the municipality; questions nobody

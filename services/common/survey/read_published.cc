@@ -5,6 +5,14 @@
 #include "services/common/names/resource_names.h"
 
 namespace peiling::survey {
+
+const yaml::Words<v1::SizeClass> kSizeClasses = {
+    {"under_50k", v1::SIZE_CLASS_UNDER_50K},
+    {"50k_to_100k", v1::SIZE_CLASS_50K_TO_100K},
+    {"100k_to_200k", v1::SIZE_CLASS_100K_TO_200K},
+    {"200k_and_over", v1::SIZE_CLASS_200K_AND_OVER},
+};
+
 namespace {
 
 using yaml::Need;
@@ -19,13 +27,6 @@ const yaml::Words<v1::FieldworkCount> kFieldwork = {
     {"partial", v1::FIELDWORK_COUNT_PARTIAL},
     {"joint_questionnaires", v1::FIELDWORK_COUNT_JOINT_QUESTIONNAIRES},
     {"kept", v1::FIELDWORK_COUNT_KEPT},
-};
-
-const yaml::Words<v1::SizeClass> kSizeClasses = {
-    {"under_50k", v1::SIZE_CLASS_UNDER_50K},
-    {"50k_to_100k", v1::SIZE_CLASS_50K_TO_100K},
-    {"100k_to_200k", v1::SIZE_CLASS_100K_TO_200K},
-    {"200k_and_over", v1::SIZE_CLASS_200K_AND_OVER},
 };
 
 class Reader {

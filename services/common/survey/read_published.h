@@ -6,6 +6,9 @@
 
 namespace peiling::survey {
 
+// Size classes by their codes, as in tables.
+extern const yaml::Words<v1::SizeClass> kSizeClasses;
+
 // Reads `source`, `figures`, `questions`, `matrices`, `trends` and `claims`.
 v1::PublishedReport ReadPublishedReport(yaml::Map& map);
 
