@@ -390,11 +390,11 @@ absl::StatusOr<std::optional<DueDelivery>> WebhookStore::TryTake(const storage::
 
 absl::StatusOr<std::optional<DueDelivery>> WebhookStore::Take(absl::Duration hold) {
   constexpr size_t kLookAt = 16;
-  const std::string now = DueKey(ToProto(clock_()), "", "");
+  const std::string later = DueKey(ToProto(clock_() + absl::Microseconds(1)), "", "");
   const auto due = store_.List(kPartition, kDue, "", kLookAt);
   if (!due.ok()) return due.status();
   for (const storage::Document& document : *due) {
-    if (document.key > now) return std::nullopt;
+    if (document.key >= later) return std::nullopt;
     auto taken = TryTake(document, hold);
     if (absl::IsAborted(taken.status())) continue;
     if (!taken.ok() || *taken) return taken;
