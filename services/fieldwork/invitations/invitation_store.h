@@ -20,6 +20,8 @@
 #include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
 #include "services/common/vault/vault.h"
+#include "services/fieldwork/invitations/invitation_documents.h"
+#include "services/fieldwork/invitations/link_maker.h"
 #include "services/fieldwork/invitations/stored_invitation.pb.h"
 #include "services/fieldwork/invitations/token.h"
 
@@ -67,7 +69,7 @@ class InvitationStore {
 
   // All must outlive it. `link`: the address of a link, with "{token}" in it: "https://peiling.example.nl/deelnemen#{token}".
   InvitationStore(storage::Store& store, const vault::Vault& vault, std::string link, calendar::Clock clock)
-      : store_(store), vault_(vault), link_(std::move(link)), clock_(std::move(clock)) {}
+      : store_(store), links_(vault, std::move(link)), clock_(std::move(clock)) {}
 
   // NOT_FOUND/INVITATION_NOT_FOUND. Its state, as that of all below, is ISSUED, OPENED or REVOKED: whether it has expired follows from its
   // wave (StateOf).
@@ -75,7 +77,7 @@ class InvitationStore {
   // Those of a wave, by name.
   absl::Status ForEach(const std::string& wave, const std::function<void(const v1::Invitation&)>& visit);
   // Grows with every change of an invitation of the wave, by whatever replica; 0 when there is none.
-  absl::StatusOr<uint64_t> Version(const std::string& wave);
+  absl::StatusOr<uint64_t> Version(const std::string& wave) { return documents_.Version(wave); }
   // A page, with EXPIRED when the wave is `over`. May be short and yet have a token: its bytes are bounded.
   absl::StatusOr<v1::ListInvitationsResponse> List(const v1::ListInvitationsRequest& request, const paging::Page& page, bool over);
 
@@ -124,33 +126,15 @@ class InvitationStore {
   absl::Status ResealHolders(const std::string& wave);
 
  private:
-  struct Loaded;
-  struct Edit;
-  struct WaveDocuments;
-
-  absl::StatusOr<Loaded> Load(const std::string& name);
-  absl::StatusOr<WaveDocuments> LoadWave(const std::string& wave);
-  absl::Status ForEachStored(const std::string& wave, const std::function<absl::Status(Loaded)>& visit);
-
-  // Commits a change; tries again after lost races.
-  absl::Status Change(const Edit& edit);
-  absl::Status TryChange(const Edit& edit);
-  // The same of every invitation of a wave that has something to change.
-  absl::Status ChangeAll(const std::string& wave, const std::function<absl::StatusOr<bool>(stored::StoredInvitation&)>& change);
-
   absl::Status TryIssue(const v1::IssueInvitationsRequest& request, const std::string& digest, const std::vector<Target>& targets,
                         const ContactFinder& find_contact, v1::IssueInvitationsResponse& response);
   absl::StatusOr<stored::StoredInvitation> NewInvitation(const std::string& wave, const Target& target, int32_t issue,
                                                          const ContactFinder& find_contact) const;
-  // Writes where municipalities of invitations that are made are from now on.
-  static void Place(const std::vector<Target>& made, const WaveDocuments& there, storage::Batch& batch);
   // Makes it a condition that the municipalities of an invitation are in it. FAILED_PRECONDITION/INVITED_OTHERWISE.
   absl::Status ExpectInvited(const stored::StoredInvitation& stored, storage::Batch& batch);
 
-  absl::StatusOr<stored::Link> NewLink(const LinkId& id, int32_t issue) const;
   // Gives the holder a new link: true.
   absl::StatusOr<bool> NewIssue(stored::StoredInvitation& stored) const;
-  absl::StatusOr<std::string> LinkText(const LinkId& id, const stored::Link& link) const;
   // The link that was made with an issue, or for a colleague; "" when it has ended.
   absl::StatusOr<std::string> LinkWhileItHolds(const v1::Invitation& issued);
   absl::StatusOr<std::string> LinkWhileItHolds(const std::string& invitation, const v1::Colleague& invited);
@@ -159,20 +143,13 @@ class InvitationStore {
   bool EndLinks(stored::StoredInvitation& stored) const;
 
   absl::StatusOr<bool> AddColleague(const v1::InviteColleagueRequest& request, stored::StoredInvitation& stored) const;
+  // With name and address.
   absl::StatusOr<v1::Colleague> Show(const std::string& invitation, const stored::StoredColleague& stored) const;
-  std::string Seal(const std::string& full_name, const std::string& email, const std::string& whose) const;
-  absl::StatusOr<stored::Person> Unseal(const std::string& sealed, const std::string& whose) const;
-  absl::StatusOr<bool> Reseal(std::string& sealed, const std::string& whose) const;
-  // The digest of a request with personal data, so that nobody who has the store can try what they were.
-  absl::StatusOr<std::string> Keyed(const std::string& digest) const;
 
   storage::Store& store_;
-  const vault::Vault& vault_;
-  const std::string link_;
+  const LinkMaker links_;
   const calendar::Clock clock_;
+  InvitationDocuments documents_{store_};
 };
-
-// As it is shown: an invitation of a wave that is over has expired, unless it was revoked.
-v1::InvitationState StateOf(const v1::Invitation& invitation, bool over);
 
 }  // namespace peiling::fieldwork

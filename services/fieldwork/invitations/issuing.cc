@@ -1,6 +1,8 @@
 #include "services/fieldwork/invitations/issuing.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -25,15 +27,17 @@ std::vector<std::string> Sorted(std::vector<std::string> codes) {
   return codes;
 }
 
+bool IsRevoked(const WaveDocuments& there, const std::string& id) { return there.invitations.at(id).stored.invitation().has_revoked_at(); }
+
 // The one invitation a target is already, or stays in; nullptr when it is to be made.
-const std::string* Kept(const Target& target, const Standings& standings) {
-  const auto in = standings.invited.find(target.id());
-  if (in == standings.invited.end()) return nullptr;
-  const Standing& there = standings.invitations.at(in->second);
-  if (there.municipalities == target.municipalities) return &in->second;
-  // A municipality stays in a joint one, unless that was revoked and it is asked for by itself.
-  if (target.municipalities.size() == 1 && !(target.named && there.revoked)) return &in->second;
-  return nullptr;
+const std::string* Kept(const Target& target, const WaveDocuments& there) {
+  const auto in = there.invited.find(target.id());
+  if (in == there.invited.end()) return nullptr;
+  const std::string& id = in->second.value;
+  const auto& municipalities = there.invitations.at(id).stored.invitation().municipalities();
+  const bool is_it = std::equal(municipalities.begin(), municipalities.end(), target.municipalities.begin(), target.municipalities.end());
+  const bool stays = target.municipalities.size() == 1 && !(target.named && IsRevoked(there, id));
+  return is_it || stays ? &id : nullptr;
 }
 
 }  // namespace
@@ -62,24 +66,49 @@ absl::StatusOr<std::vector<Target>> Targets(const v1::IssueInvitationsRequest& r
   return targets;
 }
 
-absl::StatusOr<Issuing> Compare(const std::vector<Target>& targets, const Standings& standings) {
+absl::StatusOr<Issuing> Compare(const std::vector<Target>& targets, const WaveDocuments& there) {
   Issuing issuing;
   std::set<std::string> keep;
   std::set<std::string> elsewhere;
   for (const Target& target : targets) {
-    if (const std::string* kept = Kept(target, standings)) {
+    if (const std::string* kept = Kept(target, there)) {
       keep.insert(*kept);
       continue;
     }
     for (const std::string& code : target.municipalities) {
-      const auto in = standings.invited.find(code);
-      if (in != standings.invited.end() && !standings.invitations.at(in->second).revoked) elsewhere.insert(code);
+      const auto in = there.invited.find(code);
+      if (in != there.invited.end() && !IsRevoked(there, in->second.value)) elsewhere.insert(code);
     }
     issuing.make.push_back(target);
   }
   if (!elsewhere.empty()) return Refuse("INVITED_OTHERWISE", "of these are invited in another way already; revoke that first", elsewhere);
   issuing.keep.assign(keep.begin(), keep.end());
   return issuing;
+}
+
+void Place(const std::vector<Target>& made, const WaveDocuments& there, storage::Batch& batch) {
+  std::map<std::string, std::string> places;
+  std::set<std::string> ids;
+  for (const Target& target : made) {
+    ids.insert(target.id());
+    for (const std::string& code : target.municipalities) places[code] = target.id();
+  }
+  // Those that lose a municipality must be as they were read: revoked.
+  std::set<std::string> left;
+  for (const auto& [code, id] : places) {
+    const auto in = there.invited.find(code);
+    const bool placed = in != there.invited.end();
+    if (placed && !ids.contains(in->second.value)) left.insert(in->second.value);
+    batch.writes.push_back({.key = kInvited + code, .value = id, .expected_version = placed ? in->second.version : 0});
+  }
+  for (const std::string& id : left) {
+    batch.expectations.emplace_back(kInvitations + id, there.invitations.at(id).version);
+  }
+  // What was in an invitation whose place another takes, and is in none now.
+  for (const auto& [code, document] : there.invited) {
+    if (!ids.contains(document.value) || places.contains(code)) continue;
+    batch.writes.push_back({.key = document.key, .value = std::nullopt, .expected_version = document.version});
+  }
 }
 
 }  // namespace peiling::fieldwork

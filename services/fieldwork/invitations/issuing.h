@@ -1,12 +1,15 @@
 // Which invitations a request to issue some makes, given those there are. No store, no clock.
+//
+// A municipality is in one invitation. It leaves one that was revoked for a joint one, or when it is asked for by itself.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "peiling/fieldwork/v1/invitations.pb.h"
+#include "services/common/storage/store.h"
+#include "services/fieldwork/invitations/invitation_documents.h"
 
 namespace peiling::fieldwork {
 
@@ -23,18 +26,6 @@ struct Target {
   const std::string& id() const { return municipalities.front(); }
 };
 
-// What there is of it.
-struct Standing {
-  std::vector<std::string> municipalities;
-  bool revoked = false;
-};
-
-// The invitations of a wave, by the last part of their name; and in which of them each municipality is.
-struct Standings {
-  std::map<std::string, Standing> invitations;
-  std::map<std::string, std::string> invited;
-};
-
 // What a target comes to.
 struct Issuing {
   std::vector<Target> make;
@@ -46,6 +37,9 @@ struct Issuing {
 absl::StatusOr<std::vector<Target>> Targets(const v1::IssueInvitationsRequest& request, const Frame& frame);
 
 // What is to be made for them. FAILED_PRECONDITION/INVITED_OTHERWISE names municipalities of a joint invitation that have another already.
-absl::StatusOr<Issuing> Compare(const std::vector<Target>& targets, const Standings& standings);
+absl::StatusOr<Issuing> Compare(const std::vector<Target>& targets, const WaveDocuments& there);
+
+// Adds to the batch where the municipalities of invitations that are made are from then on.
+void Place(const std::vector<Target>& made, const WaveDocuments& there, storage::Batch& batch);
 
 }  // namespace peiling::fieldwork

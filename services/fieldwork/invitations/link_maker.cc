@@ -1,0 +1,77 @@
+#include "services/fieldwork/invitations/link_maker.h"
+
+#include <openssl/sha.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "services/common/names/resource_names.h"
+#include "services/common/status/errors.h"
+#include "services/fieldwork/invitations/invitation_documents.h"
+
+namespace peiling::fieldwork {
+namespace {
+
+// What keys of the vault are turned into.
+constexpr char kTokenPurpose[] = "invitation-token";
+constexpr char kDigestPurpose[] = "invitation-request";
+
+// What sealed data belong to, so that nobody can be put in another's place.
+std::string ContextOf(const std::string& invitation, const std::string& id) {
+  return vault::ContextOf(names::WaveOf(invitation), absl::StrCat(InvitationKey(invitation), "/", id));
+}
+
+}  // namespace
+
+absl::StatusOr<stored::Link> LinkMaker::New(const LinkId& id, int32_t issue) const {
+  const auto key = vault_.Derive(vault_.key_id(), kTokenPurpose);
+  if (!key.ok()) return key.status();
+  stored::Link link;
+  link.set_issue(issue);
+  link.set_key_id(vault_.key_id());
+  link.set_token_hash(HashOfToken(MakeToken(id, issue, *key)));
+  return link;
+}
+
+absl::StatusOr<std::string> LinkMaker::Address(const LinkId& id, const stored::Link& link) const {
+  const auto key = vault_.Derive(link.key_id(), kTokenPurpose);
+  if (!key.ok()) return key.status();
+  return absl::StrReplaceAll(link_, {{"{token}", MakeToken(id, link.issue(), *key)}});
+}
+
+bool LinkMaker::Matches(std::string_view token, const stored::Link* link) const {
+  const bool matches = TokenMatches(token, (link != nullptr ? *link : stored::Link::default_instance()).token_hash());
+  return matches && vault_.HasKey(link->key_id());
+}
+
+std::string LinkMaker::Seal(const stored::Person& person, const std::string& invitation, const std::string& id) const {
+  return vault_.Seal(person.SerializeAsString(), ContextOf(invitation, id));
+}
+
+absl::StatusOr<stored::Person> LinkMaker::Unseal(const std::string& sealed, const std::string& invitation, const std::string& id) const {
+  stored::Person person;
+  if (sealed.empty()) return person;
+  const auto bytes = vault_.Unseal(sealed, ContextOf(invitation, id));
+  if (!bytes.ok()) return bytes.status();
+  if (person.ParseFromString(*bytes)) return person;
+  return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat(id, " of ", invitation, " cannot be read"));
+}
+
+absl::StatusOr<bool> LinkMaker::Reseal(std::string& sealed, const std::string& invitation, const std::string& id) const {
+  if (sealed.empty() || !vault_.NeedsResealing(sealed)) return false;
+  const auto person = Unseal(sealed, invitation, id);
+  if (!person.ok()) return person.status();
+  sealed = Seal(*person, invitation, id);
+  return true;
+}
+
+absl::StatusOr<std::string> LinkMaker::Keyed(const std::string& digest) const {
+  const auto key = vault_.Derive(vault_.key_id(), kDigestPurpose);
+  if (!key.ok()) return key.status();
+  // Both have 32 bytes whatever they are, so that no HMAC is needed.
+  const std::string text = *key + digest;
+  std::string keyed(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(keyed.data()));
+  return keyed;
+}
+
+}  // namespace peiling::fieldwork
