@@ -26,6 +26,7 @@ using access::v1::Identity;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
+constexpr char kAnybody[] = "anonymous";
 constexpr size_t kLongestRequestId = 100;
 constexpr size_t kLongestAddress = 45;
 // A name's id that is longer may be a secret put in the wrong place.
@@ -87,6 +88,14 @@ std::string RoleNames(const std::vector<access::v1::Role>& roles) {
   return names;
 }
 
+// Who calls what takes no credential without showing one.
+Identity Anybody() {
+  Identity identity;
+  identity.set_subject(kAnybody);
+  identity.set_credential(access::v1::CREDENTIAL_KIND_NONE);
+  return identity;
+}
+
 absl::Status ShuttingDown() {
   return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "the gateway is shutting down; try again later");
 }
@@ -122,6 +131,11 @@ class Doorkeeper::Call {
   const Permission& permission() const { return *permission_; }
   const Identity& caller() const { return caller_; }
   const std::string& request_id() const { return record_.request_id; }
+  // By what the limits know the caller: who it is, or where, or for development nothing.
+  std::string LimitedAs() const {
+    if (caller_.credential() != access::v1::CREDENTIAL_KIND_NONE) return caller_.subject();
+    return caller_.subject() == kAnybody ? "address " + record_.origin : "";
+  }
   void SetCaller(Identity caller) { caller_ = std::move(caller); }
   void SetRoles(std::vector<access::v1::Role> roles) { roles_ = std::move(roles); }
   void SetObject(const std::string& name) {
@@ -277,9 +291,15 @@ void Doorkeeper::Admit(Arrival arrival, Done done) {
     // The certificate of the connection is the proxy's own.
     arrival.credentials.certificate = ForwardedCertificate(arrival.forwarded_certificate);
   }
+  if (permission->anonymous && ShowsNothing(arrival.credentials)) return done(Enter(*call, Anybody()));
   parts_.authenticator.Authenticate(arrival.credentials, [this, call, done = std::move(done)](absl::StatusOr<Identity> caller) {
     done(Enter(*call, std::move(caller)));
   });
+}
+
+// A proxy's own certificate says nothing about who calls through it.
+bool Doorkeeper::ShowsNothing(const Credentials& credentials) const {
+  return credentials.authorization.empty() && (credentials.certificate.empty() || parts_.is_proxy(credentials.certificate));
 }
 
 void Doorkeeper::Close() {
@@ -300,9 +320,7 @@ absl::StatusOr<std::unique_ptr<Visit>> Doorkeeper::Enter(Call& call, absl::Statu
   auto entitlement = Entitle(permission, call.caller());
   if (!entitlement.ok()) return refuse(entitlement.status());
   call.SetRoles(std::move(entitlement->roles));
-  // Those who show nothing cannot be told apart.
-  const bool anonymous = call.caller().credential() == access::v1::CREDENTIAL_KIND_NONE;
-  auto place = parts_.limits.Take(anonymous ? "" : call.caller().subject(), *permission.backend, permission.streams());
+  auto place = parts_.limits.Take(call.LimitedAs(), *permission.backend, permission.streams());
   if (!place.ok()) return refuse(place.status());
   AuditTrail::Place audit_place;
   if (permission.audited) {

@@ -43,6 +43,7 @@ class Doorkeeper final : public Door {
   class AdmittedVisit;
 
   absl::StatusOr<std::unique_ptr<Visit>> Enter(Call& call, absl::StatusOr<access::v1::Identity> caller);
+  bool ShowsNothing(const Credentials& credentials) const;
   bool closed() const;
 
   const DoorParts parts_;

@@ -112,6 +112,26 @@ std::string ServiceOf() {
   return Request::descriptor()->file()->service(0)->full_name();
 }
 
+// By their names.
+std::vector<Backend> BackendsOf(const Channels& channels) {
+  std::vector<Backend> backends = {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
+                                   {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
+                                   {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
+                                   {"intake", ServiceOf<intake::v1::GetDraftRequest>(), channels.intake},
+                                   {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
+                                   {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
+                                   {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}};
+  // Until the suite runs it.
+  if (channels.fieldwork != nullptr) {
+    for (const std::string& service : {ServiceOf<fieldwork::v1::GetContactRequest>(), ServiceOf<fieldwork::v1::GetInvitationRequest>(),
+                                       ServiceOf<fieldwork::v1::GetMessageRequest>(), ServiceOf<fieldwork::v1::ListCallsRequest>(),
+                                       ServiceOf<fieldwork::v1::GetWebhookRequest>()}) {
+      backends.push_back({"fieldwork", service, channels.fieldwork});
+    }
+  }
+  return backends;
+}
+
 template <typename Number>
 void AddLimit(CLI::App& app, const char* flag, const char* environment, Number& value, const char* help) {
   app.add_option(flag, value, help)->envname(environment)->check(CLI::PositiveNumber)->capture_default_str();
@@ -139,40 +159,21 @@ void AddFlags(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, std::vector<Backend> backends,
-                                                           const std::shared_ptr<grpc::Channel>& access) {
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {
   options.identity.allow_anonymous = server.insecure;
-  auto routes = std::make_unique<RouteTable>(std::move(backends));
+  auto routes = std::make_unique<RouteTable>(BackendsOf(channels));
   auto permissions = Permissions::Compile(*routes);
   if (!permissions.ok()) return permissions.status();
-  auto authenticator = MakeAuthenticator(options.identity, access);
+  auto authenticator = MakeAuthenticator(options.identity, channels.access,
+                                         channels.fieldwork != nullptr ? channels.fieldwork : channels.access);
   if (!authenticator.ok()) return authenticator.status();
   auto access_log = AccessLog::Open(options.access_log);
   if (!access_log.ok()) return access_log.status();
   auto module = std::make_unique<GatewayModule>(options, std::move(routes),
                                                 Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
-                                                access::v1::AccessService::NewStub(access));
+                                                access::v1::AccessService::NewStub(channels.access));
   if (absl::Status added = module->AddListeners(options, server); !added.ok()) return added;
   return module;
-}
-
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {
-  std::vector<Backend> backends = {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
-                                   {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
-                                   {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
-                                   {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
-                                   {"intake", ServiceOf<intake::v1::GetDraftRequest>(), channels.intake},
-                                   {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
-                                   {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}};
-  // Until the suite runs it.
-  if (channels.fieldwork != nullptr) {
-    for (const std::string& service : {ServiceOf<fieldwork::v1::GetContactRequest>(), ServiceOf<fieldwork::v1::GetInvitationRequest>(),
-                                       ServiceOf<fieldwork::v1::GetMessageRequest>(), ServiceOf<fieldwork::v1::ListCallsRequest>(),
-                                       ServiceOf<fieldwork::v1::GetWebhookRequest>()}) {
-      backends.push_back({"fieldwork", service, channels.fieldwork});
-    }
-  }
-  return MakeModule(std::move(options), server, std::move(backends), channels.access);
 }
 
 }  // namespace peiling::gateway

@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
@@ -14,7 +13,6 @@
 #include "services/gateway/http/http_gateway.h"
 #include "services/gateway/identity/gateway_authenticator.h"
 #include "services/gateway/limits.h"
-#include "services/gateway/route_table.h"
 
 namespace peiling::gateway {
 
@@ -47,9 +45,5 @@ struct Channels {
 // server: so `access` must live longer. The errors of MakeAuthenticator, Permissions::Compile, AccessLog::Open,
 // GrpcGateway::Make and HttpGateway::Make.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels);
-
-// The same over any backends.
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, std::vector<Backend> backends,
-                                                           const std::shared_ptr<grpc::Channel>& access);
 
 }  // namespace peiling::gateway

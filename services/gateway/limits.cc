@@ -27,7 +27,7 @@ Limits::Place::~Place() {
   if (limits_ == nullptr) return;
   const std::lock_guard lock(limits_->mutex_);
   --limits_->calls_;
-  --limits_->by_backend_[backend_];
+  --limits_->by_backend_[backend_->title];
   if (caller_ == nullptr) return;
   --caller_->calls;
   caller_->streams -= stream_ ? 1 : 0;
@@ -42,7 +42,7 @@ absl::StatusOr<Limits::Place> Limits::Take(const std::string& subject, const Bac
   }
   if (absl::Status refused = CheckAll(backend); !refused.ok()) return refused;
   ++calls_;
-  ++by_backend_[&backend];
+  ++by_backend_[backend.title];
   if (caller != nullptr) {
     caller->tokens -= 1;
     ++caller->calls;
@@ -73,7 +73,7 @@ absl::Status Limits::CheckCaller(const Caller& caller, bool stream) const {
 
 absl::Status Limits::CheckAll(const Backend& backend) const {
   if (calls_ >= limits_.max_calls) return Exhausted("GATEWAY_BUSY", "too many calls under way");
-  const auto of_backend = by_backend_.find(&backend);
+  const auto of_backend = by_backend_.find(backend.title);
   if (of_backend == by_backend_.end() || of_backend->second < limits_.max_calls_per_backend) return absl::OkStatus();
   return Exhausted("BACKEND_BUSY", absl::StrCat("too many calls to ", backend.title, " under way"), kTryAgain,
                    {{"service", backend.service}});

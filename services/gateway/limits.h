@@ -16,7 +16,7 @@ namespace peiling::gateway {
 struct CallLimits {
   // Calls under way at once.
   int max_calls = 1024;
-  // Of those, to one backend, so that one that hangs leaves room for the others.
+  // Of those, to one process (all backends of one title), so that one that hangs leaves room for the others.
   int max_calls_per_backend = 512;
   // Of those, of one caller, so that one leaves room for others.
   int max_calls_per_caller = 256;
@@ -27,8 +27,9 @@ struct CallLimits {
   double burst = 4000;
 };
 
-// Callers are told apart by who they are, never by their address: a town hall has one. Thread-safe. What nobody has used for as long as its
-// bucket takes to fill is forgotten, so memory is that of the callers of the last while.
+// Callers are told apart by who they are, not by their address: a town hall has one. Those who need not say who they are, by their address.
+// Thread-safe. What nobody has used for as long as its bucket takes to fill is forgotten, so memory is that of the callers of the last
+// while.
 class Limits {
  public:
   using Clock = std::chrono::steady_clock;
@@ -63,8 +64,9 @@ class Limits {
     bool stream_;
   };
 
-  // `subject` empty: callers that cannot be told apart, so that only what is for all holds. RESOURCE_EXHAUSTED with RetryInfo:
-  // TOO_MANY_CALLS, TOO_MANY_STREAMS, RATE_LIMITED of this caller; GATEWAY_BUSY, BACKEND_BUSY (metadata: service) of all.
+  // `subject`: of the caller, or its address. Empty: callers that cannot be told apart, so that only what is for all holds.
+  // RESOURCE_EXHAUSTED with RetryInfo: TOO_MANY_CALLS, TOO_MANY_STREAMS, RATE_LIMITED of this caller; GATEWAY_BUSY, BACKEND_BUSY (metadata:
+  // service) of all.
   absl::StatusOr<Place> Take(const std::string& subject, const Backend& backend, bool stream, Clock::time_point now = Clock::now());
 
   // Calls under way.
@@ -81,7 +83,8 @@ class Limits {
   const CallLimits limits_;
   mutable std::mutex mutex_;
   int calls_ = 0;
-  std::map<const Backend*, int> by_backend_;
+  // By title.
+  std::map<std::string, int> by_backend_;
   std::unordered_map<std::string, Caller> callers_;
   Clock::time_point swept_ = Clock::now();
 };

@@ -14,7 +14,11 @@ namespace {
 
 absl::StatusOr<Permission> CompileMethod(const google::protobuf::MethodDescriptor& method, const Backend& backend) {
   const access::v1::Access& declared = method.options().GetExtension(access::v1::access);
-  Permission permission{.method = &method, .backend = &backend, .unlimited = declared.unlimited(), .audited = declared.audited()};
+  Permission permission{.method = &method,
+                        .backend = &backend,
+                        .unlimited = declared.unlimited(),
+                        .audited = declared.audited(),
+                        .anonymous = declared.anonymous()};
   for (const int role : declared.roles()) permission.roles.set(static_cast<size_t>(role));
   auto resource = ResourceField::Compile(*method.input_type(), declared.resource());
   if (!resource.ok()) return resource.status();
@@ -46,12 +50,13 @@ absl::Status NotWithinLimits(const std::string& resource) {
 }  // namespace
 
 absl::StatusOr<Entitlement> Entitle(const Permission& permission, const access::v1::Identity& caller) {
-  Entitlement entitlement{.everywhere = permission.unlimited};
+  Entitlement entitlement{.everywhere = permission.unlimited || permission.anonymous};
   for (const auto& grant : caller.grants()) {
     if (!Allows(permission, grant)) continue;
     entitlement.roles.push_back(grant.role());
     entitlement.everywhere |= grant.resources().empty();
   }
+  if (permission.anonymous) return entitlement;
   if (entitlement.roles.empty()) {
     const std::string roles = RolesThatMay(permission);
     return status::Error(absl::StatusCode::kPermissionDenied, "ROLE_MISSING", absl::StrCat("that takes one of the roles ", roles),

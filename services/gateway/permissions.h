@@ -27,6 +27,8 @@ struct Permission {
   ResourceField result;
   bool unlimited = false;
   bool audited = false;
+  // Anybody may, with a credential that holds or none.
+  bool anonymous = false;
 
   bool streams() const { return method->client_streaming() || method->server_streaming(); }
   // "peiling.intake.v1.IntakeService/GetWave".
@@ -35,7 +37,7 @@ struct Permission {
 
 // What a permission means for one caller.
 struct Entitlement {
-  // Those of the caller's roles that let it in, in the order of its grants.
+  // Those of the caller's roles that let it in, in the order of its grants; none where it needs none.
   std::vector<access::v1::Role> roles;
   // It may call with any resource.
   bool everywhere = false;

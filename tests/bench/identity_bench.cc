@@ -63,7 +63,7 @@ class Bench {
         << "/jwks.json', grants: {x: {role: mailer}}}]\n";
     IdentityOptions options;
     options.access_file = folder + "/access.yaml";
-    authenticator_ = *MakeAuthenticator(options, access_.Connect());
+    authenticator_ = *MakeAuthenticator(options, access_.Connect(), access_.Connect());
     authenticator_->Start();
     Introduce({"Bearer " + token(ec_), ""});
     std::filesystem::remove_all(folder);

@@ -26,6 +26,7 @@ void CheckGrant(const access::v1::Grant& grant, const std::string& field, status
   if (!access::v1::Role_IsValid(grant.role()) || grant.role() == access::v1::ROLE_UNSPECIFIED) {
     bad.Add(field + ".role", "want a role: respondent, mailer, analyst, researcher, administrator or operator");
   }
+  if (!grant.sections().empty()) bad.Add(field + ".sections", "want none: only invitations are for sections");
   if (grant.resources_size() > kMostLimits) bad.Add(field + ".resources", absl::StrCat("want at most ", kMostLimits));
   for (int i = 0; i < grant.resources_size(); ++i) {
     if (IsLimit(grant.resources(i))) continue;

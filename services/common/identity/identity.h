@@ -28,7 +28,8 @@ std::optional<access::v1::Role> RoleNamed(std::string_view name);
 // Whether `resource` is `limit` or lies below it: "surveys/s/waves/2022" lies below "surveys/s", "surveys/s2" does not.
 bool LiesWithin(std::string_view resource, std::string_view limit);
 
-// Adds what is wrong with grants (a role twice or none, a limit that is no survey, wave or response, more than 4 KiB in all) as
+// Adds what is wrong with grants (a role twice or none, a limit that is no survey, wave or response, sections,
+// more than 4 KiB in all) as
 // "<field>[0].role" ….
 void CheckGrants(const google::protobuf::RepeatedPtrField<access::v1::Grant>& grants, const std::string& field, status::BadRequest& bad);
 

@@ -14,7 +14,7 @@
 namespace peiling::gateway {
 
 // What was shown.
-enum class CredentialShown { kKey, kToken, kCertificate, kNone };
+enum class CredentialShown { kKey, kToken, kCertificate, kInvitation, kNone };
 
 // Counts peiling_gateway_authentications_total{credential,result} and logs why something does not hold, at most ten lines a second: a flood
 // of guesses must not become one of lines. Thread-safe.
@@ -24,7 +24,7 @@ class AuthenticationLog {
   void Note(CredentialShown shown, const Verdict& verdict);
 
  private:
-  static constexpr std::array kShown = {"key", "token", "certificate", "none"};
+  static constexpr std::array kShown = {"key", "token", "certificate", "invitation", "none"};
   static constexpr std::array kResults = {"ok", "missing", "invalid", "expired", "uncheckable", "too_many"};
 
   // How many were left out since the last line; nullopt when this one is to be left out, too.

@@ -31,7 +31,8 @@ class Authenticator {
   virtual void Authenticate(const Credentials& credentials, Done done) = 0;
 
   // Whether the credential that somebody was let in with would still let them in, as far as it can be told by who they are: it has not
-  // expired, a key is not revoked, an issuer or the name of a certificate is still believed. Takes no time to speak of; thread-safe.
+  // expired, a key is not revoked, an issuer or the name of a certificate is still believed. Of a token of an invitation, that it was let
+  // in a moment ago. Takes no time to speak of; thread-safe.
   virtual bool StillHolds(const access::v1::Identity& caller) const = 0;
 };
 

@@ -12,6 +12,7 @@
 #include "services/gateway/identity/access_file.h"
 #include "services/gateway/identity/authentication_log.h"
 #include "services/gateway/identity/certificates.h"
+#include "services/gateway/identity/invitation_checker.h"
 #include "services/gateway/identity/key_checker.h"
 #include "services/gateway/identity/key_ring.h"
 #include "services/gateway/identity/key_source.h"
@@ -29,7 +30,7 @@ absl::Status ErrorOf(Result result) {
   switch (result) {
     case Result::kMissing:
       return status::Error(StatusCode::kUnauthenticated, "CREDENTIALS_MISSING",
-                           "show an API key or access token (authorization: Bearer …) or a client certificate");
+                           "show an API key, access token or invitation (authorization: Bearer …) or a client certificate");
     case Result::kExpired:
       return status::Error(StatusCode::kUnauthenticated, "TOKEN_EXPIRED", "the token or key has expired");
     case Result::kUncheckable:
@@ -77,11 +78,13 @@ struct Trust {
 
 class AuthenticatorOfAll final : public GatewayAuthenticator {
  public:
-  AuthenticatorOfAll(const IdentityOptions& options, const std::shared_ptr<grpc::Channel>& access, std::unique_ptr<AccessFile> file)
+  AuthenticatorOfAll(const IdentityOptions& options, const std::shared_ptr<grpc::Channel>& access,
+                     const std::shared_ptr<grpc::Channel>& fieldwork, std::unique_ptr<AccessFile> file)
       : options_(options),
         file_(std::move(file)),
         ring_(access::v1::AccessService::NewStub(access)),
-        keys_(ring_, {.threads = ThreadsOf(options)}) {
+        keys_(ring_, {.threads = ThreadsOf(options)}),
+        invitations_(fieldwork::v1::InvitationService::NewStub(fieldwork), {}) {
     Believe(file_ == nullptr ? AccessRules() : file_->rules());
   }
   ~AuthenticatorOfAll() override { Stop(); }
@@ -96,6 +99,7 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
     if (file_ != nullptr) file_->Stop();
     ring_.Stop();
     keys_.Stop();
+    invitations_.Stop();
     for (const auto& [address, source] : sources_) source->Stop();
   }
   std::string not_ready_reason() const override { return ring_.not_ready_reason(); }
@@ -112,7 +116,8 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
     const Trust trust = this->trust();
     if (!credentials.authorization.empty()) {
       const std::string_view shown = Bearer(credentials.authorization);
-      // What looks like neither is treated as a key, so that it costs as much as one.
+      if (LooksLikeInvitation(shown)) return invitations_.Check(shown, answer(CredentialShown::kInvitation));
+      // What looks like none of them is treated as a key, so that it costs as much as one.
       return LooksLikeToken(shown) ? trust.tokens->Check(shown, answer(CredentialShown::kToken))
                                    : keys_.Check(shown, answer(CredentialShown::kKey));
     }
@@ -132,8 +137,13 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
         return trust().tokens->StillHolds(caller);
       case access::v1::CREDENTIAL_KIND_CERTIFICATE:
         return trust().certificates->StillHolds(caller);
+      case access::v1::CREDENTIAL_KIND_INVITATION:
+        return invitations_.StillHolds(caller);
+      case access::v1::CREDENTIAL_KIND_NONE:
+        // Nothing was shown that could cease to hold.
+        return true;
       default:
-        return options_.allow_anonymous;
+        return false;
     }
   }
 
@@ -185,6 +195,7 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
   bool started_ = false;
   KeyRing ring_;
   KeyChecker keys_;
+  InvitationChecker invitations_;
 };
 
 }  // namespace
@@ -215,14 +226,15 @@ void AddFlags(CLI::App& app, IdentityOptions& options) {
 }
 
 absl::StatusOr<std::unique_ptr<GatewayAuthenticator>> MakeAuthenticator(const IdentityOptions& options,
-                                                                        const std::shared_ptr<grpc::Channel>& access) {
+                                                                        const std::shared_ptr<grpc::Channel>& access,
+                                                                        const std::shared_ptr<grpc::Channel>& fieldwork) {
   std::unique_ptr<AccessFile> file;
   if (!options.access_file.empty()) {
     auto opened = AccessFile::Open(options.access_file);
     if (!opened.ok()) return opened.status();
     file = *std::move(opened);
   }
-  return std::make_unique<AuthenticatorOfAll>(options, access, std::move(file));
+  return std::make_unique<AuthenticatorOfAll>(options, access, fieldwork, std::move(file));
 }
 
 }  // namespace peiling::gateway

@@ -1,4 +1,4 @@
-// The gateway's Authenticator, put together: API keys, OIDC access tokens and client certificates.
+// The gateway's Authenticator, put together: API keys, OIDC access tokens, tokens of invitations and client certificates.
 #pragma once
 
 #include <chrono>
@@ -46,8 +46,10 @@ class GatewayAuthenticator : public Authenticator {
   virtual bool IsProxy(std::string_view certificate) const = 0;
 };
 
-// INVALID_ARGUMENT with every mistake of the access file by line; FAILED_PRECONDITION when it cannot be read. Keys come from `access`.
+// INVALID_ARGUMENT with every mistake of the access file by line; FAILED_PRECONDITION when it cannot be read. Keys come from `access`;
+// invitations are asked of `fieldwork`.
 absl::StatusOr<std::unique_ptr<GatewayAuthenticator>> MakeAuthenticator(const IdentityOptions& options,
-                                                                        const std::shared_ptr<grpc::Channel>& access);
+                                                                        const std::shared_ptr<grpc::Channel>& access,
+                                                                        const std::shared_ptr<grpc::Channel>& fieldwork);
 
 }  // namespace peiling::gateway

@@ -77,6 +77,9 @@ TEST(CheckGrants, NamesEveryWrongField) {
               ElementsAre("key.grants[1].role"));
   EXPECT_THAT(WrongFields({MakeGrant(access::v1::ROLE_ANALYST, std::vector<std::string>(101, "surveys/s"))}),
               ElementsAre("key.grants[0].resources"));
+  Grant of_sections = MakeGrant(access::v1::ROLE_RESPONDENT, {"surveys/s/waves/1/responses/r"});
+  of_sections.add_sections(1);
+  EXPECT_THAT(WrongFields({of_sections}), ElementsAre("key.grants[0].sections"));
   EXPECT_THAT(WrongFields(std::vector<Grant>(101, MakeGrant(access::v1::ROLE_ANALYST))), testing::Contains("key.grants"));
 }
 

@@ -14,6 +14,7 @@
 #include "services/common/status/errors.h"
 #include "tests/common/eventually.h"
 #include "tests/gateway/identity/fake_access.h"
+#include "tests/gateway/identity/fake_fieldwork.h"
 #include "tests/gateway/identity/http_stub.h"
 #include "tests/gateway/identity/token_maker.h"
 
@@ -47,7 +48,7 @@ class GatewayAuthenticatorTest : public ::testing::Test {
     std::filesystem::rename(options_.access_file + ".new", options_.access_file);
   }
   void Start() {
-    auto made = MakeAuthenticator(options_, access_.Connect());
+    auto made = MakeAuthenticator(options_, access_.Connect(), fieldwork_.Connect());
     ASSERT_TRUE(made.ok()) << made.status();
     authenticator_ = *std::move(made);
     authenticator_->Start();
@@ -84,6 +85,7 @@ class GatewayAuthenticatorTest : public ::testing::Test {
 
   const SigningKey key_ = SigningKey::Ec("k");
   FakeAccess access_;
+  FakeFieldwork fieldwork_;
   HttpStub http_;
   std::string directory_;
   IdentityOptions options_;
@@ -98,6 +100,23 @@ TEST_F(GatewayAuthenticatorTest, KeysTokensAndCertificatesAreWhoTheySay) {
     EXPECT_EQ(Who({scheme + Token(), ""}), "tokens/a.nl/f00 3") << scheme;
   }
   EXPECT_EQ(Who({"", Certificate("DNS:mail.nl")}), "certificates/mail.nl 2");
+}
+
+TEST_F(GatewayAuthenticatorTest, InvitationIsWhoFieldworkSays) {
+  fieldwork_.Issue("GM0363");
+  Start();
+  const double ok = Count("invitation", "ok");
+  const double invalid = Count("invitation", "invalid");
+  const double uncheckable = Count("invitation", "uncheckable");
+  EXPECT_EQ(Who({"Bearer " + FakeFieldwork::TokenOf("GM0363"), Certificate("DNS:mail.nl")}), "surveys/s/waves/2026/invitations/GM0363 1");
+  EXPECT_EQ(Who({"Basic " + FakeFieldwork::TokenOf("GM0363"), ""}), "CREDENTIALS_INVALID");
+  fieldwork_.Fail({grpc::StatusCode::UNAVAILABLE, "away"});
+  EXPECT_EQ(Who({"Bearer " + FakeFieldwork::TokenOf("GM0014"), ""}), "CREDENTIALS_UNCHECKABLE");
+  fieldwork_.Fail(grpc::Status::OK);
+  EXPECT_EQ(Who({"Bearer " + FakeFieldwork::TokenOf("GM0014"), ""}), "CREDENTIALS_INVALID");
+  EXPECT_EQ(Count("invitation", "ok"), ok + 1);
+  EXPECT_EQ(Count("invitation", "invalid"), invalid + 1);
+  EXPECT_EQ(Count("invitation", "uncheckable"), uncheckable + 1);
 }
 
 TEST_F(GatewayAuthenticatorTest, WhateverIsWrongHasOneMessage) {
@@ -118,6 +137,8 @@ TEST_F(GatewayAuthenticatorTest, WhateverIsWrongHasOneMessage) {
                                {Token(), ""},
                                {good, ""},
                                {"Bearer" + good, ""},
+                               {"Bearer " + FakeFieldwork::TokenOf("GM0363"), ""},
+                               {"Bearer peiling-uitnodiging_", ""},
                                {"", Certificate("DNS:other.nl")},
                                {"", "x"}};
   std::set<std::string> answers;
@@ -209,14 +230,14 @@ TEST_F(GatewayAuthenticatorTest, CredentialsHoldUntilTheyAreRevokedExpiredOrNoLo
 
 TEST_F(GatewayAuthenticatorTest, AWrongAccessFileIsAnErrorFromTheStart) {
   Write("proxies: x");
-  EXPECT_EQ(status::Reason(MakeAuthenticator(options_, access_.Connect()).status()), "ACCESS_FILE_INVALID");
+  EXPECT_EQ(status::Reason(MakeAuthenticator(options_, access_.Connect(), fieldwork_.Connect()).status()), "ACCESS_FILE_INVALID");
   options_.access_file = directory_ + "/none";
-  EXPECT_EQ(status::Reason(MakeAuthenticator(options_, access_.Connect()).status()), "ACCESS_FILE_UNREADABLE");
+  EXPECT_EQ(status::Reason(MakeAuthenticator(options_, access_.Connect(), fieldwork_.Connect()).status()), "ACCESS_FILE_UNREADABLE");
 }
 
 TEST_F(GatewayAuthenticatorTest, WithoutAccessKeysCannotBeCheckedAndAllElseCan) {
   access_.Break({grpc::StatusCode::UNAVAILABLE, "away"});
-  authenticator_ = *MakeAuthenticator(options_, access_.Connect());
+  authenticator_ = *MakeAuthenticator(options_, access_.Connect(), fieldwork_.Connect());
   authenticator_->Start();
   const auto identity = Authenticate({"Bearer " + identity::NewSecret(kId), ""});
   EXPECT_EQ(identity.status().code(), absl::StatusCode::kUnavailable);

@@ -59,7 +59,7 @@ TEST_F(SlowChecksTest, ManyChecksOfOneSecretAreOneHash) {
 }
 
 TEST_F(SlowChecksTest, LanesTakeTurnsSoThatAFloodHoldsUpOthersForOneHash) {
-  SlowChecks checks({.secrets_per_lane = 100}, Matches());
+  SlowChecks checks({.lanes = {.secrets_per_lane = 100}}, Matches());
   std::vector<std::future<Result>> flood;
   flood.push_back(Check(checks, "", "bad 0"));
   AwaitBegin();
@@ -80,7 +80,7 @@ TEST_F(SlowChecksTest, LanesTakeTurnsSoThatAFloodHoldsUpOthersForOneHash) {
 }
 
 TEST_F(SlowChecksTest, AFullLaneRefusesAtOnceAndNoOther) {
-  SlowChecks checks({.secrets_per_lane = 2, .calls_per_lane = 3}, Matches());
+  SlowChecks checks({.lanes = {.secrets_per_lane = 2, .calls_per_lane = 3}}, Matches());
   auto under_way = Check(checks, "", "bad 0");
   AwaitBegin();
   auto waits = Check(checks, "", "bad 1");
