@@ -6,8 +6,8 @@
 #include "google/protobuf/util/time_util.h"
 #include "services/common/identity/identity.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/requests/checks.h"
 #include "services/common/status/errors.h"
-#include "services/common/text/characters.h"
 
 namespace peiling::access {
 namespace {
@@ -17,17 +17,7 @@ using status::BadRequest;
 
 constexpr char kKey[] = "keys/*";
 constexpr size_t kMaxTitle = 200;
-constexpr size_t kMaxRequestId = 100;
 constexpr int kMaxEntries = 1000;
-
-void RequireText(std::string_view field, std::string_view text, size_t most, BadRequest& bad) {
-  if (text.empty()) bad.Add(field, "\"\", want non-empty");
-  if (const size_t count = text::Characters(text); count > most) bad.Add(field, absl::StrCat(count, " characters, want at most ", most));
-}
-
-void RequireUnset(std::string_view field, bool set, BadRequest& bad) {
-  if (set) bad.Add(field, "is set by access, want it empty");
-}
 
 // Years before 1970 have no keys and no log.
 void CheckTime(std::string_view field, const google::protobuf::Timestamp& time, BadRequest& bad) {
@@ -41,16 +31,16 @@ void CheckTime(std::string_view field, const google::protobuf::Timestamp& time, 
 absl::Status Validate(const v1::CreateKeyRequest& request) {
   BadRequest bad;
   const v1::Key& key = request.key();
-  RequireText("key.title", key.title(), kMaxTitle, bad);
+  requests::RequireText("key.title", key.title(), kMaxTitle, bad);
   identity::CheckGrants(key.grants(), "key.grants", bad);
   if (key.has_expires_at()) CheckTime("key.expires_at", key.expires_at(), bad);
-  RequireUnset("key.name", !key.name().empty(), bad);
-  RequireUnset("key.created_at", key.has_created_at(), bad);
-  RequireUnset("key.created_by", !key.created_by().empty(), bad);
-  RequireUnset("key.revoked_at", key.has_revoked_at(), bad);
-  RequireUnset("key.revoked_by", !key.revoked_by().empty(), bad);
-  RequireUnset("key.etag", !key.etag().empty(), bad);
-  RequireText("request_id", request.request_id(), kMaxRequestId, bad);
+  requests::RequireUnset("key.name", !key.name().empty(), bad);
+  requests::RequireUnset("key.created_at", key.has_created_at(), bad);
+  requests::RequireUnset("key.created_by", !key.created_by().empty(), bad);
+  requests::RequireUnset("key.revoked_at", key.has_revoked_at(), bad);
+  requests::RequireUnset("key.revoked_by", !key.revoked_by().empty(), bad);
+  requests::RequireUnset("key.etag", !key.etag().empty(), bad);
+  requests::RequireRequestId(request.request_id(), bad);
   return bad.ToStatus();
 }
 
@@ -69,7 +59,7 @@ absl::Status Validate(const v1::ListKeysRequest& request, paging::Page& page) {
 absl::Status Validate(const v1::RevokeKeyRequest& request) {
   BadRequest bad;
   names::Require("name", request.name(), kKey, bad);
-  RequireText("request_id", request.request_id(), kMaxRequestId, bad);
+  requests::RequireRequestId(request.request_id(), bad);
   return bad.ToStatus();
 }
 
