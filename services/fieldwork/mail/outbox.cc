@@ -350,7 +350,7 @@ absl::StatusOr<v1::LeaseMailResponse> Outbox::Take(Wave& wave, const std::vector
     absl::StatusOr<Mail> mail = policy_.Compose(wave.table.wave(), stored.message());
     if (IsForNow(mail.status())) return mail.status();
     if (!mail.ok()) {
-      log::Warning("a mail cannot be made", {{"message", stored.message().name()}, {"reason", status::Reason(mail.status())}});
+      log::Warning("a mail cannot be made", {{"mail", stored.message().name()}, {"reason", status::Reason(mail.status())}});
       Fail(stored, clock_());
       continue;
     }

@@ -1,0 +1,2 @@
+peiling_test(fieldwork_outbox_test SOURCES outbox_test.cc outbox_delivery_test.cc DEPS peiling_fieldwork_outbox)
+    peiling_test(fieldwork_outbox_property_test SOURCES outbox_property_test.cc DEPS peiling_fieldwork_outbox)
