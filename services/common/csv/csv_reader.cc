@@ -98,7 +98,7 @@ void Reader::TakeAtFieldStart(char c, std::vector<Row>& rows) {
   if (c == '"') {
     state_ = State::kQuoted;
     quote_ = place_;
-  } else if (c == ',') {
+  } else if (c == separator_) {
     EndField();
   } else {
     state_ = State::kUnquoted;
@@ -107,7 +107,7 @@ void Reader::TakeAtFieldStart(char c, std::vector<Row>& rows) {
 }
 
 void Reader::TakeUnquoted(char c, std::vector<Row>& rows) {
-  if (c == ',') return EndField();
+  if (c == separator_) return EndField();
   if (c == '\n' || c == '\r') return EndRow(rows);
   if (c == '"') return Fail(place_, "quote inside a field that does not begin with one");
   Append(c);
@@ -122,7 +122,7 @@ void Reader::TakeQuoted(char c) {
 }
 
 void Reader::TakeAfterQuote(char c, std::vector<Row>& rows) {
-  if (c == ',') return EndField();
+  if (c == separator_) return EndField();
   if (c == '\n' || c == '\r') return EndRow(rows);
   if (c != '"') return Fail(place_, "text after a closing quote");
   Append(c);
@@ -211,10 +211,10 @@ const std::string& Table::at(size_t row, std::string_view column) const {
   return rows_[row].fields[static_cast<size_t>(found - header_.begin())];
 }
 
-std::string Quote(std::string_view field) {
+std::string Quote(std::string_view field, char separator) {
   // Spaces at the ends are quoted too: some readers trim.
-  const bool needs =
-      field.find_first_of(",\"\r\n") != std::string_view::npos || (!field.empty() && (field.front() == ' ' || field.back() == ' '));
+  const bool needs = field.find(separator) != std::string_view::npos || field.find_first_of("\"\r\n") != std::string_view::npos ||
+                     (!field.empty() && (field.front() == ' ' || field.back() == ' '));
   if (!needs) return std::string(field);
   std::string quoted = "\"";
   for (char c : field) {

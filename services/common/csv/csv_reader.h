@@ -1,5 +1,5 @@
-// CSV as RFC 4180 has it and survey tools write it: comma-separated, quoted fields with doubled quotes and line breaks, lines that end in
-// LF, CRLF or CR, an optional byte order mark. Reads piece by piece, so a file of any size takes bounded memory.
+// CSV as RFC 4180 has it and survey tools write it: comma-separated (or by another character), quoted fields with doubled quotes and line
+// breaks, lines that end in LF, CRLF or CR, an optional byte order mark. Reads piece by piece, so a file of any size takes bounded memory.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct Limits {
 // Not thread-safe.
 class Reader {
  public:
-  explicit Reader(Limits limits = {}) : limits_(limits) {}
+  explicit Reader(Limits limits = {}, char separator = ',') : limits_(limits), separator_(separator) {}
 
   // Takes the next bytes and appends the rows they complete to `rows`. Blank lines are no rows.
   // INVALID_ARGUMENT/CSV_MALFORMED (metadata: line, column) for a quote inside an unquoted field, text after a closing quote, a NUL byte,
@@ -57,6 +57,7 @@ class Reader {
   void Fail(const Place& place, std::string_view what);
 
   Limits limits_;
+  char separator_;
   State state_ = State::kFieldStart;
   // Whether something stands on the line already, so that it is not blank.
   bool row_begun_ = false;
@@ -92,6 +93,6 @@ class Table {
 };
 
 // A field as written: quoted when it has to be.
-std::string Quote(std::string_view field);
+std::string Quote(std::string_view field, char separator = ',');
 
 }  // namespace peiling::csv

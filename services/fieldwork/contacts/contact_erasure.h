@@ -1,0 +1,36 @@
+// Erases a contact on request, and what it answered of itself.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/intake/v1/intake.grpc.pb.h"
+#include "services/fieldwork/contacts/contact_store.h"
+#include "services/fieldwork/contacts/contact_uses.h"
+#include "services/fieldwork/contacts/municipality_lookup.h"
+
+namespace peiling::fieldwork {
+
+// Thread-safe.
+class ContactErasure {
+ public:
+  // All must outlive it.
+  ContactErasure(ContactStore& contacts, const ContactUses& uses, intake::v1::IntakeService::StubInterface& intake)
+      : contacts_(contacts), uses_(uses), intake_(intake) {}
+
+  // As the RPC. The answers go first: what breaks off before the contact is gone is gone on with by a repeat. `caller`: subject of who
+  // asks.
+  absl::StatusOr<v1::EraseContactResponse> Erase(const v1::EraseContactRequest& request, const std::string& caller,
+                                                 const MakeContext& make_context);
+
+ private:
+  // Responses whose personal answers are gone now.
+  absl::StatusOr<std::vector<std::string>> EraseAnswers(const v1::EraseContactRequest& request, const MakeContext& make_context);
+
+  ContactStore& contacts_;
+  const ContactUses& uses_;
+  intake::v1::IntakeService::StubInterface& intake_;
+};
+
+}  // namespace peiling::fieldwork

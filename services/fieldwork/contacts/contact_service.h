@@ -1,0 +1,64 @@
+// The gRPC handlers of contacts: check the request, call the domain, map the status.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "peiling/fieldwork/v1/contacts.grpc.pb.h"
+#include "peiling/intake/v1/intake.grpc.pb.h"
+#include "peiling/registry/v1/registry.grpc.pb.h"
+#include "services/common/calendar/amsterdam.h"
+#include "services/fieldwork/contacts/contact_erasure.h"
+#include "services/fieldwork/contacts/contact_import.h"
+#include "services/fieldwork/contacts/contact_store.h"
+#include "services/fieldwork/contacts/contact_uses.h"
+#include "services/fieldwork/contacts/municipality_lookup.h"
+
+namespace peiling::fieldwork {
+
+// Whether no mail goes to the address a token (ContactStore::AddressToken) stands for. Thread-safe.
+using IsSuppressed = std::function<absl::StatusOr<bool>(const std::string& address_token)>;
+
+class ContactService final : public v1::ContactService::Service {
+ public:
+  // All must outlive it.
+  ContactService(ContactStore& contacts, const ContactUses& uses, registry::v1::RegistryService::StubInterface& registry,
+                 intake::v1::IntakeService::StubInterface& intake, IsSuppressed is_suppressed, calendar::Clock clock)
+      : contacts_(contacts),
+        municipalities_(registry),
+        erasure_(contacts, uses, intake),
+        import_(contacts, municipalities_, clock),
+        is_suppressed_(std::move(is_suppressed)),
+        clock_(std::move(clock)) {}
+
+  grpc::Status CreateContact(grpc::ServerContext* context, const v1::CreateContactRequest* request,
+                             v1::CreateContactResponse* response) override;
+  grpc::Status GetContact(grpc::ServerContext* context, const v1::GetContactRequest* request, v1::GetContactResponse* response) override;
+  grpc::Status ListContacts(grpc::ServerContext* context, const v1::ListContactsRequest* request,
+                            v1::ListContactsResponse* response) override;
+  grpc::Status UpdateContact(grpc::ServerContext* context, const v1::UpdateContactRequest* request,
+                             v1::UpdateContactResponse* response) override;
+  grpc::Status EraseContact(grpc::ServerContext* context, const v1::EraseContactRequest* request,
+                            v1::EraseContactResponse* response) override;
+  grpc::Status ImportContacts(grpc::ServerContext* context, const v1::ImportContactsRequest* request,
+                              v1::ImportContactsResponse* response) override;
+  grpc::Status ExportContacts(grpc::ServerContext* context, const v1::ExportContactsRequest* request,
+                              grpc::ServerWriter<v1::ExportContactsResponse>* writer) override;
+
+ private:
+  std::string Today() const { return calendar::DayOf(clock_()); }
+  absl::Status SetSuppressed(v1::Contact& contact);
+  grpc::Status Reply(absl::StatusOr<v1::Contact> contact, v1::Contact* answer);
+
+  ContactStore& contacts_;
+  const MunicipalityLookup municipalities_;
+  ContactErasure erasure_;
+  ContactImport import_;
+  const IsSuppressed is_suppressed_;
+  const calendar::Clock clock_;
+};
+
+}  // namespace peiling::fieldwork
