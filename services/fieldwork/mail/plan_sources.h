@@ -1,0 +1,29 @@
+// Where what mail depends on is read from.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/common/calendar/amsterdam.h"
+#include "services/fieldwork/contacts/contact_store.h"
+#include "services/fieldwork/invitations/invitation_store.h"
+#include "services/fieldwork/mail/plan_mail.h"
+#include "services/fieldwork/mail/suppression_list.h"
+#include "services/fieldwork/waves/wave_book.h"
+
+namespace peiling::fieldwork {
+
+// All are thread-safe.
+struct PlanSources {
+  const WaveBook& book;
+  InvitationStore& invitations;
+  ContactStore& contacts;
+  SuppressionList& suppressions;
+  calendar::Clock clock;
+};
+
+// The facts about one invitation as they now are; of its response, as the book has it. Errors of the stores.
+absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::string& wave, v1::Invitation invitation);
+
+}  // namespace peiling::fieldwork

@@ -1,0 +1,111 @@
+#include "services/fieldwork/mail/planner.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/common/log/log.h"
+#include "services/common/status/errors.h"
+
+namespace peiling::fieldwork {
+namespace {
+
+// While a wave is busy, changes are taken together.
+constexpr absl::Duration kShortestInterval = absl::Milliseconds(100);
+// Of one invitation in one run; what is left is planned in the next.
+constexpr int kMaxEscalations = 5;
+
+// Nothing is mailed any more, and nothing waits.
+bool IsPast(const intake::v1::Wave& wave, absl::Time now) {
+  const bool closed =
+      wave.has_closes_at() && now > calendar::FromProto(wave.closes_at()) + calendar::FromProto(wave.grace_period()) + 2 * kThanksUntil;
+  return closed || (wave.has_personal_data_erased_at() && now > calendar::FromProto(wave.personal_data_erased_at()) + kThanksUntil);
+}
+
+}  // namespace
+
+void Planner::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Planner::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopped_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Planner::Pause(absl::Duration time) {
+  std::unique_lock lock(mutex_);
+  return !stopped_.wait_for(lock, absl::ToChronoNanoseconds(time), [this] { return stop_; });
+}
+
+void Planner::Run() {
+  uint64_t seen = 0;
+  while (Pause(std::min(kShortestInterval, interval_))) {
+    seen = sources_.book.AwaitChange(seen, interval_);
+    for (const std::string& wave : sources_.book.Waves()) {
+      if (!Pause(absl::ZeroDuration())) return;
+      Tell(wave, PlanWave(wave));
+    }
+  }
+}
+
+void Planner::Tell(const std::string& wave, const absl::Status& status) {
+  std::string error(status.message());
+  std::string& last = errors_[wave];
+  if (error == last) return;
+  if (error.empty()) {
+    log::Info("mail is planned again", {{"wave", wave}});
+  } else {
+    log::Warning("mail cannot be planned", {{"wave", wave}, {"error", error}});
+  }
+  last = std::move(error);
+}
+
+absl::Status Planner::PlanWave(const std::string& wave) {
+  const auto details = sources_.book.Get(wave);
+  if (!details.ok()) return details.status();
+  if (!(*details)->wave.has_mailing_plan() || IsPast((*details)->wave, sources_.clock())) return absl::OkStatus();
+  std::vector<v1::Invitation> invitations;
+  if (absl::Status read = sources_.invitations.ForEach(wave, [&](const v1::Invitation& each) { invitations.push_back(each); }); !read.ok())
+    return read;
+  std::map<std::string, std::vector<v1::Message>> messages;
+  if (absl::Status read = outbox_.ForEach(wave, [&](const v1::Message& each) { messages[each.invitation()].push_back(each); }); !read.ok())
+    return read;
+  absl::Status result;
+  for (v1::Invitation& invitation : invitations) {
+    std::vector<v1::Message> own = std::move(messages[invitation.name()]);
+    result.Update(PlanInvitation(**details, std::move(invitation), std::move(own)));
+  }
+  return result;
+}
+
+absl::Status Planner::PlanInvitation(const WaveDetails& wave, v1::Invitation invitation, std::vector<v1::Message> messages) {
+  const std::string& name = wave.wave.name();
+  for (int escalations = 0; escalations <= kMaxEscalations; ++escalations) {
+    auto facts = ReadFacts(sources_, name, invitation);
+    if (!facts.ok()) return facts.status();
+    const MailPlan plan = PlanMail(sources_.clock(), wave.wave, *facts, messages);
+    for (const auto& [reason, cancelled] : plan.cancel) {
+      if (absl::Status done = outbox_.Cancel(name, cancelled, reason); !done.ok()) return done;
+    }
+    if (!plan.add.empty()) {
+      if (const auto added = outbox_.Add(name, plan.add); !added.ok()) return added.status();
+    }
+    if (!plan.escalate_to.has_value()) return absl::OkStatus();
+    const absl::Status escalated = sources_.invitations.Escalate(invitation.name(), invitation.contact(), *plan.escalate_to);
+    // Another replica, or somebody, was faster: the next run sees what they did.
+    if (status::Reason(escalated) == "CONCURRENT_CHANGE") return absl::OkStatus();
+    if (!escalated.ok()) return escalated;
+    log::Info("mail goes to another contact", {{"invitation", invitation.name()}, {"contact", *plan.escalate_to}});
+    auto changed = sources_.invitations.Get(invitation.name());
+    if (!changed.ok()) return changed.status();
+    invitation = *std::move(changed);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace peiling::fieldwork
