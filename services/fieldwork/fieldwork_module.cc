@@ -107,7 +107,8 @@ void AddFlags(CLI::App& app, Options& options) {
 void AddLinkFlags(CLI::App& app, Options& options) {
   app.add_option(
          "--public-url", options.public_url,
-         "What reaches the gateway's HTTP listener from outside, e.g. https://peiling.example.nl: links to unsubscribe begin with it")
+         "What reaches the gateway's HTTP listener from outside, e.g. https://peiling.example.nl: links to unsubscribe begin with it; "
+         "by default, with all services in one process, that listener")
       ->envname("PEILING_PUBLIC_URL")
       ->capture_default_str();
   app.add_option("--link", options.link, "Address of an invitation's link, with {token} in it; default: <public-url>/deelnemen#{token}")

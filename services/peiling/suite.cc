@@ -11,6 +11,7 @@
 #include "services/analytics/analytics_module.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/dedup_module.h"
+#include "services/fieldwork/fieldwork_module.h"
 #include "services/gateway/gateway_module.h"
 #include "services/intake/intake_module.h"
 #include "services/registry/registry_module.h"
@@ -92,15 +93,30 @@ absl::Status MakeDirectory(const std::string& path) {
                        absl::StrCat("cannot keep data in ", path, ": ", error.message()));
 }
 
+// Intake and fieldwork share one file of keys, so that there is one to keep safe.
+absl::StatusOr<vault::Options> KeysOf(const Options& options) {
+  if (!options.store.empty() || !options.vault.keys.empty() || !options.vault.key_file.empty()) return options.vault;
+  const std::string path = absl::StrCat(options.data_dir, "/personal-data");
+  // Makes <path>.keys when it is missing.
+  const auto made = vault::Vault::Open({}, absl::StrCat("sqlite:", path));
+  if (!made.ok()) return made.status();
+  return vault::Options{.key_file = absl::StrCat(path, ".keys")};
+}
+
+std::string HttpAddress(const Options& options, const server::Options& server) {
+  return absl::StrCat(server.tls.certificate.empty() ? "http://" : "https://", options.gateway.http.listen);
+}
+
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--data-dir", options.data_dir, "Directory of the stores; made when missing")
       ->envname("PEILING_DATA_DIR")
       ->capture_default_str();
-  app.add_option("--store", options.store,
-                 "Where access, intake, dedup and analytics keep their data in place of files in --data-dir: redis://…, which several "
-                 "processes may share")
+  app.add_option(
+         "--store", options.store,
+         "Where access, intake, dedup, analytics and fieldwork keep their data in place of files in --data-dir: redis://…, which several "
+         "processes may share")
       ->envname("PEILING_STORE");
   app.add_option("--replica", options.replica,
                  "Name of this process among those that share the store; default: host name and a random part")
@@ -109,6 +125,8 @@ void AddFlags(CLI::App& app, Options& options) {
                  "File with the secret of an administrator's key that exists from the start, made with a new one when missing; default: "
                  "administrator.key in --data-dir, none with --store")
       ->envname("PEILING_ADMINISTRATOR_KEY_FILE");
+  vault::AddFlags(app, options.vault);
+  fieldwork::AddLinkFlags(app, options.fieldwork);
   registry::AddFlags(app, options.registry);
   gateway::AddFlags(app, options.gateway);
 }
@@ -124,6 +142,8 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (options.store.empty() && access_options.administrator_key_file.empty()) {
     access_options.administrator_key_file = absl::StrCat(options.data_dir, "/administrator.key");
   }
+  const auto keys = KeysOf(options);
+  if (!keys.ok()) return keys.status();
   auto access_server = std::make_unique<InProcessServers>(server);
   auto servers = std::make_unique<InProcessServers>(server);
 
@@ -139,8 +159,15 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (!dedup.ok()) return dedup.status();
   const auto analytics = servers->Add(analytics::MakeModule({.store = store("analytics")}, *intake, *dedup, *registry));
   if (!analytics.ok()) return analytics.status();
+  fieldwork::Options fieldwork_options = options.fieldwork;
+  fieldwork_options.store = store("fieldwork");
+  fieldwork_options.vault = *keys;
+  if (fieldwork_options.public_url.empty()) fieldwork_options.public_url = HttpAddress(options, server);
+  const auto fieldwork = servers->Add(fieldwork::MakeModule(
+      std::move(fieldwork_options), {.intake = *intake, .dedup = *dedup, .analytics = *analytics, .registry = *registry}));
+  if (!fieldwork.ok()) return fieldwork.status();
 
-  auto gateway = gateway::MakeModule(options.gateway, server, {*access, *analytics, *dedup, nullptr, *intake, *registry, *validation});
+  auto gateway = gateway::MakeModule(options.gateway, server, {*access, *analytics, *dedup, *fieldwork, *intake, *registry, *validation});
   if (!gateway.ok()) return gateway.status();
   return std::make_unique<SuiteModule>(std::move(access_server), std::move(servers), *std::move(gateway));
 }

@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 #include "services/common/server/module.h"
 #include "services/common/server/server.h"
+#include "services/common/vault/vault.h"
+#include "services/fieldwork/fieldwork_module.h"
 #include "services/gateway/gateway_module.h"
 #include "services/registry/registry_module.h"
 
@@ -24,12 +26,17 @@ struct Options {
   // Holds the secret of the first administrator's key; see access::Options. Empty: administrator.key in data_dir, or none where data is
   // kept in `store`.
   std::string administrator_key_file;
+  // Keys of the personal data in intake and fieldwork. None: personal-data.keys in data_dir, made when missing; with `store` they must be
+  // given.
+  vault::Options vault;
+  // Where links lead; a public_url that is empty: the HTTP listener.
+  fieldwork::Options fieldwork{.public_url = ""};
   // Where reference data is, and how much may come in at once; the other services run with what they have by default.
   registry::Options registry;
   gateway::Options gateway;
 };
 
-// Adds the flags above and those of the registry and the gateway, with environment variables PEILING_….
+// Adds the flags above and those of the registry, the gateway, the vault and the links, with environment variables PEILING_….
 void AddFlags(CLI::App& app, Options& options);
 
 // The gateway, with the services it leads to already started; they drain when it stops. `server` are the limits of their servers; they

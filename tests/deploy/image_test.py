@@ -21,7 +21,8 @@ BASE = "localhost/peiling-base:bookworm"
 IMAGE = "localhost/peiling:test"
 BILL = "usr/share/sbom/peiling.spdx.json"
 USER = 65532
-PROGRAMS = {"peiling", "peilingctl", "peiling-access", "peiling-gateway", "peiling-registry", "peiling-validation", "peiling-intake", "peiling-dedup", "peiling-analytics"}
+PROGRAMS = {"peiling", "peilingctl", "peiling-access", "peiling-gateway", "peiling-registry", "peiling-validation", "peiling-intake", "peiling-dedup", "peiling-analytics",
+            "peiling-fieldwork"}
 MOST_BYTES = 72 << 20
 
 

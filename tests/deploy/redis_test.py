@@ -10,7 +10,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REDIS = ROOT / "deploy/redis"
-OWNERS = ("access", "intake", "dedup", "analytics")
+OWNERS = ("access", "intake", "dedup", "analytics", "fieldwork")
 
 
 def free_port():

@@ -47,7 +47,7 @@ class Upgrade(unittest.TestCase):
     def replace(self, replica, programs):
         """One replica of every service stops in an orderly way and comes back from `programs`, as a rollout does it."""
         suite.BIN = programs
-        for service in ("access", "registry", "validation", "intake", "dedup", "analytics", "gateway"):
+        for service in ("access", "registry", "validation", "intake", "dedup", "analytics", "fieldwork", "gateway"):
             process = self.fleet.processes[f"{service}-{replica}"]
             self.assertEqual(process.stop(), 0, process.program)
             process.start()

@@ -29,9 +29,11 @@ from grpc.health.v1 import health_pb2, health_pb2_grpc  # noqa: E402
 from peiling.access.v1 import access_pb2, access_pb2_grpc, identity_pb2, options_pb2  # noqa: E402
 from peiling.analytics.v1 import analytics_pb2, analytics_pb2_grpc  # noqa: E402
 from peiling.dedup.v1 import dedup_pb2, dedup_pb2_grpc  # noqa: E402
-from peiling.intake.v1 import intake_pb2, intake_pb2_grpc  # noqa: E402
+from peiling.fieldwork.v1 import contacts_pb2, contacts_pb2_grpc, invitations_pb2, invitations_pb2_grpc  # noqa: E402
+from peiling.fieldwork.v1 import mail_pb2, mail_pb2_grpc, progress_pb2, progress_pb2_grpc, webhooks_pb2, webhooks_pb2_grpc  # noqa: E402
+from peiling.intake.v1 import drafts_pb2, drafts_pb2_grpc, intake_pb2, intake_pb2_grpc  # noqa: E402
 from peiling.registry.v1 import registry_pb2, registry_pb2_grpc  # noqa: E402
-from peiling.survey.v1 import answers_pb2, feed_pb2, published_pb2, questionnaire_pb2  # noqa: E402
+from peiling.survey.v1 import answers_pb2, feed_pb2, mailing_pb2, published_pb2, questionnaire_pb2  # noqa: E402
 from peiling.validation.v1 import validation_pb2, validation_pb2_grpc  # noqa: E402
 
 from certificates import Authority  # noqa: E402
@@ -136,10 +138,16 @@ class Client:
         self.calls = calls = grpc.intercept_channel(channel, Bearer(credential)) if credential else channel
         self.access = access_pb2_grpc.AccessServiceStub(calls)
         self.analytics = analytics_pb2_grpc.AnalyticsServiceStub(calls)
+        self.contacts = contacts_pb2_grpc.ContactServiceStub(calls)
         self.dedup = dedup_pb2_grpc.DedupServiceStub(calls)
+        self.drafts = drafts_pb2_grpc.DraftServiceStub(calls)
+        self.fieldwork = progress_pb2_grpc.ProgressServiceStub(calls)
         self.intake = intake_pb2_grpc.IntakeServiceStub(calls)
+        self.invitations = invitations_pb2_grpc.InvitationServiceStub(calls)
+        self.mail = mail_pb2_grpc.MailServiceStub(calls)
         self.registry = registry_pb2_grpc.RegistryServiceStub(calls)
         self.validation = validation_pb2_grpc.ValidationServiceStub(calls)
+        self.webhooks = webhooks_pb2_grpc.WebhookServiceStub(calls)
         self.health = health_pb2_grpc.HealthStub(calls)
 
     def outcome(self, method, *requests, metadata=(), timeout=TIMEOUT, compression=None):
@@ -242,7 +250,9 @@ class Suite(Client):
             self.add("intake", "peiling-intake", "validation", arguments=[f"--store=sqlite:{self.directory}/intake.db"])
             self.add("dedup", "peiling-dedup", "intake", "registry", arguments=[f"--store=sqlite:{self.directory}/dedup.db"])
             self.add("analytics", "peiling-analytics", "intake", "dedup", "registry")
-            self.add("gateway", "peiling-gateway", "access", "registry", "validation", "intake", "dedup", "analytics",
+            self.add("fieldwork", "peiling-fieldwork", "intake", "dedup", "analytics", "registry",
+                     arguments=[f"--store=sqlite:{self.directory}/fieldwork.db"])
+            self.add("gateway", "peiling-gateway", "access", "registry", "validation", "intake", "dedup", "analytics", "fieldwork",
                      arguments=gateway_arguments)
             self.entry = self.processes["gateway"]
         else:
@@ -373,7 +383,8 @@ def as_bytes(message):
 
 def methods():
     """The RPCs of all contracts, as descriptors."""
-    for module in (access_pb2, analytics_pb2, dedup_pb2, intake_pb2, registry_pb2, validation_pb2):
+    for module in (access_pb2, analytics_pb2, contacts_pb2, dedup_pb2, drafts_pb2, intake_pb2, invitations_pb2, mail_pb2, progress_pb2,
+                   registry_pb2, validation_pb2, webhooks_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             yield from service.methods
 

@@ -1,5 +1,7 @@
 """Several replicas of every service over one store, as on a cluster, on one machine."""
 
+import base64
+import os
 import pathlib
 import shutil
 import tempfile
@@ -15,9 +17,12 @@ NEEDS = {
     "intake": ("validation",),
     "dedup": ("intake", "registry"),
     "analytics": ("intake", "dedup", "registry"),
-    "gateway": ("access", "registry", "validation", "intake", "dedup", "analytics"),
+    "fieldwork": ("intake", "dedup", "analytics", "registry"),
+    "gateway": ("access", "registry", "validation", "intake", "dedup", "analytics", "fieldwork"),
 }
-STATEFUL = ("access", "intake", "dedup", "analytics")
+STATEFUL = ("access", "intake", "dedup", "analytics", "fieldwork")
+# Those that seal personal data, with keys they are given: their store is no file beside which they could make some.
+SEALING = ("intake", "fieldwork")
 
 
 class Fleet(Suite):
@@ -30,6 +35,9 @@ class Fleet(Suite):
         self.hosts = hosts or [("127.0.0.1", [])] * replicas
         self.environment = environment or {}
         self.restarting = threading.Lock()
+        self.personal_data_keys = self.directory / "personal-data.keys"
+        self.personal_data_keys.write_text(f"test-1 {base64.b64encode(os.urandom(32)).decode()}\n")
+        self.personal_data_keys.chmod(0o600)
         for service, needs in NEEDS.items():
             for number in range(1, replicas + 1):
                 self.start_replica(service, number, needs, store, (arguments or {}).get(service, ()))
@@ -41,11 +49,14 @@ class Fleet(Suite):
         peers = [f"--{need}={self.target(need)}" for need in needs]
         stores = [f"--store={store}"] if service in STATEFUL else []
         keys = self.administrator_key() if service == "access" else []
+        environment = self.environment.get(service, {})
+        if service in SEALING:
+            environment = {"PEILING_PERSONAL_DATA_KEY_FILE": str(self.personal_data_keys), **environment}
         host, prefix = self.hosts[number - 1]
         program = f"peiling-{service}"
         tls = self.tls_flags(program, ips=[address for address, _ in self.hosts])
         self.processes[f"{service}-{number}"] = Process(program, home, [*peers, *stores, *keys, *tls, *arguments], host=host, prefix=prefix,
-                                                        environment=self.environment.get(service), insecure=self.is_insecure(program))
+                                                        environment=environment, insecure=self.is_insecure(program))
 
     def target(self, service):
         """All replicas of a service, as a gRPC target."""

@@ -89,7 +89,7 @@ class Kill(unittest.TestCase):
         self.run_with_kills(False, ["peiling"] * 4, seed=1)
 
     def test_every_service_of_its_own(self):
-        self.run_with_kills(True, ["intake", "dedup", "analytics", "validation", "registry", "gateway", "intake", "dedup"], seed=2)
+        self.run_with_kills(True, ["intake", "dedup", "analytics", "validation", "registry", "fieldwork", "gateway", "intake", "dedup"], seed=2)
 
 
 if __name__ == "__main__":

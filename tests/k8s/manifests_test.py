@@ -11,7 +11,7 @@ from manifests import OVERLAYS, ROOT, render
 
 CHECKS = [checks.schemas, pod_security.problems, checks.hardening, checks.labels, checks.images, checks.references, checks.selectors, checks.rollouts,
           checks.certificates, checks.network]
-SERVICES = {"access", "gateway", "registry", "validation", "intake", "dedup", "analytics"}
+SERVICES = {"access", "gateway", "registry", "validation", "intake", "dedup", "analytics", "fieldwork"}
 
 
 class ManifestsTest(unittest.TestCase):
@@ -30,7 +30,8 @@ class ManifestsTest(unittest.TestCase):
         drawn = {(who, to) for who, to, _ in checks.arrows_by_policies(render("production")) if {who, to} <= SERVICES}
         self.assertEqual({("gateway", s) for s in SERVICES - {"gateway"}} |
                          {("validation", "registry"), ("intake", "validation"), ("dedup", "intake"), ("dedup", "registry"), ("analytics", "intake"),
-                          ("analytics", "dedup"), ("analytics", "registry")}, drawn)
+                          ("analytics", "dedup"), ("analytics", "registry"), ("fieldwork", "intake"), ("fieldwork", "dedup"),
+                          ("fieldwork", "analytics"), ("fieldwork", "registry")}, drawn)
 
     def test_only_nginx_reaches_the_gateway(self):
         arrows = checks.arrows_by_policies(render("production"))
@@ -38,21 +39,21 @@ class ManifestsTest(unittest.TestCase):
 
     def test_only_stateful_services_and_backups_reach_redis(self):
         reach = {who for who, to, _ in checks.arrows_by_policies(render("production")) if to == "redis"}
-        self.assertEqual({"access", "intake", "dedup", "analytics", "backup", "restore", "redis", "sentinel"}, reach)
+        self.assertEqual({"access", "intake", "dedup", "analytics", "fieldwork", "backup", "restore", "redis", "sentinel"}, reach)
 
     def test_ways_out_of_the_namespace_are_few(self):
         names = {w.title for w in render("production").workloads()}
         self.assertEqual({(name, "Egress", "kube-system", (53,)) for name in names} |
                          {(name, "Egress", "monitoring", (4317,)) for name in SERVICES} |
                          {(name, "Ingress", "monitoring", ("metrics",)) for name in SERVICES} |
-                         {("nginx", "Ingress", "anywhere", ("https",))}, checks.outside(render("production")))
+                         {("fieldwork", "Egress", "0.0.0.0/0", (443,)), ("nginx", "Ingress", "anywhere", ("https",))}, checks.outside(render("production")))
 
     def test_an_external_redis_is_reached_where_its_address_says(self):
         external = render("external")
         stores = {(who, port) for who, direction, where, ports in checks.outside(external) if where == "192.0.2.0/24" for port in ports}
         addresses = external.environment(external.workload("peiling-intake").containers[0])["PEILING_INTAKE_STORE"]
         port = int(re.search(r":(\d+)\?", addresses).group(1))
-        self.assertEqual({("access", port), ("intake", port), ("dedup", port), ("analytics", port)}, stores)
+        self.assertEqual({("access", port), ("intake", port), ("dedup", port), ("analytics", port), ("fieldwork", port)}, stores)
 
     def test_traces_go_where_the_collector_is(self):
         production = render("production")
@@ -64,13 +65,14 @@ class ManifestsTest(unittest.TestCase):
     def test_production_has_no_passwords_and_says_exactly_what_runs(self):
         production = render("production")
         self.assertEqual([], production.of("Secret"))
-        self.assertEqual({"peiling-administrator"} | {f"peiling-redis-{user}" for user in checks.redis_users()}, checks.missing_secrets(production))
+        self.assertEqual({"peiling-administrator", "peiling-personal-data"} | {f"peiling-redis-{user}" for user in checks.redis_users()}, checks.missing_secrets(production))
         self.assertEqual([], checks.images(production, digests=True))
 
     def test_nobody_but_redis_sees_all_passwords(self):
         for w in render("production").workloads():
             secrets = {name.removeprefix("peiling-redis-") for kind, name in checks.sources(w.pod) if kind == "Secret" and name != w.name}
-            allowed = {"access": {"access", "peiling-administrator"}, "nginx": {"peiling-public", "peiling-clients-ca"}, "intake": {"intake"}, "dedup": {"dedup"}, "analytics": {"analytics"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
+            allowed = {"access": {"access", "peiling-administrator"}, "nginx": {"peiling-public", "peiling-clients-ca"}, "intake": {"intake", "peiling-personal-data"},
+                       "dedup": {"dedup"}, "analytics": {"analytics"}, "fieldwork": {"fieldwork", "peiling-personal-data"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
                        "backup": {"monitor", "replica"}, "restore": {"peiling"}}.get(w.title, set())
             self.assertEqual(allowed, secrets - {"client", "server"}, w.title)
 

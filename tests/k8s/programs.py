@@ -1,5 +1,6 @@
 """The real programs, asked and started as the manifests do."""
 
+import base64
 import functools
 import os
 import pathlib
@@ -19,9 +20,11 @@ from suite import health_pb2, health_pb2_grpc
 
 BIN = pathlib.Path(os.environ["PEILING_BIN"]).resolve()
 # In the order in which each finds those it needs.
-ORDER = ["access", "registry", "validation", "intake", "dedup", "analytics", "gateway"]
+ORDER = ["access", "registry", "validation", "intake", "dedup", "analytics", "fieldwork", "gateway"]
 # Of the first administrator, as a Secret would have it.
 ADMINISTRATOR = "peiling_00000000000000a1_made-up-for-a-test-cluster-and-known-to-all"
+# Those made by hand, as people would make them.
+SECRETS = {"peiling-administrator": {"key": ADMINISTRATOR}, "peiling-personal-data": {"keys": f"test-1 {base64.b64encode(bytes(32)).decode()}\n"}}
 # What the manifests start with these names is ours; the rest is Redis'.
 OURS = re.compile(r"peiling(ctl|-[a-z]+)?$")
 
@@ -136,8 +139,7 @@ def mount(manifests, workload, directory):
         folder = directory / workload.name / entry["name"]
         folder.mkdir(parents=True)
         files = manifests.get("ConfigMap", volume["configMap"]["name"])["data"] if "configMap" in volume else {}
-        if secret == "peiling-administrator":
-            files = {"key": ADMINISTRATOR}
+        files = SECRETS.get(secret, files)
         for name, text in files.items():
             (folder / name).write_text(text)
         mounts[entry["mountPath"]] = folder

@@ -12,7 +12,7 @@ from programs import BIN, Client, free_port, start_all
 from redis_cluster import SERVERS, Cluster, until
 from suite import W2022
 
-STATEFUL = ["access", "intake", "dedup", "analytics"]
+STATEFUL = ["access", "intake", "dedup", "analytics", "fieldwork"]
 
 
 def mounted(cluster, user):

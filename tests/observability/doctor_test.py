@@ -35,7 +35,7 @@ class Doctor(unittest.TestCase):
             code, _ = WELL, findings.pop("versions")
         self.assertEqual({state for found in findings.values() for state, _, _ in found}, {"well"}, findings)
         self.assertEqual(code, WELL)
-        self.assertTrue({"gateway", "registry", "validation", "intake", "dedup", "analytics", "submission", "feeds",
+        self.assertTrue({"gateway", "registry", "validation", "intake", "dedup", "analytics", "fieldwork", "submission", "feeds",
                          f"analytics of {W2022}"} <= set(findings), findings)
 
     def test_people_get_a_table(self):

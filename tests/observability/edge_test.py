@@ -48,7 +48,7 @@ class Edge(unittest.TestCase):
         cls.stand_in = StandIn()
         cls.addClassCleanup(cls.stand_in.server.stop, None)
         processes = cls.suite.processes
-        others = [f"--{name}={processes[name].address}" for name in ("access", "registry", "validation", "dedup", "analytics")]
+        others = [f"--{name}={processes[name].address}" for name in ("access", "registry", "validation", "dedup", "analytics", "fieldwork")]
         directory = cls.suite.directory / "second"
         directory.mkdir()
         cls.gateway = Process("peiling-gateway", directory, [*others, f"--intake=127.0.0.1:{cls.stand_in.port}"], insecure=False)
@@ -183,7 +183,7 @@ class Balanced(unittest.TestCase):
             replicas.append(Process("peiling-registry", directory / str(number), ["--log-level=debug"]))
             self.addCleanup(replicas[-1].stop)
         both = "ipv4:" + ",".join(replica.address for replica in replicas)
-        others = [f"--{name}={suite.processes[name].address}" for name in ("access", "validation", "intake", "dedup", "analytics")]
+        others = [f"--{name}={suite.processes[name].address}" for name in ("access", "validation", "intake", "dedup", "analytics", "fieldwork")]
         gateway = Process("peiling-gateway", directory, [*others, f"--registry={both}"], insecure=False)
         self.addCleanup(gateway.stop)
         client = suite.client(suite.make_key(*ROLES).secret, gateway.address)

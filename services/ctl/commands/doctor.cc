@@ -37,12 +37,13 @@ struct Service {
   const char* title;
   const char* name;
 };
-constexpr std::array<Service, 6> kServices = {{{"access", "peiling.access.v1.AccessService"},
+constexpr std::array<Service, 7> kServices = {{{"access", "peiling.access.v1.AccessService"},
                                                {"registry", "peiling.registry.v1.RegistryService"},
                                                {"validation", "peiling.validation.v1.ValidationService"},
                                                {"intake", "peiling.intake.v1.IntakeService"},
                                                {"dedup", "peiling.dedup.v1.DedupService"},
-                                               {"analytics", "peiling.analytics.v1.AnalyticsService"}}};
+                                               {"analytics", "peiling.analytics.v1.AnalyticsService"},
+                                               {"fieldwork", "peiling.fieldwork.v1.ProgressService"}}};
 
 // Looks through the gateway.
 class Examination {

@@ -54,7 +54,8 @@ void AddWait(CommandLine& line) {
                                       [service](Session& session) { return Wait(session, *service); });
   line.CompleteWith(command.add_option("--for", *service, "Full name of one service; by default all of them"),
                     {"peiling.access.v1.AccessService", "peiling.registry.v1.RegistryService", "peiling.intake.v1.IntakeService",
-                     "peiling.validation.v1.ValidationService", "peiling.dedup.v1.DedupService", "peiling.analytics.v1.AnalyticsService"});
+                     "peiling.validation.v1.ValidationService", "peiling.dedup.v1.DedupService", "peiling.analytics.v1.AnalyticsService",
+                     "peiling.fieldwork.v1.ProgressService"});
 }
 
 }  // namespace peiling::ctl
