@@ -16,6 +16,8 @@
 #include "services/common/survey/compiled_questionnaire.h"
 #include "services/common/survey/documents.h"
 #include "services/intake/catalog.h"
+#include "services/intake/wave_changes.h"
+#include "services/intake/wave_times.h"
 
 namespace peiling::intake {
 namespace {
@@ -103,7 +105,8 @@ class Transaction {
 // One application of a request's documents.
 class Application {
  public:
-  Application(storage::Store& store, const v1::ApplyDocumentsRequest& request) : request_(request), transaction_(store) {}
+  Application(storage::Store& store, const v1::ApplyDocumentsRequest& request, const std::string& caller, absl::Time now)
+      : request_(request), caller_(caller), now_(now), transaction_(store) {}
 
   absl::StatusOr<v1::ApplyDocumentsResponse> Run();
 
@@ -120,6 +123,8 @@ class Application {
   // The questionnaires of all waves come before the waves, which show their fingerprints.
   absl::Status PutQuestionnaire(Item& item, WaveDocument& document);
   absl::Status PutWave(Item& item, WaveDocument& document);
+  // Gives a wave the times of its document when those are new, which is recorded, else those it has.
+  absl::Status PutTimes(const Item& item, v1::Wave& wave);
   absl::Status PutPublished(Item& item, PublishedDocument& document);
   // Runs `put` for the documents of one kind.
   template <typename Document>
@@ -133,11 +138,15 @@ class Application {
   // Waves that are not in the request and use questions that it changes show new fingerprints.
   absl::Status RenewWavesOfChangedQuestionnaires();
   absl::Status RenewWave(const std::string& questionnaire, const std::string& fingerprint, const storage::Document& document);
+  // Once personal data are erased a wave cannot go on.
+  absl::Status CheckErasure(const Item& item, const v1::Wave& before, const v1::Wave& after);
   absl::Status CheckNotInUse(const v1::Wave& before, const v1::Wave& after);
   absl::StatusOr<std::vector<std::string>> Events();
   absl::Status Commit(const std::string& digest, const v1::ApplyDocumentsResponse& response);
 
   const v1::ApplyDocumentsRequest& request_;
+  const std::string& caller_;
+  const absl::Time now_;
   Transaction transaction_;
   std::vector<Item> items_;
   status::BadRequest bad_;
@@ -236,10 +245,37 @@ absl::Status Application::PutWave(Item& item, WaveDocument& document) {
   if (!fingerprint.ok()) return fingerprint.status();
   wave.set_questionnaire_fingerprint(*std::move(fingerprint));
   if (wave.groups_date().empty()) wave.set_groups_date(wave.frame_date());
-  wave.clear_etag();
-  wave.clear_response_count();
-  wave.clear_last_sequence();
+  if (absl::Status status = PutTimes(item, wave); !status.ok()) return status;
   return PutWaveValue(wave, item.resources);
+}
+
+absl::Status Application::PutTimes(const Item& item, v1::Wave& wave) {
+  absl::StatusOr<const std::string*> value = transaction_.Get(WaveKey(wave.name()));
+  if (!value.ok()) return value.status();
+  v1::Wave before;
+  if (*value != nullptr) before.ParseFromString(**value);
+  if (before.has_extended_at()) *wave.mutable_extended_at() = before.extended_at();
+  wave.set_extensions(before.extensions());
+
+  absl::StatusOr<std::vector<v1::WaveChange>> changes = ReadWaveChanges(transaction_.store(), wave.name());
+  if (!changes.ok()) return changes.status();
+  if (proto::CanonicalBytes(ScheduledTimes(*changes)) == proto::CanonicalBytes(TimesOf(wave))) {
+    SetTimes(before, wave);
+  } else {
+    const v1::WaveChange change = NextChange(*changes, v1::WAVE_CHANGE_KIND_SCHEDULED, wave, now_, caller_);
+    const auto put = transaction_.Put(WaveChangeKey(wave.name(), change.number()), proto::CanonicalBytes(change));
+    if (!put.ok()) return put.status();
+  }
+  return CheckErasure(item, before, wave);
+}
+
+absl::Status Application::CheckErasure(const Item& item, const v1::Wave& before, const v1::Wave& after) {
+  absl::StatusOr<const std::string*> begun = transaction_.Get(ErasureKey(after.name()));
+  if (!begun.ok()) return begun.status();
+  if (*begun != nullptr && ErasedAt(before) != ErasedAt(after)) {
+    bad_.Add(item.place, absl::StrCat("the personal data of ", after.name(), " are erased, so it ends when it ended"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Application::PutWaveValue(const v1::Wave& wave, std::vector<v1::AppliedResource>& resources) {
@@ -329,6 +365,7 @@ absl::StatusOr<std::vector<std::string>> Application::Events() {
     v1::WaveEvent event;
     event.mutable_wave()->ParseFromString(**value);
     event.mutable_wave()->set_etag(Etag(transaction_.VersionAfter(WaveKey(name))));
+    FillIn(*event.mutable_wave(), now_);
     event.set_published_report_changed(report_changed);
     events.push_back(event.SerializeAsString());
   }
@@ -376,8 +413,9 @@ absl::StatusOr<v1::ApplyDocumentsResponse> Application::Run() {
 
 }  // namespace
 
-absl::StatusOr<v1::ApplyDocumentsResponse> ApplyDocuments(storage::Store& store, const v1::ApplyDocumentsRequest& request) {
-  return Application(store, request).Run();
+absl::StatusOr<v1::ApplyDocumentsResponse> ApplyDocuments(storage::Store& store, const v1::ApplyDocumentsRequest& request,
+                                                          const std::string& caller, absl::Time now) {
+  return Application(store, request, caller, now).Run();
 }
 
 }  // namespace peiling::intake

@@ -9,6 +9,8 @@
 #include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/intake/apply_documents.h"
+#include "services/intake/wave_changes.h"
+#include "services/intake/wave_times.h"
 
 namespace peiling::intake {
 namespace {
@@ -25,6 +27,12 @@ absl::StatusOr<Message> ParseWithEtag(const storage::Document& document) {
   absl::StatusOr<Message> message = storage::Parse<Message>(document);
   if (message.ok()) message->set_etag(Etag(document.version));
   return message;
+}
+
+absl::StatusOr<v1::Wave> ReadWave(const storage::Document& document, absl::Time now) {
+  absl::StatusOr<v1::Wave> wave = ParseWithEtag<v1::Wave>(document);
+  if (wave.ok()) FillIn(*wave, now);
+  return wave;
 }
 
 // The document under a key; NOT_FOUND with `reason` when there is none.
@@ -64,12 +72,47 @@ std::string InUseKey(const std::string& wave) { return "in-use/" + wave; }
 
 std::string Etag(uint64_t version) { return absl::StrCat("v", version); }
 
-absl::StatusOr<v1::ApplyDocumentsResponse> Catalog::Apply(const v1::ApplyDocumentsRequest& request) {
-  for (int attempt = 1;; ++attempt) {
-    absl::StatusOr<v1::ApplyDocumentsResponse> response = ApplyDocuments(store_, request);
-    if (!absl::IsAborted(response.status()) || attempt == kAttempts) return response;
-    storage::PauseAfterRace(attempt);
+absl::Status WaveNotFound(const std::string& name) { return NotFound("WAVE_NOT_FOUND", name); }
+
+template <typename Answer>
+absl::StatusOr<Answer> Catalog::Change(const std::function<absl::StatusOr<Answer>()>& attempt) {
+  absl::StatusOr<Answer> answer;
+  (void)storage::RetryRaces([&] {
+    answer = attempt();
+    return answer.status();
+  });
+  const std::unique_lock lock(mutex_);
+  recent_.clear();
+  return answer;
+}
+
+absl::StatusOr<v1::ApplyDocumentsResponse> Catalog::Apply(const v1::ApplyDocumentsRequest& request, const std::string& caller) {
+  return Change<v1::ApplyDocumentsResponse>([&] { return ApplyDocuments(store_, request, caller, clock_()); });
+}
+
+absl::StatusOr<v1::Wave> Catalog::Open(const v1::OpenWaveRequest& request, const std::string& caller) {
+  return Change<v1::Wave>([&] { return OpenWave(store_, request, caller, clock_()); });
+}
+
+absl::StatusOr<v1::Wave> Catalog::Close(const v1::CloseWaveRequest& request, const std::string& caller) {
+  return Change<v1::Wave>([&] { return CloseWave(store_, request, caller, clock_()); });
+}
+
+absl::StatusOr<v1::Wave> Catalog::Extend(const v1::ExtendWaveRequest& request, const std::string& caller) {
+  return Change<v1::Wave>([&] { return ExtendWave(store_, request, caller, clock_()); });
+}
+
+absl::StatusOr<v1::ListWaveChangesResponse> Catalog::ListChanges(const v1::ListWaveChangesRequest& request, const paging::Page& page) {
+  if (auto wave = GetWave(request.parent()); !wave.ok()) return wave.status();
+  v1::ListWaveChangesResponse response;
+  auto documents = ListPage(store_, request, page, WaveChangesPrefix(request.parent()), response.mutable_next_page_token());
+  if (!documents.ok()) return documents.status();
+  for (const storage::Document& document : *documents) {
+    auto change = storage::Parse<v1::WaveChange>(document);
+    if (!change.ok()) return change.status();
+    *response.add_changes() = *std::move(change);
   }
+  return response;
 }
 
 absl::StatusOr<v1::Survey> Catalog::GetSurvey(const std::string& name) {
@@ -93,7 +136,23 @@ absl::StatusOr<v1::ListSurveysResponse> Catalog::ListSurveys(const v1::ListSurve
 absl::StatusOr<v1::Wave> Catalog::GetWave(const std::string& name) {
   auto document = Require(store_, WaveKey(name), "WAVE_NOT_FOUND", name);
   if (!document.ok()) return document.status();
-  return ParseWithEtag<v1::Wave>(*document);
+  return ReadWave(*document, clock_());
+}
+
+absl::StatusOr<std::shared_ptr<const v1::Wave>> Catalog::RecentWave(const std::string& name) {
+  const absl::Time now = clock_();
+  {
+    const std::shared_lock lock(mutex_);
+    const auto found = recent_.find(name);
+    // A clock that was put back makes none older than it is.
+    if (found != recent_.end() && now >= found->second.read_at && now - found->second.read_at < absl::Seconds(1)) return found->second.wave;
+  }
+  absl::StatusOr<v1::Wave> wave = GetWave(name);
+  if (!wave.ok()) return wave.status();
+  auto shared = std::make_shared<const v1::Wave>(*std::move(wave));
+  const std::unique_lock lock(mutex_);
+  recent_[name] = {.wave = shared, .read_at = now};
+  return shared;
 }
 
 absl::StatusOr<v1::ListWavesResponse> Catalog::ListWaves(const v1::ListWavesRequest& request, const paging::Page& page) {
@@ -105,8 +164,9 @@ absl::StatusOr<v1::ListWavesResponse> Catalog::ListWaves(const v1::ListWavesRequ
   const std::string prefix = WaveKey(all ? "" : absl::StrCat(request.parent(), "/waves/"));
   auto documents = ListPage(store_, request, page, prefix, response.mutable_next_page_token());
   if (!documents.ok()) return documents.status();
+  const absl::Time now = clock_();
   for (const storage::Document& document : *documents) {
-    absl::StatusOr<v1::Wave> wave = ParseWithEtag<v1::Wave>(document);
+    absl::StatusOr<v1::Wave> wave = ReadWave(document, now);
     if (!wave.ok()) return wave.status();
     *response.add_waves() = *std::move(wave);
   }

@@ -7,13 +7,18 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <shared_mutex>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "peiling/intake/v1/intake.pb.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
 #include "services/common/survey/compiled_questionnaire.h"
@@ -41,10 +46,18 @@ class Catalog {
   static constexpr char kPartition[] = "catalog";
 
   // `store` must outlive the catalogue.
-  explicit Catalog(storage::Store& store) : store_(store) {}
+  explicit Catalog(storage::Store& store, calendar::Clock clock = absl::Now) : store_(store), clock_(std::move(clock)) {}
 
-  // As the RPC: DOCUMENT_INVALID, QUESTIONNAIRE_IN_USE, REQUEST_ID_REUSED, CONCURRENT_CHANGE.
-  absl::StatusOr<v1::ApplyDocumentsResponse> Apply(const v1::ApplyDocumentsRequest& request);
+  // As the RPCs. `caller` is the subject of who asks, "" for a service by itself.
+  // DOCUMENT_INVALID, QUESTIONNAIRE_IN_USE, REQUEST_ID_REUSED, CONCURRENT_CHANGE.
+  absl::StatusOr<v1::ApplyDocumentsResponse> Apply(const v1::ApplyDocumentsRequest& request, const std::string& caller = "");
+  // WAVE_NOT_FOUND, WAVE_UNSCHEDULED, WAVE_OPEN, WAVE_CLOSED, PERSONAL_DATA_ERASED, ETAG_MISMATCH, INVALID_REQUEST, REQUEST_ID_REUSED,
+  // CONCURRENT_CHANGE. Waves come as GetWave gives them.
+  absl::StatusOr<v1::Wave> Open(const v1::OpenWaveRequest& request, const std::string& caller);
+  absl::StatusOr<v1::Wave> Close(const v1::CloseWaveRequest& request, const std::string& caller);
+  absl::StatusOr<v1::Wave> Extend(const v1::ExtendWaveRequest& request, const std::string& caller);
+  // NOT_FOUND/WAVE_NOT_FOUND.
+  absl::StatusOr<v1::ListWaveChangesResponse> ListChanges(const v1::ListWaveChangesRequest& request, const paging::Page& page);
 
   // NOT_FOUND/SURVEY_NOT_FOUND.
   absl::StatusOr<v1::Survey> GetSurvey(const std::string& name);
@@ -57,6 +70,9 @@ class Catalog {
   absl::StatusOr<v1::GetQuestionnaireResponse> GetQuestionnaire(const std::string& name);
   // NOT_FOUND/WAVE_NOT_FOUND or PUBLISHED_REPORT_NOT_FOUND.
   absl::StatusOr<v1::GetPublishedReportResponse> GetPublishedReport(const std::string& wave);
+
+  // The same, from memory when that is less than a second old: for what must not go by times that were changed before, on whatever replica.
+  absl::StatusOr<std::shared_ptr<const v1::Wave>> RecentWave(const std::string& name);
 
   // The questions of a wave, ready for work; from memory once the wave is in use. NOT_FOUND/WAVE_NOT_FOUND.
   absl::StatusOr<std::shared_ptr<const WaveQuestions>> Questions(const std::string& wave);
@@ -73,11 +89,23 @@ class Catalog {
  private:
   std::shared_ptr<const WaveQuestions> FindInUse(const std::string& wave);
   absl::StatusOr<std::shared_ptr<const WaveQuestions>> LoadQuestions(const std::string& wave);
+  // Runs one try until it is no lost race; then waves are read anew.
+  template <typename Answer>
+  absl::StatusOr<Answer> Change(const std::function<absl::StatusOr<Answer>()>& attempt);
+
+  // A wave, and when it began to be read.
+  struct Recent {
+    std::shared_ptr<const v1::Wave> wave;
+    absl::Time read_at;
+  };
 
   storage::Store& store_;
+  const calendar::Clock clock_;
   std::shared_mutex mutex_;
   // By wave, once it is durable that the wave is in use. Nothing in it can change any more, whoever writes to the store.
   absl::flat_hash_map<std::string, std::shared_ptr<const WaveQuestions>> in_use_;
+  // By wave.
+  absl::flat_hash_map<std::string, Recent> recent_;
 };
 
 // Where the catalogue keeps a resource.
@@ -88,6 +116,8 @@ std::string PublishedReportKey(const std::string& wave);
 // There once the wave has taken in a response.
 std::string InUseKey(const std::string& wave);
 
+// NOT_FOUND/WAVE_NOT_FOUND.
+absl::Status WaveNotFound(const std::string& name);
 // The etag of a document in this version.
 std::string Etag(uint64_t version);
 

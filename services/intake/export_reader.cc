@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/common/text/fold.h"
@@ -32,17 +33,6 @@ constexpr absl::CivilSecond kNoTime(1980, 1, 1);
 constexpr size_t kMaxLanguageBytes = 35;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-std::optional<absl::TimeZone> LoadAmsterdam() {
-  absl::TimeZone zone;
-  if (!absl::LoadTimeZone("Europe/Amsterdam", &zone)) return std::nullopt;
-  return zone;
-}
-
-const std::optional<absl::TimeZone>& Amsterdam() {
-  static const std::optional<absl::TimeZone> zone = LoadAmsterdam();
-  return zone;
-}
-
 // "2022-09-05 05:01:35", also without seconds or with a T.
 std::optional<absl::CivilSecond> ParseTime(const std::string& text) {
   const std::string iso = absl::StrReplaceAll(text, {{" ", "T"}});
@@ -56,12 +46,10 @@ std::optional<absl::CivilSecond> ParseTime(const std::string& text) {
 // A time on Dutch clocks. When they go back an hour comes twice: the first is taken, unless that is before `not_before`. When they go
 // forward an hour does not exist: it is taken as if they had not.
 Timestamp ToTimestamp(const absl::CivilSecond& local, int64_t not_before) {
-  const absl::TimeZone::TimeInfo info = Amsterdam()->At(local);
+  const absl::TimeZone::TimeInfo info = calendar::Amsterdam().At(local);
   absl::Time time = info.pre;
   if (info.kind == absl::TimeZone::TimeInfo::REPEATED && absl::ToUnixSeconds(time) < not_before) time = info.post;
-  Timestamp timestamp;
-  timestamp.set_seconds(absl::ToUnixSeconds(time));
-  return timestamp;
+  return calendar::ToProto(time);
 }
 
 void AddIssue(const std::string& column, const std::string& want, v1::Response& response) {
@@ -116,12 +104,6 @@ absl::Status FromCsv(const absl::Status& status) {
 }
 
 }  // namespace
-
-absl::Status CheckTimeZone() {
-  if (Amsterdam()) return absl::OkStatus();
-  return status::Error(absl::StatusCode::kFailedPrecondition, "TIME_ZONE_MISSING",
-                       "the system does not know Europe/Amsterdam; install tzdata");
-}
 
 // Finds the first byte that is not UTF-8, in a file that comes in pieces.
 class ExportReader::Utf8Scanner {

@@ -38,9 +38,6 @@ struct ExportRow {
   std::string refusal;
 };
 
-// FAILED_PRECONDITION/TIME_ZONE_MISSING when the system does not know Europe/Amsterdam, without which no export can be read.
-absl::Status CheckTimeZone();
-
 // Not thread-safe.
 class ExportReader {
  public:

@@ -1,14 +1,20 @@
 #include "services/intake/intake_module.h"
 
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/storage/store.h"
 #include "services/intake/catalog.h"
-#include "services/intake/export_reader.h"
+#include "services/intake/drafts/draft_service.h"
+#include "services/intake/drafts/draft_store.h"
+#include "services/intake/drafts/draft_sweeper.h"
 #include "services/intake/intake_service.h"
 #include "services/intake/response_importer.h"
 #include "services/intake/response_store.h"
@@ -20,26 +26,46 @@ namespace {
 
 class IntakeModule final : public server::Module {
  public:
-  IntakeModule(std::unique_ptr<storage::Store> store, std::shared_ptr<grpc::Channel> validation)
-      : store_(std::move(store)), validation_(validation::v1::ValidationService::NewStub(std::move(validation))) {}
+  IntakeModule(std::unique_ptr<storage::Store> store, std::unique_ptr<vault::Vault> vault, std::shared_ptr<grpc::Channel> validation,
+               std::chrono::seconds draft_feed_interval)
+      : store_(std::move(store)),
+        vault_(std::move(vault)),
+        validation_(validation::v1::ValidationService::NewStub(std::move(validation))),
+        draft_feed_interval_(draft_feed_interval) {}
 
   std::string name() const override { return v1::IntakeService::service_full_name(); }
-  void Register(grpc::ServerBuilder& builder) override { builder.RegisterService(&service_); }
+  void Register(grpc::ServerBuilder& builder) override {
+    builder.RegisterService(&service_);
+    builder.RegisterService(&draft_service_);
+  }
+  absl::Status Start() override {
+    sweeper_.Start();
+    return absl::OkStatus();
+  }
   bool ready() const override { return store_->Health().ok(); }
   std::string not_ready_reason() const override { return std::string(store_->Health().message()); }
   std::map<std::string, bool> health() const override { return {{name(), ready()}, {v1::DraftService::service_full_name(), ready()}}; }
   // Watches end; calls under way go on.
-  void Stop() override { store_->Interrupt(); }
+  void Stop() override {
+    store_->Interrupt();
+    sweeper_.Stop();
+  }
 
  private:
   const std::unique_ptr<storage::Store> store_;
+  const std::unique_ptr<vault::Vault> vault_;
   const std::unique_ptr<validation::v1::ValidationService::StubInterface> validation_;
+  const std::chrono::seconds draft_feed_interval_;
   Catalog catalog_{*store_};
-  ResponseStore responses_{*store_};
+  ResponseStore responses_{*store_, *vault_};
   ResponseValidator validator_{*validation_};
   SubmissionBatcher batcher_{catalog_, responses_, validator_};
   ResponseImporter importer_{catalog_, responses_, validator_};
-  IntakeService service_{*store_, catalog_, responses_, batcher_, importer_};
+  DraftStore drafts_{{*store_, *vault_, catalog_, responses_, validator_, absl::Now}, draft_feed_interval_ == std::chrono::seconds(0)};
+  // What could not be published with its save is published by it, too.
+  DraftSweeper sweeper_{drafts_, std::max(draft_feed_interval_, std::chrono::seconds(1))};
+  IntakeService service_{*store_, catalog_, responses_, batcher_, importer_, drafts_};
+  DraftService draft_service_{drafts_};
 };
 
 }  // namespace
@@ -50,13 +76,22 @@ void AddFlags(CLI::App& app, Options& options) {
          "where surveys and responses are kept: sqlite:PATH for one replica, or a Redis that replicas share, e.g. redis://host:6379")
       ->envname("PEILING_INTAKE_STORE")
       ->capture_default_str();
+  vault::AddFlags(app, options.vault);
+  app.add_option("--draft-feed-interval", options.draft_feed_interval,
+                 "seconds within which what is saved of unfinished questionnaires reaches the other services; 0: with every save")
+      ->envname("PEILING_INTAKE_DRAFT_FEED_INTERVAL")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> validation) {
-  if (absl::Status status = CheckTimeZone(); !status.ok()) return status;
+  if (absl::Status status = calendar::CheckTimeZone(); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "intake");
   if (!store.ok()) return store.status();
-  return std::make_unique<IntakeModule>(*std::move(store), std::move(validation));
+  absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::Vault::Open(options.vault, options.store);
+  if (!vault.ok()) return vault.status();
+  return std::make_unique<IntakeModule>(*std::move(store), *std::move(vault), std::move(validation),
+                                        std::chrono::seconds(options.draft_feed_interval));
 }
 
 }  // namespace peiling::intake

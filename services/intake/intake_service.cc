@@ -6,6 +6,7 @@
 #include "grpcpp/support/message_allocator.h"
 #include "services/common/deadline/deadline.h"
 #include "services/common/feed/feed_metrics.h"
+#include "services/common/identity/identity.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -55,19 +56,21 @@ grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
 }  // namespace
 
 IntakeService::IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher,
-                             ResponseImporter& importer)
+                             ResponseImporter& importer, DraftStore& drafts)
     : store_(store),
       catalog_(catalog),
       responses_(responses),
       batcher_(batcher),
       importer_(importer),
+      drafts_(drafts),
       submissions_(std::make_unique<ArenaAllocator>()) {
   SetMessageAllocatorFor_SubmitResponse(submissions_.get());
 }
 
-grpc::Status IntakeService::ApplyDocuments(ServerContext*, const v1::ApplyDocumentsRequest* request, v1::ApplyDocumentsResponse* response) {
+grpc::Status IntakeService::ApplyDocuments(ServerContext* context, const v1::ApplyDocumentsRequest* request,
+                                           v1::ApplyDocumentsResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  return Reply(catalog_.Apply(*request), response);
+  return Reply(catalog_.Apply(*request, identity::CallerOf(*context).subject()), response);
 }
 
 grpc::Status IntakeService::GetSurvey(ServerContext*, const v1::GetSurveyRequest* request, v1::GetSurveyResponse* response) {
@@ -83,9 +86,34 @@ grpc::Status IntakeService::ListSurveys(ServerContext*, const v1::ListSurveysReq
 
 grpc::Status IntakeService::GetWave(ServerContext*, const v1::GetWaveRequest* request, v1::GetWaveResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  absl::StatusOr<v1::Wave> wave = catalog_.GetWave(request->name());
+  return ReplyWave(catalog_.GetWave(request->name()), response->mutable_wave());
+}
+
+grpc::Status IntakeService::ReplyWave(absl::StatusOr<v1::Wave> wave, v1::Wave* response) {
   if (wave.ok()) wave = responses_.WithTally(*std::move(wave));
-  return Reply(std::move(wave), response->mutable_wave());
+  return Reply(std::move(wave), response);
+}
+
+grpc::Status IntakeService::OpenWave(ServerContext* context, const v1::OpenWaveRequest* request, v1::OpenWaveResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return ReplyWave(catalog_.Open(*request, identity::CallerOf(*context).subject()), response->mutable_wave());
+}
+
+grpc::Status IntakeService::CloseWave(ServerContext* context, const v1::CloseWaveRequest* request, v1::CloseWaveResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return ReplyWave(catalog_.Close(*request, identity::CallerOf(*context).subject()), response->mutable_wave());
+}
+
+grpc::Status IntakeService::ExtendWave(ServerContext* context, const v1::ExtendWaveRequest* request, v1::ExtendWaveResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return ReplyWave(catalog_.Extend(*request, identity::CallerOf(*context).subject()), response->mutable_wave());
+}
+
+grpc::Status IntakeService::ListWaveChanges(ServerContext*, const v1::ListWaveChangesRequest* request,
+                                            v1::ListWaveChangesResponse* response) {
+  paging::Page page;
+  if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(catalog_.ListChanges(*request, page), response);
 }
 
 grpc::Status IntakeService::ListWaves(ServerContext*, const v1::ListWavesRequest* request, v1::ListWavesResponse* response) {
@@ -165,12 +193,10 @@ grpc::Status IntakeService::ListResponses(ServerContext*, const v1::ListResponse
   return Reply(responses_.List(*request, *partitions, page), response);
 }
 
-grpc::Status IntakeService::WithdrawResponse(ServerContext*, const v1::WithdrawResponseRequest* request,
+grpc::Status IntakeService::WithdrawResponse(ServerContext* context, const v1::WithdrawResponseRequest* request,
                                              v1::WithdrawResponseResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  const absl::StatusOr<int> partitions = catalog_.Partitions(names::WaveOf(request->name()));
-  if (!partitions.ok()) return status::ToGrpc(partitions.status());
-  return Reply(responses_.Withdraw(*request, *partitions), response);
+  return Reply(drafts_.Withdraw(*request, WriterOf(identity::CallerOf(*context), request->name())), response);
 }
 
 grpc::ServerWriteReactor<v1::WatchWavesResponse>* IntakeService::WatchWaves(grpc::CallbackServerContext*,

@@ -9,6 +9,7 @@
 #include "services/common/server/places.h"
 #include "services/common/storage/store.h"
 #include "services/intake/catalog.h"
+#include "services/intake/drafts/draft_store.h"
 #include "services/intake/response_importer.h"
 #include "services/intake/response_store.h"
 #include "services/intake/submission_batcher.h"
@@ -26,7 +27,8 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   static constexpr int kMaxImports = 8;
 
   // All must outlive the service.
-  IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer);
+  IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer,
+                DraftStore& drafts);
 
   grpc::Status ApplyDocuments(grpc::ServerContext* context, const v1::ApplyDocumentsRequest* request,
                               v1::ApplyDocumentsResponse* response) override;
@@ -36,6 +38,11 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   grpc::Status ListWaves(grpc::ServerContext* context, const v1::ListWavesRequest* request, v1::ListWavesResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchWavesResponse>* WatchWaves(grpc::CallbackServerContext* context,
                                                                const v1::WatchWavesRequest* request) override;
+  grpc::Status OpenWave(grpc::ServerContext* context, const v1::OpenWaveRequest* request, v1::OpenWaveResponse* response) override;
+  grpc::Status CloseWave(grpc::ServerContext* context, const v1::CloseWaveRequest* request, v1::CloseWaveResponse* response) override;
+  grpc::Status ExtendWave(grpc::ServerContext* context, const v1::ExtendWaveRequest* request, v1::ExtendWaveResponse* response) override;
+  grpc::Status ListWaveChanges(grpc::ServerContext* context, const v1::ListWaveChangesRequest* request,
+                               v1::ListWaveChangesResponse* response) override;
   grpc::Status GetQuestionnaire(grpc::ServerContext* context, const v1::GetQuestionnaireRequest* request,
                                 v1::GetQuestionnaireResponse* response) override;
   grpc::Status GetPublishedReport(grpc::ServerContext* context, const v1::GetPublishedReportRequest* request,
@@ -53,6 +60,8 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
                                                                            const v1::WatchSubmissionsRequest* request) override;
 
  private:
+  // The wave with what its responses know.
+  grpc::Status ReplyWave(absl::StatusOr<v1::Wave> wave, v1::Wave* response);
   absl::Status WatchPartition(const v1::WatchSubmissionsRequest& request, feed::WatchStream<v1::WatchSubmissionsResponse>& stream);
 
   storage::Store& store_;
@@ -60,6 +69,7 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   ResponseStore& responses_;
   SubmissionBatcher& batcher_;
   ResponseImporter& importer_;
+  DraftStore& drafts_;
   // A submission and its answer are many small things that come and go together.
   const std::unique_ptr<grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse>> submissions_;
   server::Places imports_{kMaxImports};

@@ -1,5 +1,8 @@
 #include "services/intake/personal_answers.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
 
@@ -11,7 +14,7 @@ std::string Context(const std::string& partition, const std::string& key) { retu
 
 }  // namespace
 
-std::string PersonalKey(const std::string& id) { return "personal/" + id; }
+std::string PersonalKey(const std::string& id) { return kPersonalPrefix + id; }
 
 std::string SealPersonal(const vault::Vault& vault, const std::string& partition, const std::string& id,
                          const survey::v1::Answers& personal) {
@@ -27,6 +30,21 @@ absl::StatusOr<survey::v1::Answers> UnsealPersonal(const vault::Vault& vault, co
     return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("document ", document.key, " cannot be read"));
   }
   return personal;
+}
+
+void ExpectNotErased(storage::Batch& batch) {
+  const std::pair<std::string, uint64_t> not_erased(kErasedKey, 0);
+  if (std::find(batch.expectations.begin(), batch.expectations.end(), not_erased) == batch.expectations.end()) {
+    batch.expectations.push_back(not_erased);
+  }
+}
+
+absl::Status CheckNotErased(storage::Store& store, const std::string& partition) {
+  auto erased = store.Get(partition, kErasedKey);
+  if (!erased.ok()) return erased.status();
+  if (!erased->has_value()) return absl::OkStatus();
+  return status::Error(absl::StatusCode::kFailedPrecondition, "PERSONAL_DATA_ERASED",
+                       "De persoonsgegevens van deze peiling zijn gewist; er komen er geen meer bij.");
 }
 
 }  // namespace peiling::intake

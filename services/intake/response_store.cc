@@ -1,5 +1,7 @@
 #include "services/intake/response_store.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,7 @@
 #include "services/common/storage/receipts.h"
 #include "services/intake/catalog.h"
 #include "services/intake/metrics.h"
+#include "services/intake/personal_answers.h"
 #include "services/intake/respondent_key.h"
 
 namespace peiling::intake {
@@ -29,7 +32,6 @@ constexpr size_t kReadAtATime = 100;
 constexpr int kAttempts = 20;
 
 std::string ResponseKey(const std::string& id) { return kResponsePrefix + id; }
-std::string PersonalKey(const std::string& id) { return "personal/" + id; }
 
 absl::Status Corrupt(const std::string& key) {
   return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("document ", key, " cannot be read"));
@@ -55,12 +57,14 @@ v1::Response Remainder(const v1::Response& response) {
   return remainder;
 }
 
-void AddPersonal(const std::string& id, const ResponseChange& change, std::vector<storage::Write>& writes) {
-  if (!change.personal) return;
-  if (!change.personal->answers().empty()) {
-    writes.push_back({.key = PersonalKey(id), .value = change.personal->SerializeAsString()});
-  } else if (change.expected_version > 0) {
-    writes.push_back({.key = PersonalKey(id), .value = std::nullopt});
+bool HasPersonal(const ResponseChange& change) { return change.personal && !change.personal->answers().empty(); }
+
+void AddPersonal(const vault::Vault& vault, const std::string& id, const ResponseChange& change, storage::Batch& batch) {
+  if (HasPersonal(change)) {
+    batch.writes.push_back({.key = PersonalKey(id), .value = SealPersonal(vault, batch.partition, id, *change.personal)});
+    ExpectNotErased(batch);
+  } else if (change.personal && change.expected_version > 0) {
+    batch.writes.push_back({.key = PersonalKey(id), .value = std::nullopt});
   }
 }
 
@@ -129,13 +133,17 @@ absl::Status ResponseStore::Commit(const std::string& wave, int partition, std::
     const std::string id = names::LastId(response.name());
     batch.writes.push_back(
         {.key = ResponseKey(id), .value = remainder.SerializeAsString(), .expected_version = change.expected_version, .event = event});
-    AddPersonal(id, change, batch.writes);
+    AddPersonal(vault_, id, change, batch);
     if (!change.request_id.empty()) {
       batch.writes.push_back(storage::ReceiptWrite(change.request_id, change.digest, remainder));
       batch.writes.back().event = event;
     }
+    std::move(change.also.begin(), change.also.end(), std::back_inserter(batch.writes));
   }
   const absl::StatusOr<storage::CommitResult> committed = store_.Commit(std::move(batch));
+  if (absl::IsAborted(committed.status()) && std::any_of(changes.begin(), changes.end(), HasPersonal)) {
+    if (absl::Status status = CheckNotErased(store_, names::PartitionName(wave, partition)); !status.ok()) return status;
+  }
   if (!committed.ok()) return committed.status();
   for (size_t i = 0; i < changes.size(); ++i) changes[i].response->set_sequence(committed->first_sequence + i);
   feed::RecordEnd(feed::kSubmissions, wave, partition, committed->last_sequence);
@@ -210,7 +218,10 @@ absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMa
     if (!response.ok()) return response.status();
     StoredResponse& stored = responses[i].emplace(StoredResponse{.response = *std::move(response), .version = document->version});
     const std::optional<storage::Document>& personal = (*documents)[2 * i + 1];
-    if (personal && !stored.personal.ParseFromString(personal->value)) return Corrupt(personal->key);
+    if (!personal) continue;
+    absl::StatusOr<survey::v1::Answers> answers = UnsealPersonal(vault_, name, *personal);
+    if (!answers.ok()) return answers.status();
+    stored.personal = *std::move(answers);
   }
   return responses;
 }

@@ -1,7 +1,7 @@
 // The responses of all waves and their submission feeds. Each partition of a wave is one of the store (names/partitions.h) and holds, of
 // the responses whose ids belong there,
 //   response/<id>   what the response's last event does not hold; answers are stored once, in the feed,
-//   personal/<id>   its personal answers, which go nowhere else,
+//   personal/<id>   its personal answers, which go nowhere else (personal_answers.h),
 //   receipt/<…>     the answers to requests,
 // and the feed of serialised SubmissionEvents, without sequences: those are the store's. A document's sequence is that of its event. The
 // first partition also holds
@@ -21,6 +21,7 @@
 #include "peiling/intake/v1/intake.pb.h"
 #include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
+#include "services/common/vault/vault.h"
 
 namespace peiling::intake {
 
@@ -44,16 +45,19 @@ struct ResponseChange {
   // The request that is answered with this response, by id and digest (storage/receipts.h); empty: none.
   std::string request_id;
   std::string digest;
+  // What else is kept of the response in its partition, and changes with it (drafts).
+  std::vector<storage::Write> also = {};
 };
 
 // Thread-safe. Errors of the store come beside those named.
 class ResponseStore {
  public:
-  // `store` must outlive this.
-  explicit ResponseStore(storage::Store& store) : store_(store) {}
+  // Both must outlive this.
+  ResponseStore(storage::Store& store, const vault::Vault& vault) : store_(store), vault_(vault) {}
 
   // Writes all changes, to responses of one partition of a wave, with their events in one commit, or none. ABORTED/CONCURRENT_CHANGE when a
   // response has another version or a request was answered before; what was read must be read again before another try.
+  // FAILED_PRECONDITION/PERSONAL_DATA_ERASED when those of the wave are erased and a change has some.
   absl::Status Commit(const std::string& wave, int partition, std::vector<ResponseChange>& changes);
 
   // The response a request was answered with; nullopt when it was not. ALREADY_EXISTS/REQUEST_ID_REUSED.
@@ -92,6 +96,7 @@ class ResponseStore {
   absl::StatusOr<std::optional<v1::Response>> ReadEvent(const std::string& partition, uint64_t sequence);
 
   storage::Store& store_;
+  const vault::Vault& vault_;
   std::mutex mutex_;
   // By wave. Durable.
   absl::flat_hash_map<std::string, std::string> secrets_;

@@ -1,6 +1,7 @@
 #include "services/intake/submission_batcher.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string_view>
 #include <unordered_set>
@@ -9,8 +10,8 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "google/protobuf/arena.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/deadline/deadline.h"
 #include "services/common/feed/position.h"
 #include "services/common/names/partitions.h"
@@ -20,6 +21,7 @@
 #include "services/intake/answers.h"
 #include "services/intake/metrics.h"
 #include "services/intake/respondent_key.h"
+#include "services/intake/wave_times.h"
 
 namespace peiling::intake {
 namespace {
@@ -42,14 +44,6 @@ std::string NewId(absl::Time now, int partition, int partitions) {
   }
 }
 
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  google::protobuf::Timestamp timestamp;
-  const int64_t nanos = absl::ToUnixNanos(time);
-  timestamp.set_seconds(nanos / 1'000'000'000);
-  timestamp.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-  return timestamp;
-}
-
 absl::Status ResponseInvalid(const google::protobuf::RepeatedPtrField<Issue>& issues) {
   status::BadRequest bad;
   for (const Issue& issue : issues) {
@@ -67,8 +61,9 @@ std::optional<tracing::TraceContext> CurrentTrace() {
 
 }  // namespace
 
-SubmissionBatcher::SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits)
-    : catalog_(catalog), responses_(responses), validator_(validator), limits_(limits) {
+SubmissionBatcher::SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits,
+                                     calendar::Clock clock)
+    : catalog_(catalog), responses_(responses), validator_(validator), limits_(limits), clock_(std::move(clock)) {
   for (int i = 0; i < limits_.workers; ++i) workers_.emplace_back([this] { Work(); });
 }
 
@@ -192,17 +187,21 @@ void SubmissionBatcher::TakeIn(Group group) {
   const tracing::Scope scope(span);
   const absl::StatusOr<std::shared_ptr<const WaveQuestions>> questions = catalog_.Questions(group.front()->request.parent());
   if (!questions.ok()) return FinishAll(group, questions.status());
+  const absl::StatusOr<std::shared_ptr<const v1::Wave>> wave = catalog_.RecentWave(group.front()->request.parent());
+  if (!wave.ok()) return FinishAll(group, wave.status());
+  const absl::Time now = clock_();
   // Just one, but for those who came before it was known how many there are.
   std::map<int, Group> partitions;
   for (auto& submission : group) {
     partitions[names::PartitionOf(submission->request.request_id(), (*questions)->partitions)].push_back(std::move(submission));
   }
-  for (auto& [partition, part] : partitions) TakeIn(**questions, partition, std::move(part));
+  for (auto& [partition, part] : partitions) TakeIn(**questions, **wave, now, partition, std::move(part));
 }
 
-void SubmissionBatcher::TakeIn(const WaveQuestions& questions, int partition, Group group) {
-  Validate(questions, partition, group);
-  if (!group.empty()) Complete(questions, partition, group);
+void SubmissionBatcher::TakeIn(const WaveQuestions& questions, const v1::Wave& wave, absl::Time now, int partition, Group group) {
+  CheckTimes(wave, now, partition, group);
+  if (!group.empty()) Validate(questions, partition, group);
+  if (!group.empty()) Complete(questions, now, partition, group);
   if (!group.empty()) Store(questions, partition, group);
 }
 
@@ -212,6 +211,19 @@ void SubmissionBatcher::DropLate(Group& group) {
     Finish(*submission, status::Error(absl::StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", "no time was left for the submission"));
     return true;
   });
+}
+
+void SubmissionBatcher::CheckTimes(const v1::Wave& wave, absl::Time now, int partition, Group& group) {
+  const auto check = [&](Submission& submission) {
+    const bool begun = submission.response().has_started_at();
+    return CheckTakesAnswers(wave, now, begun ? std::optional(calendar::FromProto(submission.response().started_at())) : std::nullopt);
+  };
+  const auto first = std::stable_partition(group.begin(), group.end(), [&](const auto& submission) { return check(*submission).ok(); });
+  Group refused(std::make_move_iterator(first), std::make_move_iterator(group.end()));
+  group.erase(first, group.end());
+  // What came in in time is answered as it was then.
+  AnswerRepeats(wave.name(), partition, refused);
+  for (const auto& submission : refused) Finish(*submission, check(*submission));
 }
 
 void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, Group& group) {
@@ -252,15 +264,14 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, 
   });
 }
 
-void SubmissionBatcher::Complete(const WaveQuestions& questions, int partition, Group& group) {
+void SubmissionBatcher::Complete(const WaveQuestions& questions, absl::Time now, int partition, Group& group) {
   const bool stored = std::any_of(group.begin(), group.end(), [](const auto& submission) { return !submission->request.validate_only(); });
   absl::StatusOr<std::string> secret = responses_.Secret(questions.wave, stored);
   if (!secret.ok()) return FinishAll(group, secret.status());
-  const absl::Time now = absl::Now();
   std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
     v1::Response& response = submission->response();
     response.set_state(v1::RESPONSE_STATE_SUBMITTED);
-    *response.mutable_submitted_at() = ToTimestamp(now);
+    *response.mutable_submitted_at() = calendar::ToProto(now);
     *response.mutable_updated_at() = response.submitted_at();
     response.set_respondent_key(RespondentKey(*secret, *questions.questionnaire, response.answers()));
     submission->personal = TakePersonal(*questions.questionnaire, *response.mutable_answers());

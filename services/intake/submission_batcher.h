@@ -15,7 +15,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "peiling/intake/v1/intake.pb.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/tracing/span.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_store.h"
@@ -44,7 +46,8 @@ struct BatchLimits {
 class SubmissionBatcher {
  public:
   // All must outlive the batcher.
-  SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits = {});
+  SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits = {},
+                    calendar::Clock clock = absl::Now);
   // Ends it.
   ~SubmissionBatcher();
   SubmissionBatcher(const SubmissionBatcher&) = delete;
@@ -52,8 +55,9 @@ class SubmissionBatcher {
 
   // Takes in one response. Returns at once; `done` is called, perhaps before, perhaps by another thread, once it is durable and `response`
   // filled, or with why it was not taken in. The request has been checked (validate.h); it and `response` live until then. WAVE_NOT_FOUND,
-  // RESPONSE_INVALID, REQUEST_ID_REUSED, CONCURRENT_CHANGE, DEADLINE_EXCEEDED when `deadline` passes before its turn,
-  // RESOURCE_EXHAUSTED/TOO_MANY_SUBMISSIONS, UNAVAILABLE/SHUTTING_DOWN, and validation's and the store's errors.
+  // WAVE_PLANNED, WAVE_CLOSED, PERSONAL_DATA_ERASED, RESPONSE_INVALID, REQUEST_ID_REUSED, CONCURRENT_CHANGE, DEADLINE_EXCEEDED when
+  // `deadline` passes before its turn, RESOURCE_EXHAUSTED/TOO_MANY_SUBMISSIONS, UNAVAILABLE/SHUTTING_DOWN, and validation's and the store's
+  // errors.
   using Done = std::function<void(const absl::Status&)>;
   void Submit(const v1::SubmitResponseRequest& request, std::chrono::system_clock::time_point deadline,
               v1::SubmitResponseResponse* response, Done done);
@@ -89,11 +93,13 @@ class SubmissionBatcher {
   // Of taking in a group: in the trace of the first that is recorded, linked to those of the others.
   static tracing::Span SpanOf(const Group& group);
   void TakeIn(Group group);
-  void TakeIn(const WaveQuestions& questions, int partition, Group group);
+  // `now` is when they are all said to have come in.
+  void TakeIn(const WaveQuestions& questions, const v1::Wave& wave, absl::Time now, int partition, Group group);
   // Each of these leaves in `group` those that go on; the others are finished.
   void DropLate(Group& group);
+  void CheckTimes(const v1::Wave& wave, absl::Time now, int partition, Group& group);
   void Validate(const WaveQuestions& questions, int partition, Group& group);
-  void Complete(const WaveQuestions& questions, int partition, Group& group);
+  void Complete(const WaveQuestions& questions, absl::Time now, int partition, Group& group);
   void Store(const WaveQuestions& questions, int partition, Group& group);
   // Takes those out of the group that were answered before.
   void AnswerRepeats(const std::string& wave, int partition, Group& group);
@@ -104,6 +110,7 @@ class SubmissionBatcher {
   ResponseStore& responses_;
   ResponseValidator& validator_;
   const BatchLimits limits_;
+  const calendar::Clock clock_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -33,16 +33,26 @@ size_t Length(const std::string& text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
-void CheckRequestId(const std::string& request_id, bool required, BadRequest& bad) {
-  if (required && request_id.empty()) bad.Add("request_id", "\"\", want a UUID or other unique text");
-  if (Length(request_id) > kMaxRequestId) {
-    bad.Add("request_id", absl::StrCat(Length(request_id), " characters, want at most ", kMaxRequestId));
-  }
-}
-
 absl::Status CheckName(std::string_view field, const std::string& name, std::string_view pattern) {
   BadRequest bad;
   names::Require(field, name, pattern, bad);
+  return bad.ToStatus();
+}
+
+// What a change with a request id and a reason has.
+template <typename Request>
+void CheckChange(const Request& request, std::string_view pattern, BadRequest& bad) {
+  names::Require("name", request.name(), pattern, bad);
+  CheckRequestId(request.request_id(), /*required=*/true, bad);
+  if (Length(request.reason()) > kMaxReason) {
+    bad.Add("reason", absl::StrCat(Length(request.reason()), " characters, want at most ", kMaxReason));
+  }
+}
+
+template <typename Request>
+absl::Status ValidateChange(const Request& request, std::string_view pattern) {
+  BadRequest bad;
+  CheckChange(request, pattern, bad);
   return bad.ToStatus();
 }
 
@@ -73,6 +83,13 @@ bool IsSource(const std::string& source) {
 
 }  // namespace
 
+void CheckRequestId(const std::string& request_id, bool required, BadRequest& bad) {
+  if (required && request_id.empty()) bad.Add("request_id", "\"\", want a UUID or other unique text");
+  if (Length(request_id) > kMaxRequestId) {
+    bad.Add("request_id", absl::StrCat(Length(request_id), " characters, want at most ", kMaxRequestId));
+  }
+}
+
 absl::Status Validate(const v1::ApplyDocumentsRequest& request) {
   BadRequest bad;
   if (request.documents().empty() || request.documents_size() > kMaxDocuments) {
@@ -101,6 +118,26 @@ absl::Status Validate(const v1::GetWaveRequest& request) { return CheckName("nam
 absl::Status Validate(const v1::ListWavesRequest& request, paging::Page& page) {
   BadRequest bad;
   names::Require("parent", request.parent(), kSurvey, bad);
+  page = paging::ReadPage(request, bad);
+  return bad.ToStatus();
+}
+
+absl::Status Validate(const v1::OpenWaveRequest& request) { return ValidateChange(request, kWave); }
+absl::Status Validate(const v1::CloseWaveRequest& request) { return ValidateChange(request, kWave); }
+
+absl::Status Validate(const v1::ExtendWaveRequest& request) {
+  BadRequest bad;
+  CheckChange(request, kWave, bad);
+  if (!request.has_closes_at() || !IsTime(request.closes_at()) || request.closes_at().seconds() % 60 != 0 ||
+      request.closes_at().nanos() != 0) {
+    bad.Add("closes_at", "want a time in whole minutes");
+  }
+  return bad.ToStatus();
+}
+
+absl::Status Validate(const v1::ListWaveChangesRequest& request, paging::Page& page) {
+  BadRequest bad;
+  names::Require("parent", request.parent(), kWave, bad);
   page = paging::ReadPage(request, bad);
   return bad.ToStatus();
 }
@@ -144,15 +181,8 @@ absl::Status Validate(const v1::ListResponsesRequest& request, paging::Page& pag
   return bad.ToStatus();
 }
 
-absl::Status Validate(const v1::WithdrawResponseRequest& request) {
-  BadRequest bad;
-  names::Require("name", request.name(), kResponse, bad);
-  CheckRequestId(request.request_id(), /*required=*/true, bad);
-  if (Length(request.reason()) > kMaxReason) {
-    bad.Add("reason", absl::StrCat(Length(request.reason()), " characters, want at most ", kMaxReason));
-  }
-  return bad.ToStatus();
-}
+absl::Status Validate(const v1::WithdrawResponseRequest& request) { return ValidateChange(request, kResponse); }
+absl::Status Validate(const v1::ErasePersonalAnswersRequest& request) { return ValidateChange(request, kResponse); }
 
 absl::Status Validate(const v1::WatchSubmissionsRequest& request) { return CheckName("parent", request.parent(), kWave); }
 

@@ -16,6 +16,7 @@
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
 #include "services/common/survey/documents.h"
+#include "services/common/vault/vault.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_importer.h"
 #include "services/intake/response_store.h"
@@ -159,10 +160,17 @@ class FakeValidation : public ::testing::NiceMock<validation::v1::MockValidation
   std::vector<int> calls_;
 };
 
+// Always with the same key, as replicas have.
+inline std::unique_ptr<vault::Vault> TestVault() { return *vault::Vault::Make("test AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="); }
+
 // Intake without its server, on a store.
 struct Rooms {
-  explicit Rooms(storage::Store& store, BatchLimits limits = {})
-      : store(store), catalog(store), responses(store), validator(validation), batcher(catalog, responses, validator, limits) {}
+  explicit Rooms(storage::Store& store, BatchLimits limits = {}, calendar::Clock clock = absl::Now)
+      : store(store),
+        catalog(store, clock),
+        responses(store, *vault),
+        validator(validation),
+        batcher(catalog, responses, validator, limits, clock) {}
 
   void Apply(const std::vector<std::string>& texts = {kSurveyYaml, kWaveYaml}) {
     auto applied = catalog.Apply(Documents(texts));
@@ -189,6 +197,7 @@ struct Rooms {
   }
 
   storage::Store& store;
+  const std::unique_ptr<vault::Vault> vault = TestVault();
   FakeValidation validation;
   Catalog catalog;
   ResponseStore responses;

@@ -58,7 +58,8 @@ class ResponseStoreTest : public ::testing::Test {
   }
 
   std::unique_ptr<storage::Store> store_ = MemoryStore();
-  ResponseStore responses_{*store_};
+  const std::unique_ptr<vault::Vault> vault_ = TestVault();
+  ResponseStore responses_{*store_, *vault_};
 };
 
 TEST_F(ResponseStoreTest, KeepsAResponseAndItsEvent) {
@@ -103,7 +104,7 @@ TEST_F(ResponseStoreTest, NeverOverwritesWhatItDidNotSee) {
 }
 
 TEST_F(ResponseStoreTest, TwoProcessesOnOneWaveDoNotGetInEachOthersWay) {
-  ResponseStore other(*store_);
+  ResponseStore other(*store_, *vault_);
   const auto fill = [](ResponseStore& responses, const std::string& prefix) {
     for (int i = 0; i < 50; ++i) {
       v1::Response response = Response(prefix + std::to_string(i));
@@ -208,7 +209,7 @@ TEST_F(ResponseStoreTest, TheSecretIsMadeOnceAndKept) {
   EXPECT_EQ(*responses_.Secret(kWaveName, /*create=*/false), "");
   const std::string secret = *responses_.Secret(kWaveName, /*create=*/true);
   EXPECT_EQ(secret.size(), 32u);
-  EXPECT_EQ(*ResponseStore(*store_).Secret(kWaveName, /*create=*/true), secret);
+  EXPECT_EQ(*ResponseStore(*store_, *vault_).Secret(kWaveName, /*create=*/true), secret);
   EXPECT_NE(*responses_.Secret("surveys/poll/waves/two", /*create=*/true), secret);
 }
 

@@ -1,0 +1,40 @@
+// Changes of waves' times: written in a document, or made while the wave runs. Each is a document of the catalogue,
+//   wave-change/<wave>/<number>   v1::WaveChange
+//   erasure/<wave>                there once the erasure of the wave's personal answers has begun: its times are fixed then
+// What is done while a wave runs stands until its document says other times than it said before (ScheduledTimes).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "peiling/intake/v1/intake.pb.h"
+#include "services/common/storage/store.h"
+
+namespace peiling::intake {
+
+// Where they are; of one, with its number.
+std::string WaveChangesPrefix(const std::string& wave);
+std::string WaveChangeKey(const std::string& wave, int64_t number);
+std::string ErasureKey(const std::string& wave);
+
+// All changes of a wave, oldest first. The store's errors.
+absl::StatusOr<std::vector<v1::WaveChange>> ReadWaveChanges(storage::Store& store, const std::string& wave);
+
+// opens_at, closes_at and grace_period alone.
+v1::Wave TimesOf(const v1::Wave& wave);
+void SetTimes(const v1::Wave& times, v1::Wave& wave);
+// What its document said of a wave's times when they were last taken from there.
+v1::Wave ScheduledTimes(const std::vector<v1::WaveChange>& changes);
+// The change that comes after these.
+v1::WaveChange NextChange(const std::vector<v1::WaveChange>& changes, v1::WaveChangeKind kind, const v1::Wave& wave, absl::Time now,
+                          const std::string& caller);
+
+// One try at Catalog::Open, Close and Extend. ABORTED/CONCURRENT_CHANGE when the wave changed meanwhile: nothing is done then, and it may
+// be tried again.
+absl::StatusOr<v1::Wave> OpenWave(storage::Store& store, const v1::OpenWaveRequest& request, const std::string& caller, absl::Time now);
+absl::StatusOr<v1::Wave> CloseWave(storage::Store& store, const v1::CloseWaveRequest& request, const std::string& caller, absl::Time now);
+absl::StatusOr<v1::Wave> ExtendWave(storage::Store& store, const v1::ExtendWaveRequest& request, const std::string& caller, absl::Time now);
+
+}  // namespace peiling::intake
