@@ -12,7 +12,7 @@
 #include "services/analytics/live_waves.h"
 #include "services/analytics/snapshots.h"
 #include "services/analytics/wave_followers.h"
-#include "services/common/status/errors.h"
+#include "services/common/calendar/amsterdam.h"
 
 namespace peiling::analytics {
 
@@ -71,11 +71,7 @@ void AddFlags(CLI::App& app, Options& options) {
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> intake,
                                                            std::shared_ptr<grpc::Channel> dedup, std::shared_ptr<grpc::Channel> registry) {
-  absl::TimeZone zone;
-  if (!absl::LoadTimeZone("Europe/Amsterdam", &zone)) {
-    return status::Error(absl::StatusCode::kFailedPrecondition, "TIME_ZONES_MISSING",
-                         "there is no time zone Europe/Amsterdam; install the package tzdata");
-  }
+  if (absl::Status status = calendar::CheckTimeZone(); !status.ok()) return status;
   const Sources sources{intake::v1::IntakeService::NewStub(std::move(intake)), dedup::v1::DedupService::NewStub(std::move(dedup)),
                         registry::v1::RegistryService::NewStub(std::move(registry))};
   auto waves = std::make_shared<LiveWaves>();
@@ -86,7 +82,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
     if (!made.ok()) return made.status();
     snapshots = *std::move(made);
   }
-  return std::make_unique<AnalyticsModule>(options, sources, zone, std::move(waves), std::move(snapshots));
+  return std::make_unique<AnalyticsModule>(options, sources, calendar::Amsterdam(), std::move(waves), std::move(snapshots));
 }
 
 }  // namespace peiling::analytics

@@ -23,7 +23,7 @@ struct Options {
 void AddFlags(CLI::App& app, Options& options);
 
 // Ready once all waves intake knows are counted up to where their record feeds stood; without a store, or with one that does not answer,
-// that takes longer. FAILED_PRECONDITION/TIME_ZONES_MISSING on a system without time zone data; INVALID_ARGUMENT and FAILED_PRECONDITION of
+// that takes longer. FAILED_PRECONDITION/TIME_ZONE_MISSING on a system without time zone data; INVALID_ARGUMENT and FAILED_PRECONDITION of
 // opening the store.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> intake,
                                                            std::shared_ptr<grpc::Channel> dedup, std::shared_ptr<grpc::Channel> registry);

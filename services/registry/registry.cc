@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/registry/lineage.h"
@@ -29,12 +30,7 @@ bool IsWanted(const v1::Municipality& municipality, const v1::ListMunicipalities
 }  // namespace
 
 std::string Today() {
-  static const absl::TimeZone zone = [] {
-    absl::TimeZone amsterdam;
-    // Without time zone data UTC is at most two hours off.
-    return absl::LoadTimeZone("Europe/Amsterdam", &amsterdam) ? amsterdam : absl::UTCTimeZone();
-  }();
-  return absl::FormatTime("%Y-%m-%d", absl::Now(), zone);
+  return calendar::DayOf(absl::Now());
 }
 
 absl::StatusOr<std::unique_ptr<Registry>> Registry::Make(ReferenceData data) {

@@ -13,7 +13,7 @@
 
 namespace peiling::registry {
 
-// Today in Europe/Amsterdam, YYYY-MM-DD.
+// Today in Europe/Amsterdam, YYYY-MM-DD; without time zone data in UTC, which is at most two hours off.
 std::string Today();
 
 // Immutable, so thread-safe. Requests must have been validated (validate.h).

@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/analytics/wave_overlap.h"
+#include "services/common/calendar/amsterdam.h"
 #include "tests/analytics/samples.h"
 
 namespace peiling::analytics {
@@ -11,12 +12,6 @@ namespace {
 namespace dv = dedup::v1;
 using samples::Decide;
 using testing::ElementsAre;
-
-absl::TimeZone Amsterdam() {
-  absl::TimeZone zone;
-  EXPECT_TRUE(absl::LoadTimeZone("Europe/Amsterdam", &zone));
-  return zone;
-}
 
 // "total: 10 gemeenten, 3 gestart, 2 bruikbaar, 1 volledig".
 std::string Line(const v1::Progress& progress, const std::string& code) {
@@ -30,7 +25,7 @@ std::string Line(const v1::Progress& progress, const std::string& code) {
 
 class FieldworkTest : public testing::Test {
  protected:
-  FieldworkTest() : fieldwork_(samples::SampleFrame(), Amsterdam()) {
+  FieldworkTest() : fieldwork_(samples::SampleFrame(), calendar::Amsterdam()) {
     // Municipality 1: begun by somebody on the 5th, submitted by a colleague on the 8th.
     fieldwork_.Put(Decide("1", dv::DISPOSITION_COLLEAGUE_DUPLICATE, {1}, "2022-09-05T08:00:00Z"));
     fieldwork_.Put(Decide("2", dv::DISPOSITION_KEPT, {1}, "2022-09-07T08:00:00Z", "2022-09-08T08:00:00Z", {1}));

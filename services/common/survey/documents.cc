@@ -4,8 +4,10 @@
 
 #include "services/common/names/partitions.h"
 #include "services/common/survey/compiled_questionnaire.h"
+#include "services/common/survey/read_mailing.h"
 #include "services/common/survey/read_published.h"
 #include "services/common/survey/read_questionnaire.h"
+#include "services/common/survey/read_times.h"
 #include "services/common/yaml/reader.h"
 #include "services/common/yaml/tree.h"
 
@@ -26,15 +28,6 @@ SurveyDocument ReadSurvey(yaml::Map& map) {
   return document;
 }
 
-// Days that come before days they should come after.
-void CheckOrder(yaml::Map& map, std::string_view earlier, std::string_view later) {
-  const yaml::TreeNode* first = map.Find(earlier);
-  const yaml::TreeNode* last = map.Find(later);
-  if (first != nullptr && last != nullptr && last->text < first->text) {
-    map.document().Fail(last->place, std::string(later), " is before ", std::string(earlier));
-  }
-}
-
 int ReadPartitions(yaml::Map& map) {
   const int64_t partitions = map.Integer("partitions").value_or(1);
   if (partitions >= 1 && partitions <= names::kMaxPartitions) return static_cast<int>(partitions);
@@ -51,14 +44,10 @@ WaveDocument ReadWave(yaml::Map& map) {
   wave.set_title(map.Text("title", Need::kRequired));
   wave.set_frame_date(map.Date("frame_date", Need::kRequired));
   wave.set_groups_date(map.Date("groups_date"));
-  wave.set_opened(map.Date("opened", Need::kRequired));
-  wave.set_first_deadline(map.Date("first_deadline"));
-  wave.set_closed(map.Date("closed"));
+  ReadTimes(map, wave);
   wave.set_synthetic_notice(map.Text("synthetic_notice"));
   wave.set_partitions(ReadPartitions(map));
-  CheckOrder(map, "opened", "first_deadline");
-  CheckOrder(map, "opened", "closed");
-  CheckOrder(map, "first_deadline", "closed");
+  ReadMailing(map, wave);
 
   const std::string named = map.Id("questionnaire");
   const std::string version = named.empty() ? id : named;

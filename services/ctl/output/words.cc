@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/ctl/client/errors.h"
 
 namespace peiling::ctl {
@@ -31,18 +32,9 @@ std::string Dashed(std::string_view text) {
   return out;
 }
 
-const absl::TimeZone& Amsterdam() {
-  static const absl::TimeZone zone = [] {
-    absl::TimeZone found = absl::UTCTimeZone();
-    absl::LoadTimeZone("Europe/Amsterdam", &found);
-    return found;
-  }();
-  return zone;
-}
-
 std::string InAmsterdam(const char* format, const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "";
-  return absl::FormatTime(format, absl::FromUnixSeconds(time.seconds()), Amsterdam());
+  return absl::FormatTime(format, absl::FromUnixSeconds(time.seconds()), calendar::Amsterdam());
 }
 
 // "90d", "12h", "30m".
@@ -105,8 +97,8 @@ absl::StatusOr<google::protobuf::Timestamp> ParseMoment(const std::string& text,
   absl::Time time;
   if (const std::optional<absl::Duration> distance = ParseDistance(text)) {
     time = direction == Direction::kAhead ? absl::Now() + *distance : absl::Now() - *distance;
-  } else if (std::string error; !absl::ParseTime("%Y-%m-%d", text, Amsterdam(), &time, &error) &&
-                                !absl::ParseTime("%Y-%m-%d %H:%M", text, Amsterdam(), &time, &error) &&
+  } else if (std::string error; !absl::ParseTime("%Y-%m-%d", text, calendar::Amsterdam(), &time, &error) &&
+                                !absl::ParseTime("%Y-%m-%d %H:%M", text, calendar::Amsterdam(), &time, &error) &&
                                 !absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
     return UsageError(
         absl::StrFormat("\"%s\" is no moment: want a day such as 2026-11-22, \"2026-11-22 10:15\", RFC 3339, or 90d, 12h, 30m", text));
