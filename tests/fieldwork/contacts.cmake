@@ -1,1 +1,2 @@
 peiling_test(fieldwork_contact_store_test SOURCES contact_store_test.cc contact_fields_test.cc DEPS peiling_fieldwork_contacts)
+peiling_test(fieldwork_contact_service_test SOURCES contact_retention_test.cc contact_service_test.cc DEPS peiling_deadline peiling_fieldwork_contacts)

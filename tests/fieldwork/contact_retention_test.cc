@@ -1,0 +1,182 @@
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "peiling/intake/v1/intake_mock.grpc.pb.h"
+#include "services/common/status/errors.h"
+#include "services/fieldwork/contacts/retention.h"
+
+namespace peiling::fieldwork {
+namespace {
+
+using intake::v1::Wave;
+using testing::_;
+using testing::ElementsAre;
+using testing::UnorderedElementsAre;
+
+absl::Time At(const std::string& day) { return *calendar::BeginOfDay(day); }
+
+// With times, or, without `opens`, one that was imported.
+Wave MakeWave(const std::string& id, const std::string& opens, const std::string& closes, const std::string& erased) {
+  Wave wave;
+  wave.set_name("surveys/s/waves/" + id);
+  if (opens.empty()) {
+    wave.set_closed(closes);
+  } else {
+    *wave.mutable_opens_at() = calendar::ToProto(At(opens));
+    if (!closes.empty()) *wave.mutable_closes_at() = calendar::ToProto(At(closes));
+  }
+  if (!erased.empty()) *wave.mutable_personal_data_erased_at() = calendar::ToProto(At(erased));
+  return wave;
+}
+
+v1::Contact MakeContact(const std::string& created, const std::string& confirmed = "") {
+  v1::Contact contact;
+  contact.set_name("municipalities/GM0363/contacts/1");
+  contact.set_kind(v1::CONTACT_KIND_PERSON);
+  *contact.mutable_created_at() = calendar::ToProto(At(created));
+  contact.set_last_confirmed(confirmed);
+  return contact;
+}
+
+TEST(IsPastRetentionTest, TellsWhoseTimeIsOver) {
+  const Wave old = MakeWave("2025", "2025-03-01", "2025-04-01", "2025-07-01");
+  const Wave recent = MakeWave("2026", "2026-03-01", "2026-04-01", "2026-07-01");
+  const Wave imported = MakeWave("2022", "", "2022-05-01", "2022-08-01");
+  const Wave endless = MakeWave("endless", "2025-01-01", "", "");
+  const struct {
+    std::string what;
+    v1::Contact contact;
+    std::vector<std::string> used_in;
+    std::vector<Wave> waves;
+    std::string now;
+    bool gone;
+  } cases[] = {
+      {"used, retention not over", MakeContact("2026-02-01"), {"2026"}, {recent}, "2026-06-30", false},
+      {"used, retention over", MakeContact("2026-02-01"), {"2026"}, {recent}, "2026-07-01", true},
+      {"confirmed before closing", MakeContact("2026-02-01", "2026-03-15"), {"2026"}, {recent}, "2026-07-01", true},
+      {"confirmed after closing", MakeContact("2026-02-01", "2026-04-02"), {"2026"}, {recent}, "2026-07-01", false},
+      {"confirmed on the day of closing", MakeContact("2026-02-01", "2026-04-01"), {"2026"}, {recent}, "2026-07-01", false},
+      {"used in two waves, one not over", MakeContact("2025-02-01"), {"2025", "2026"}, {old, recent}, "2026-05-01", false},
+      {"used in two waves, both over", MakeContact("2025-02-01", "2025-05-01"), {"2025", "2026"}, {old, recent}, "2026-07-01", true},
+      {"used in the older one, the newer one closed since", MakeContact("2025-02-01"), {"2025"}, {old, recent}, "2026-05-01", true},
+      {"confirmed between, the newer one over", MakeContact("2025-02-01", "2025-05-01"), {"2025"}, {old, recent}, "2026-07-01", true},
+      {"confirmed between, the newer one not over", MakeContact("2025-02-01", "2025-05-01"), {"2025"}, {old, recent}, "2026-06-30", false},
+      {"used in a wave nobody knows", MakeContact("2025-02-01"), {"2025", "lost"}, {old, recent}, "2027-01-01", false},
+      {"used in a wave without end", MakeContact("2025-02-01"), {"endless"}, {endless}, "2030-01-01", false},
+      {"never used, no wave closed", MakeContact("2026-01-01"), {}, {recent}, "2026-03-01", false},
+      {"never used, no waves", MakeContact("2026-01-01"), {}, {}, "2030-03-01", false},
+      {"never used, the last one not over", MakeContact("2026-01-01"), {}, {old, recent}, "2026-06-30", false},
+      {"never used, the last one over", MakeContact("2026-01-01"), {}, {old, recent}, "2026-07-01", true},
+      {"never used, added since", MakeContact("2026-04-02"), {}, {old, recent}, "2026-07-01", false},
+      {"never used, confirmed since", MakeContact("2026-01-01", "2026-05-01"), {}, {old, recent}, "2026-07-01", false},
+      {"never used, a wave is under way", MakeContact("2025-01-01"), {}, {old, recent}, "2026-03-15", false},
+      {"never used, a wave is planned", MakeContact("2025-01-01"), {}, {old, recent}, "2026-02-15", true},
+      {"never used, before an imported wave", MakeContact("2022-01-01"), {}, {imported}, "2022-08-01", true},
+      {"never used, the closing day of an imported wave", MakeContact("2022-05-01"), {}, {imported}, "2022-08-01", true},
+      {"never used, after an imported wave", MakeContact("2022-05-02"), {}, {imported}, "2022-08-01", false},
+  };
+  for (const auto& one : cases) {
+    std::set<std::string> used;
+    for (const std::string& id : one.used_in) used.insert("surveys/s/waves/" + id);
+    EXPECT_EQ(IsPastRetention(one.contact, used, one.waves, At(one.now)), one.gone) << one.what;
+    v1::Contact general = one.contact;
+    general.set_kind(v1::CONTACT_KIND_GENERAL);
+    EXPECT_FALSE(IsPastRetention(general, used, one.waves, At(one.now))) << one.what;
+    v1::Contact function = one.contact;
+    function.set_kind(v1::CONTACT_KIND_FUNCTION);
+    EXPECT_EQ(IsPastRetention(function, used, one.waves, At(one.now)), one.gone) << one.what;
+  }
+}
+
+class RetentionTest : public testing::Test {
+ protected:
+  RetentionTest() {
+    EXPECT_TRUE(store_->Commit({.partition = "surveys/s/waves/2026", .writes = {{.key = "x", .value = "y"}}}).ok());
+    ON_CALL(intake_, ListWaves(_, _, _)).WillByDefault([this](auto*, const auto& request, auto* page) {
+      EXPECT_EQ(request.parent(), "surveys/-");
+      if (!up_) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "down");
+      // A wave a page.
+      const size_t at = request.page_token().empty() ? 0 : std::stoul(request.page_token());
+      if (at < waves_.size()) *page->add_waves() = waves_[at];
+      if (at + 1 < waves_.size()) page->set_next_page_token(std::to_string(at + 1));
+      return grpc::Status::OK;
+    });
+  }
+  std::string Add(const std::string& email) {
+    v1::CreateContactRequest request;
+    request.set_parent("municipalities/GM0363");
+    request.mutable_contact()->set_email(email);
+    request.mutable_contact()->set_kind(v1::CONTACT_KIND_PERSON);
+    request.set_request_id(email);
+    return contacts_.Create(request)->name();
+  }
+  bool Erased(const std::string& name) { return contacts_.Get(name)->has_erased_at(); }
+
+  absl::Time now_ = At("2026-02-01");
+  bool up_ = true;
+  std::vector<Wave> waves_ = {MakeWave("2025", "2025-03-01", "2025-04-01", "2025-07-01"),
+                              MakeWave("2026", "2026-03-01", "2026-04-01", "2026-07-01")};
+  std::vector<v1::Message> messages_;
+  std::vector<v1::Invitation> invitations_;
+  std::vector<std::string> holders_;
+  std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Open({}, "sqlite::memory:");
+  ContactStore contacts_{*store_, *vault_, [this] { return now_; }};
+  ContactUses uses_{*store_,
+                    [this](const std::string&, const auto& visit) {
+                      for (const v1::Message& message : messages_) visit(message);
+                      return absl::OkStatus();
+                    },
+                    [this](const std::string&, const auto& visit) {
+                      for (const v1::Invitation& invitation : invitations_) visit(invitation);
+                      return absl::OkStatus();
+                    }};
+  testing::NiceMock<intake::v1::MockIntakeServiceStub> intake_;
+  Retention retention_{contacts_, uses_, intake_,
+                       [this](const std::string& wave) {
+                         holders_.push_back(wave);
+                         return absl::OkStatus();
+                       },
+                       [this] { return now_; }};
+};
+
+TEST_F(RetentionTest, ErasesWhomNoWaveNeedsAnyMore) {
+  const std::string mailed = Add("mailed@b.nl");
+  const std::string invited = Add("invited@b.nl");
+  const std::string passed_over = Add("passed-over@b.nl");
+  const std::string never_used = Add("never-used@b.nl");
+  messages_.emplace_back().set_contact(mailed);
+  v1::Invitation& invitation = invitations_.emplace_back();
+  invitation.set_contact(invited);
+  invitation.add_escalated_from(passed_over);
+
+  now_ = At("2026-06-30");
+  EXPECT_EQ(*retention_.Sweep(), 0);
+  EXPECT_THAT(holders_, ElementsAre("surveys/s/waves/2025"));
+  now_ = At("2026-07-01");
+  const std::string added_now = Add("new@b.nl");
+  EXPECT_EQ(*retention_.Sweep(), 4);
+  for (const std::string& name : {mailed, invited, passed_over, never_used}) {
+    EXPECT_TRUE(Erased(name)) << name;
+    EXPECT_EQ(contacts_.Get(name)->erased_by(), "");
+  }
+  EXPECT_FALSE(Erased(added_now));
+  EXPECT_THAT(holders_, ElementsAre("surveys/s/waves/2025", "surveys/s/waves/2025", "surveys/s/waves/2026"));
+  EXPECT_EQ(*retention_.Sweep(), 0);
+}
+
+TEST_F(RetentionTest, ErasesNobodyWhileTheWavesAreNotKnown) {
+  const std::string contact = Add("a@b.nl");
+  now_ = At("2027-01-01");
+  up_ = false;
+  EXPECT_EQ(retention_.Sweep().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(Erased(contact));
+}
+
+TEST_F(RetentionTest, SweepsInAThreadThatStops) {
+  retention_.Start();
+  retention_.Stop();
+  retention_.Stop();
+}
+
+}  // namespace
+}  // namespace peiling::fieldwork
