@@ -33,11 +33,6 @@ absl::Status Revoked(const std::string& name) {
   return status::Error(StatusCode::kFailedPrecondition, "INVITATION_REVOKED", absl::StrCat(name, " has no such link any more"),
                        {{"invitation", name}});
 }
-// The same whatever is wrong, so that nobody learns what there is.
-absl::Status TokenUnknown() {
-  return status::Error(StatusCode::kUnauthenticated, "TOKEN_UNKNOWN", "this link is not known, or does not hold any more");
-}
-
 // Of a link that was found.
 LinkRights RightsIn(const StoredInvitation& stored, uint64_t version, const std::string& colleague) {
   LinkRights rights{.invitation = AsSeen(stored, version), .colleague = colleague, .opened = stored.invitation().has_opened_at()};
@@ -69,6 +64,10 @@ auto FillInvitation(Response& response) {
 }
 
 }  // namespace
+
+absl::Status TokenUnknown() {
+  return status::Error(StatusCode::kUnauthenticated, "TOKEN_UNKNOWN", "this link is not known, or does not hold any more");
+}
 
 absl::StatusOr<v1::Invitation> InvitationStore::Get(const std::string& name) {
   const auto loaded = documents_.Load(name);

@@ -152,4 +152,7 @@ class InvitationStore {
   InvitationDocuments documents_{store_};
 };
 
+// UNAUTHENTICATED/TOKEN_UNKNOWN; the same whatever is wrong, so that nobody learns what there is.
+absl::Status TokenUnknown();
+
 }  // namespace peiling::fieldwork
