@@ -1,0 +1,1 @@
+peiling_binary(fieldwork_bench SOURCES fieldwork_bench.cc DEPS peiling_fieldwork_outbox benchmark::benchmark_main)
