@@ -1,6 +1,7 @@
 #include "services/fieldwork/fieldwork_module.h"
 
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -8,16 +9,32 @@
 #include "CLI/Config.hpp"
 #include "CLI/Formatter.hpp"
 #include "absl/strings/str_cat.h"
-#include "peiling/fieldwork/v1/contacts.grpc.pb.h"
-#include "peiling/fieldwork/v1/invitations.grpc.pb.h"
-#include "peiling/fieldwork/v1/mail.grpc.pb.h"
+#include "absl/time/clock.h"
 #include "peiling/fieldwork/v1/progress.grpc.pb.h"
-#include "peiling/fieldwork/v1/webhooks.grpc.pb.h"
+#include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
+#include "services/fieldwork/contacts/contact_service.h"
+#include "services/fieldwork/contacts/contact_store.h"
+#include "services/fieldwork/contacts/contact_uses.h"
+#include "services/fieldwork/contacts/retention.h"
+#include "services/fieldwork/invitations/invitation_service.h"
+#include "services/fieldwork/invitations/invitation_store.h"
+#include "services/fieldwork/mail/mail_service.h"
+#include "services/fieldwork/mail/outbox.h"
+#include "services/fieldwork/mail/outbox_timer.h"
+#include "services/fieldwork/mail/plan_policy.h"
+#include "services/fieldwork/mail/planner.h"
+#include "services/fieldwork/mail/suppression_list.h"
+#include "services/fieldwork/mail/unsubscribe.h"
 #include "services/fieldwork/waves/live_book.h"
 #include "services/fieldwork/waves/wave_followers.h"
+#include "services/fieldwork/webhooks/https_post.h"
+#include "services/fieldwork/webhooks/webhook_sender.h"
+#include "services/fieldwork/webhooks/webhook_service.h"
+#include "services/fieldwork/webhooks/webhook_store.h"
+#include "services/fieldwork/webhooks/webhook_teller.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -43,22 +60,51 @@ absl::Status CompleteLinks(Options& options) {
   return absl::OkStatus();
 }
 
+// Empty when the text is one.
+std::string IsDuration(const std::string& text) {
+  absl::Duration duration;
+  const bool right = absl::ParseDuration(text, &duration) && duration > absl::ZeroDuration();
+  return right ? "" : "want a time such as 90s, 15m or 2h";
+}
+
 class FieldworkModule final : public server::Module {
  public:
-  FieldworkModule(Options options, std::unique_ptr<storage::Store> store, std::unique_ptr<vault::Vault> vault, const Peers& peers)
-      : options_(std::move(options)),
-        store_(std::move(store)),
+  FieldworkModule(const Options& options, std::unique_ptr<storage::Store> store, std::unique_ptr<vault::Vault> vault,
+                  const AllowedNetworks& webhook_networks, const Peers& peers)
+      : store_(std::move(store)),
         vault_(std::move(vault)),
-        followers_({.intake = intake::v1::IntakeService::NewStub(peers.intake),
-                    .dedup = dedup::v1::DedupService::NewStub(peers.dedup),
-                    .registry = registry::v1::RegistryService::NewStub(peers.registry)},
-                   book_) {}
+        intake_(intake::v1::IntakeService::NewStub(peers.intake)),
+        drafts_(intake::v1::DraftService::NewStub(peers.intake)),
+        registry_(registry::v1::RegistryService::NewStub(peers.registry)),
+        followers_({.intake = intake_, .dedup = dedup::v1::DedupService::NewStub(peers.dedup), .registry = registry_}, book_),
+        invitations_(*store_, *vault_, options.link, absl::Now),
+        unsubscriber_(*vault_, suppressions_, options.public_url),
+        policy_(plan_sources_, unsubscriber_, intake::v1::DraftService::NewStub(peers.intake), options.link),
+        outbox_(*store_, policy_, absl::Now, {.settle_time = options.mail_settle_time, .keep_opens = options.keep_opens}),
+        webhooks_(*store_, *vault_, options.webhook_source, absl::Now),
+        webhook_sender_(
+            webhooks_,
+            [webhook_networks, limits = PostLimits{.ca = options.webhook_ca}](const auto& url, const auto& headers, const auto& body) {
+              return Post(url, headers, body, webhook_networks, limits);
+            },
+            absl::Now),
+        webhook_service_(webhooks_, webhook_networks) {}
 
   // Of its services the one that says how it all goes.
   std::string name() const override { return v1::ProgressService::service_full_name(); }
-  void Register(grpc::ServerBuilder&) override {}
+  void Register(grpc::ServerBuilder& builder) override {
+    for (grpc::Service* const service :
+         std::initializer_list<grpc::Service*>{&contact_service_, &invitation_service_, &mail_service_, &webhook_service_}) {
+      builder.RegisterService(service);
+    }
+  }
   absl::Status Start() override {
     followers_.Start();
+    planner_.Start();
+    outbox_timer_.Start();
+    retention_.Start();
+    webhook_teller_.Start();
+    webhook_sender_.Start();
     return absl::OkStatus();
   }
   bool ready() const override { return not_ready_reason().empty(); }
@@ -78,19 +124,61 @@ class FieldworkModule final : public server::Module {
             {v1::ProgressService::service_full_name(), healthy}};
   }
   void Stop() override {
-    book_.Wake();
+    book_.Close();
+    webhook_sender_.Stop();
+    webhook_teller_.Stop();
+    retention_.Stop();
+    outbox_timer_.Stop();
+    planner_.Stop();
     followers_.Stop();
     store_->Interrupt();
   }
 
  private:
-  const Options options_;
+  // Each uses those before it.
   const std::unique_ptr<storage::Store> store_;
   const std::unique_ptr<vault::Vault> vault_;
+  const std::shared_ptr<intake::v1::IntakeService::StubInterface> intake_;
+  const std::unique_ptr<intake::v1::DraftService::StubInterface> drafts_;
+  const std::shared_ptr<registry::v1::RegistryService::StubInterface> registry_;
+
   LiveBook book_;
   WaveFollowers followers_;
   // Once true it stays so: a wave that comes later makes nothing unanswerable.
   mutable std::atomic<bool> caught_up_ = false;
+
+  ContactStore contacts_{*store_, *vault_, absl::Now};
+  SuppressionList suppressions_{*store_, contacts_, absl::Now};
+  InvitationStore invitations_;
+
+  const PlanSources plan_sources_{book_, invitations_, contacts_, suppressions_, absl::Now};
+  Unsubscriber unsubscriber_;
+  PlanPolicy policy_;
+  Outbox outbox_;
+  Planner planner_{plan_sources_, outbox_};
+  OutboxTimer outbox_timer_{outbox_};
+  MailService mail_service_{{book_, invitations_, outbox_, policy_, suppressions_, unsubscriber_}};
+
+  InvitationService invitation_service_{{invitations_, contacts_, book_, *drafts_, *intake_},
+                                        [this](const auto& addresses) { return suppressions_.ContainsAddresses(addresses); },
+                                        absl::Now};
+
+  const ContactUses uses_{*store_, [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
+                          [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); }};
+  Retention retention_{contacts_, uses_, *intake_, [this](const auto& wave) { return invitations_.EraseHolders(wave); }, absl::Now};
+  ContactService contact_service_{contacts_, uses_, *registry_, *intake_, [this](const auto& token) { return IsSuppressed(token); },
+                                  absl::Now};
+
+  WebhookStore webhooks_;
+  WebhookTeller webhook_teller_{book_, webhooks_, absl::Now};
+  WebhookSender webhook_sender_;
+  WebhookService webhook_service_;
+
+  absl::StatusOr<bool> IsSuppressed(const std::string& address_token) {
+    const auto contained = suppressions_.Contains({address_token});
+    if (!contained.ok()) return contained.status();
+    return contained->front();
+  }
 };
 
 }  // namespace
@@ -102,6 +190,21 @@ void AddFlags(CLI::App& app, Options& options) {
       ->capture_default_str();
   vault::AddFlags(app, options.vault);
   AddLinkFlags(app, options);
+  app.add_option_function<std::string>(
+         "--mail-settle-time", [&options](const std::string& text) { absl::ParseDuration(text, &options.mail_settle_time); },
+         "How long after its lease a message that was begun waits for an event of its mailing system; without one it was not sent: 15m")
+      ->envname("PEILING_MAIL_SETTLE_TIME")
+      ->check(IsDuration);
+  app.add_flag("--keep-opens", options.keep_opens, "Keep that mail was opened, when a mailing system says so")
+      ->envname("PEILING_KEEP_OPENS");
+  app.add_option("--webhook-source", options.webhook_source, "Who webhooks say they are from: urn:nld:oin:OIN:systeem:peiling")
+      ->envname("PEILING_WEBHOOK_SOURCE")
+      ->capture_default_str();
+  app.add_option("--webhook-allow", options.webhook_allow, "Networks webhooks may lead to although they are not public: 10.1.0.0/16")
+      ->envname("PEILING_WEBHOOK_ALLOW")
+      ->delimiter(',');
+  app.add_option("--webhook-ca", options.webhook_ca, "Authorities receivers of webhooks are believed of, PEM; default: the system's")
+      ->envname("PEILING_WEBHOOK_CA");
 }
 
 void AddLinkFlags(CLI::App& app, Options& options) {
@@ -122,7 +225,9 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
   if (!store.ok()) return store.status();
   absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::Vault::Open(options.vault, options.store);
   if (!vault.ok()) return vault.status();
-  return std::make_unique<FieldworkModule>(std::move(options), *std::move(store), *std::move(vault), peers);
+  const absl::StatusOr<AllowedNetworks> networks = AllowedNetworks::Parse(options.webhook_allow);
+  if (!networks.ok()) return networks.status();
+  return std::make_unique<FieldworkModule>(options, *std::move(store), *std::move(vault), *networks, peers);
 }
 
 }  // namespace peiling::fieldwork

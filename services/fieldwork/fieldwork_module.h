@@ -2,12 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "services/common/server/module.h"
 #include "services/common/vault/vault.h"
@@ -23,9 +23,16 @@ struct Options {
   std::string public_url = "http://localhost:7380";
   // Address of an invitation's link with "{token}" in it; empty: <public_url>/deelnemen#{token}.
   std::string link;
-  // Of the certificates of gateways (DNS or URI), which alone may ask whose a token is; nullopt where nobody shows certificates: in one
-  // process, or without TLS.
-  std::optional<std::vector<std::string>> gateway_names;
+  // How long after its lease a message that was begun waits for an event of its mailing system (OutboxOptions).
+  absl::Duration mail_settle_time = absl::Minutes(15);
+  // Whether it is kept that mail was opened.
+  bool keep_opens = false;
+  // CloudEvents' source of webhooks.
+  std::string webhook_source = "urn:nld:oin:00000000000000000000:systeem:peiling";
+  // Networks webhooks may lead to although they are not public (AllowedNetworks).
+  std::vector<std::string> webhook_allow;
+  // Authorities receivers of webhooks are believed of, a PEM file; empty: the system's.
+  std::string webhook_ca;
 };
 
 // Channels to the services it asks.
@@ -43,7 +50,7 @@ void AddLinkFlags(CLI::App& app, Options& options);
 
 // Ready while the store is well, once what intake and dedup have of all waves is taken in; from then on it answers from what it has.
 // Errors of opening the store and the vault; FAILED_PRECONDITION/TIME_ZONE_MISSING; INVALID_ARGUMENT/LINK_INVALID when an address of links
-// is none.
+// is none, and for a network that is none.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers);
 
 }  // namespace peiling::fieldwork

@@ -153,7 +153,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (!registry.ok()) return registry.status();
   const auto validation = servers->Add(validation::MakeModule({}, *registry));
   if (!validation.ok()) return validation.status();
-  const auto intake = servers->Add(intake::MakeModule({.store = store("intake")}, *validation));
+  const auto intake = servers->Add(intake::MakeModule({.store = store("intake"), .vault = *keys}, *validation));
   if (!intake.ok()) return intake.status();
   const auto dedup = servers->Add(dedup::MakeModule({.store = store("dedup"), .replica = options.replica}, *intake, *registry));
   if (!dedup.ok()) return dedup.status();

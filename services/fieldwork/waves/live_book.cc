@@ -120,9 +120,9 @@ void LiveBook::SetListed() {
   listed_ = true;
 }
 
-void LiveBook::Wake() {
+void LiveBook::Close() {
   std::lock_guard lock(mutex_);
-  ++changes_;
+  closed_ = true;
   changed_.notify_all();
 }
 
@@ -188,7 +188,7 @@ uint64_t LiveBook::Version(const std::string& wave) const {
 
 uint64_t LiveBook::AwaitChange(uint64_t since, absl::Duration timeout) const {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [&] { return changes_ > since; });
+  changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [&] { return closed_ || changes_ > since; });
   return changes_;
 }
 

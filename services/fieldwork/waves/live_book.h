@@ -38,8 +38,8 @@ class LiveBook final : public WaveBook {
   void StartOver(const std::string& wave, int feed);
   // All waves there are have been opened.
   void SetListed();
-  // Whoever waits for a change goes on, though there is none.
-  void Wake();
+  // From now on nobody waits for a change any more.
+  void Close();
 
   // Empty once all waves there are have been caught up with; else what has not.
   std::string Unready() const;
@@ -78,6 +78,7 @@ class LiveBook final : public WaveBook {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   uint64_t changes_ = 0;
+  bool closed_ = false;
   bool listed_ = false;
   std::map<std::string, Page> pages_;
 };
