@@ -69,7 +69,7 @@ absl::Status PlanPolicy::AskIntake(const std::string& wave, FactsByInvitation& f
     const size_t count = std::min(kMaxStates, asked.size() - begin);
     intake::v1::BatchGetResponseStatesRequest request;
     request.set_parent(wave);
-    for (size_t i = 0; i < count; ++i) request.add_response_ids(names::LastId(asked[begin + i]->invitation.response()));
+    for (size_t i = 0; i < count; ++i) request.add_response_ids(ResponseIdOf(asked[begin + i]->invitation));
     grpc::ClientContext context;
     deadline::Set(context, kCallDeadline);
     intake::v1::BatchGetResponseStatesResponse response;

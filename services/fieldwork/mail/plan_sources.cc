@@ -27,7 +27,7 @@ void ReadResponse(const WaveBook& book, const std::string& wave, MailFacts& fact
   const auto& municipalities = facts.invitation.municipalities();
   facts.answered = !municipalities.empty() && std::all_of(municipalities.begin(), municipalities.end(),
                                                           [&](const std::string& code) { return book.HasSubmittedRecord(wave, code); });
-  const auto stand = book.Response(wave, names::LastId(facts.invitation.response()));
+  const auto stand = book.Response(wave, ResponseIdOf(facts.invitation));
   if (!stand.has_value()) return;
   facts.submitted = stand->state == intake::v1::RESPONSE_STATE_SUBMITTED;
   facts.submitted_at = stand->submitted_at;
@@ -35,6 +35,8 @@ void ReadResponse(const WaveBook& book, const std::string& wave, MailFacts& fact
 }
 
 }  // namespace
+
+std::string ResponseIdOf(const v1::Invitation& invitation) { return names::LastId(invitation.name()); }
 
 absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::string& wave, v1::Invitation invitation) {
   const auto contacts = UsableContacts(sources, invitation);

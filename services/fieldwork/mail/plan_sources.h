@@ -23,6 +23,9 @@ struct PlanSources {
   calendar::Clock clock;
 };
 
+// Last part of the name of an invitation's response, which may not be there yet.
+std::string ResponseIdOf(const v1::Invitation& invitation);
+
 // The facts about one invitation as they now are; of its response, as the book has it. Errors of the stores.
 absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::string& wave, v1::Invitation invitation);
 
