@@ -1,0 +1,1 @@
+peiling_test(fuzz_fieldwork_token_test SOURCES fieldwork_token_fuzz.cc DEPS peiling_fieldwork_tokens LABELS fuzz)
