@@ -241,29 +241,83 @@ std::string Raw(const std::string& path) {
   return bytes.str();
 }
 
-TEST(ContactFileTest, HoldsNoPersonalDataInTheClear) {
-  char folder[] = "/tmp/contact_store_test.XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
-  const std::string path = std::string(folder) + "/fieldwork.db";
-  {
-    const auto store = *storage::OpenStore("sqlite:" + path, "fieldwork");
-    const auto vault = *vault::Vault::Open({}, "sqlite:" + path);
-    ContactStore contacts(*store, *vault, [] { return absl::Now(); });
-    v1::CreateContactRequest request;
-    request.set_parent("municipalities/GM0363");
-    request.mutable_contact()->set_full_name("Xanthippe Voorbeeld");
-    request.mutable_contact()->set_email("xanthippe@voorbeeld.example");
-    request.mutable_contact()->set_phone("020-5550123");
-    request.mutable_contact()->set_kind(v1::CONTACT_KIND_PERSON);
-    request.set_request_id("1");
-    ASSERT_TRUE(contacts.Create(request).ok());
-    const std::string raw = Raw(path);
-    EXPECT_THAT(raw, HasSubstr("GM0363")) << "it is looked for where it would be";
-    for (const char* const secret : {"Xanthippe", "xanthippe", "voorbeeld.example", "5550123"}) {
-      EXPECT_EQ(raw.find(secret), std::string::npos) << secret;
+class ContactFileTest : public testing::Test {
+ protected:
+  ContactFileTest() {
+    EXPECT_NE(::mkdtemp(folder_), nullptr);
+    path_ = std::string(folder_) + "/fieldwork.db";
+    Open();
+  }
+  ~ContactFileTest() override { std::filesystem::remove_all(folder_); }
+  void Open() {
+    store_ = *storage::OpenStore("sqlite:" + path_, "fieldwork");
+    vault_ = *vault::Vault::Open({}, "sqlite:" + path_);
+    contacts_ = std::make_unique<ContactStore>(*store_, *vault_, [] { return absl::Now(); });
+  }
+  void Close() {
+    contacts_.reset();
+    store_.reset();
+  }
+  // So long that it does not fit in one page of the file.
+  void AddSome() {
+    for (int i = 1; i <= 20; ++i) {
+      v1::CreateContactRequest request;
+      request.set_parent("municipalities/GM0363");
+      v1::Contact& contact = *request.mutable_contact();
+      contact.set_full_name("Xanthippe Voorbeeld");
+      contact.set_salutation(std::string(200, 'x'));
+      contact.set_email("xanthippe" + std::to_string(i) + "@voorbeeld.example");
+      contact.set_phone("020-5550123");
+      contact.set_kind(v1::CONTACT_KIND_PERSON);
+      request.set_request_id(std::to_string(i));
+      EXPECT_TRUE(contacts_->Create(request).ok());
     }
   }
-  std::filesystem::remove_all(folder);
+  std::string Sealed() { return (*store_->Get(ContactStore::kPartition, "municipality/GM0363"))->value; }
+  // How many pieces of these are in the files; pieces, since what is long lies in pieces.
+  int Pieces(const std::vector<std::string>& sealed) {
+    constexpr size_t kBytes = 32;
+    const std::string raw = Raw(path_);
+    int there = 0;
+    for (const std::string& value : sealed) {
+      for (size_t at = 0; at + kBytes <= value.size(); at += kBytes) there += raw.find(value.substr(at, kBytes)) == raw.npos ? 0 : 1;
+    }
+    return there;
+  }
+
+  char folder_[64] = "/tmp/contact_store_test.XXXXXX";
+  std::string path_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<vault::Vault> vault_;
+  std::unique_ptr<ContactStore> contacts_;
+};
+
+TEST_F(ContactFileTest, HoldsNoPersonalDataInTheClear) {
+  AddSome();
+  const std::string raw = Raw(path_);
+  EXPECT_NE(raw.find("GM0363"), std::string::npos) << "it is looked for where it would be";
+  for (const char* const secret : {"Xanthippe", "xanthippe", "voorbeeld.example", "5550123"}) {
+    EXPECT_EQ(raw.find(secret), std::string::npos) << secret;
+  }
+}
+
+// Somebody might get hold of the key later.
+TEST_F(ContactFileTest, HoldsNothingSealedOfWhatWasErased) {
+  AddSome();
+  std::vector<std::string> sealed = {Sealed()};
+  ASSERT_GT(sealed[0].size(), 5000u);
+  Close();
+  EXPECT_GT(Pieces(sealed), 100) << "it is looked for where it would be";
+  Open();
+  for (int i = 1; i <= 20; ++i) {
+    v1::EraseContactRequest request;
+    request.set_name("municipalities/GM0363/contacts/" + std::to_string(i));
+    request.set_request_id("erase-" + std::to_string(i));
+    ASSERT_TRUE(contacts_->Erase(request, "keys/1", {}).ok());
+    if (i < 20) sealed.push_back(Sealed());
+  }
+  Close();
+  EXPECT_EQ(Pieces(sealed), 0);
 }
 
 }  // namespace

@@ -180,7 +180,8 @@ absl::Status SqliteStore::CheckFile(const std::string& owner) {
 
 absl::Status SqliteStore::PrepareWriter() {
   sqlite3* db = writer_.db.get();
-  absl::Status status = Execute(db, "PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864");
+  // What is erased is overwritten with zeroes in the file. Debian's SQLite does so by itself, others' need to be told.
+  absl::Status status = Execute(db, "PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864; PRAGMA secure_delete = ON");
   // In place of SQLite's own checkpoints, which would make the callers of a commit wait.
   const auto note_pages = [](void* pages, sqlite3*, const char*, int count) {
     *static_cast<int*>(pages) = count;

@@ -1,0 +1,1 @@
+peiling_test(fuzz_fieldwork_contacts_test SOURCES fieldwork_contacts_fuzz.cc DEPS peiling_fieldwork_contacts absl::strings LABELS fuzz)
