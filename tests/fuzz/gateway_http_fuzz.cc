@@ -13,6 +13,7 @@
 #include "google/api/annotations.pb.h"
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "services/common/text/fold.h"
 #include "services/gateway/http/http_session.h"
@@ -196,13 +197,53 @@ TEST(HttpFuzz, JsonBodies) {
   });
 }
 
+TEST(HttpFuzz, FormBodies) {
+  const std::string part = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n";
+  const std::vector<std::string> corpus = {"List-Unsubscribe=One-Click&token=a%20b", part + "--b--\r\n",
+                                           "x\r\n" + part + "--b\r\nContent-Disposition: form-data; name=token\r\n\r\n\r\n--b--"};
+  const std::vector<std::string> words = {"\r\n",      "\r\n\r\n",
+                                          "--b",       "--b--",
+                                          "--",        "\"",
+                                          ";",         "=",
+                                          "&",         "%",
+                                          "%ff",       "name=",
+                                          "filename=", "Content-Disposition: form-data",
+                                          ":",         "\\",
+                                          "token",     std::string(1, '\0')};
+  for (const FormEncoding& encoding : {FormEncoding(), FormEncoding{"b"}}) {
+    fuzz::Run(corpus, fuzz::Mutator(8, words), [&](const std::string& body) {
+      fieldwork::v1::UnsubscribeRequest request;
+      status::BadRequest bad;
+      const absl::Status read = ReadForm(encoding, body, request, bad);
+      const absl::Status wrong = read.ok() ? bad.ToStatus() : read;
+      if (!read.ok() || !bad.empty()) {
+        EXPECT_TRUE(ProblemJson(wrong, nullptr, "id").starts_with("{\"type\":"));
+        return;
+      }
+      // What was read is in the body, as it stands there or encoded.
+      EXPECT_LE(request.token().size() + request.list_unsubscribe().size(), body.size());
+      EXPECT_TRUE(text::IsValidUtf8(request.token()) && text::IsValidUtf8(request.list_unsubscribe()));
+      if (!encoding.boundary.empty()) EXPECT_NE(body.find(request.list_unsubscribe()), body.npos);
+    });
+  }
+}
+
+TEST(HttpFuzz, FormTypes) {
+  const std::vector<std::string> corpus = {"multipart/form-data; boundary=\"a b\"; charset=utf-8", "application/x-www-form-urlencoded;a=b",
+                                           "multipart/form-data;boundary=----x"};
+  fuzz::Run(corpus, fuzz::Mutator(9, {";", "=", "\"", "\\", " ", "\t", "boundary", "charset", "utf-8"}), [](const std::string& type) {
+    const auto encoding = FormEncodingOf(type);
+    if (encoding) EXPECT_LE(encoding->boundary.size(), 70u);
+  });
+}
+
 TEST(HttpFuzz, Queries) {
   const std::vector<std::string> corpus = {"questions=q1&questions=q%202&byStratum=STRATUM_PROVINCE&waitForSubmissions=7",
                                            "byGroup=G40&waitForFurtherSubmissions=1", "a=b&&=&%"};
   const HttpRules::Match match = Rules().Find("GET", "/v1/surveys/s/waves/w/tables");
   fuzz::Run(corpus, fuzz::Mutator(4, {"&", "=", "%", "%ff", "+", "by", "waitFor", "questions", "byQuestion="}),
             [&](const std::string& query) {
-              const auto message = ReadRequest({match, query, {}, {}}, "");
+              const auto message = ReadRequest({.match = match, .query = query}, "");
               if (message.ok()) return;
               EXPECT_EQ(HttpStatusOf(message.status()), 400) << message.status();
               EXPECT_TRUE(ProblemJson(message.status(), match.route, "").ends_with("}"));

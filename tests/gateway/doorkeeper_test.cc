@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "peiling/fieldwork/v1/mail.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/common/server/metrics.h"
 #include "tests/gateway/open_door.h"
@@ -29,6 +30,7 @@ using std::chrono::milliseconds;
 constexpr char kGetResponse[] = "/peiling.intake.v1.IntakeService/GetResponse";
 constexpr char kGetWave[] = "/peiling.intake.v1.IntakeService/GetWave";
 constexpr char kImport[] = "/peiling.intake.v1.IntakeService/ImportResponses";
+constexpr char kUnsubscribe[] = "/peiling.fieldwork.v1.MailService/Unsubscribe";
 constexpr char kSubmit[] = "/peiling.intake.v1.IntakeService/SubmitResponse";
 
 grpc::ByteBuffer Bytes(const google::protobuf::Message& message) {
@@ -43,7 +45,8 @@ class DoorkeeperTest : public testing::Test {
   void Open(const OpenDoorOptions& options) {
     open_.reset();
     open_.emplace(std::vector<Backend>{{"intake", IntakeService::service_full_name(), nullptr},
-                                       {"dedup", dedup::v1::DedupService::service_full_name(), nullptr}},
+                                       {"dedup", dedup::v1::DedupService::service_full_name(), nullptr},
+                                       {"fieldwork", fieldwork::v1::MailService::service_full_name(), nullptr}},
                   options);
     open_->authenticator().Know("researcher", Caller("keys/r", {{access::v1::ROLE_RESEARCHER, {"surveys/a"}}}));
     open_->authenticator().Know("analyst", Caller("keys/n", {{access::v1::ROLE_ANALYST, {}}}));
@@ -78,6 +81,54 @@ TEST_F(DoorkeeperTest, TellsBackendsWhoCallsAndTheRequestId) {
   EXPECT_EQ((*visit)->caller().subject(), "keys/n");
   EXPECT_EQ((*visit)->backend().title, "intake");
   EXPECT_EQ((*visit)->request_id(), "r-1");
+}
+
+TEST_F(DoorkeeperTest, AnybodyMayCallWhatTakesNoCredential) {
+  open_->authenticator().WantCredentials();
+  Arrival proxied = Of(kUnsubscribe);
+  proxied.credentials.certificate = "proxy's certificate";
+  for (const Arrival& arrival : {Of(kUnsubscribe), proxied}) {
+    const auto visit = Admit(arrival);
+    ASSERT_TRUE(visit.ok()) << visit.status();
+    EXPECT_EQ((*visit)->caller().subject(), "anonymous");
+    EXPECT_EQ((*visit)->caller().credential(), access::v1::CREDENTIAL_KIND_NONE);
+    EXPECT_TRUE((*visit)->caller().grants().empty());
+    fieldwork::v1::UnsubscribeRequest request;
+    request.set_token("t");
+    EXPECT_TRUE((*visit)->Check(Bytes(request)).ok());
+    bool begun = false;
+    EXPECT_TRUE((*visit)->Forward([&] { begun = true; }).ok());
+    EXPECT_TRUE(begun);
+    EndAndWait(**visit, grpc::Status::OK);
+  }
+  EXPECT_EQ(ReasonOf(Of(kGetWave)), "CREDENTIALS_MISSING") << "all else takes one";
+}
+
+TEST_F(DoorkeeperTest, WhoShowsACredentialAllTheSameMustShowOneThatHolds) {
+  EXPECT_EQ(ReasonOf(Of(kUnsubscribe, "forged")), "CREDENTIALS_INVALID");
+  const auto visit = Admit(Of(kUnsubscribe, "analyst"));
+  ASSERT_TRUE(visit.ok()) << visit.status();
+  EXPECT_EQ((*visit)->caller().subject(), "keys/n");
+  Arrival by_certificate = Of(kUnsubscribe);
+  by_certificate.credentials.certificate = "somebody's";
+  EXPECT_EQ((*Admit(by_certificate))->caller().subject(), "keys/anybody") << "the authenticator was asked";
+}
+
+TEST_F(DoorkeeperTest, ThoseWithoutCredentialsAreLimitedByTheirAddress) {
+  Open({.limits = {.calls_per_second = 0.001, .burst = 2}});
+  const auto from = [](const std::string& peer, const std::string& forwarded_for = "") {
+    Arrival arrival = Of(kUnsubscribe);
+    arrival.peer = peer;
+    arrival.forwarded_for = forwarded_for;
+    if (!forwarded_for.empty()) arrival.credentials.certificate = "proxy's certificate";
+    return arrival;
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(ReasonOf(from(i == 0 ? "ipv4:192.0.2.1:1" : "ipv4:192.0.2.1:2")), "");
+  EXPECT_EQ(ReasonOf(from("ipv4:192.0.2.1:3")), "RATE_LIMITED") << "another port is no other address";
+  EXPECT_EQ(ReasonOf(from("ipv4:192.0.2.2:1")), "");
+  EXPECT_EQ(ReasonOf(from("ipv4:10.0.0.1:1", "192.0.2.1")), "RATE_LIMITED") << "who it is to a proxy";
+  EXPECT_EQ(ReasonOf(from("ipv4:10.0.0.1:1", "192.0.2.3")), "");
+  EXPECT_EQ(ReasonOf(Of(kUnsubscribe, "analyst")), "") << "known callers have their own";
 }
 
 TEST_F(DoorkeeperTest, OpenStreamIsToldOnceThatItsCallersCredentialIsWithdrawn) {

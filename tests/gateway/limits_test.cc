@@ -36,6 +36,15 @@ TEST(Limits, CallerIsHeldToItsRateAfterABurst) {
   EXPECT_EQ(taken, 3);
 }
 
+TEST(Limits, ServicesOfOneProcessShareItsPlaces) {
+  const Backend drafts{"intake", "peiling.intake.v1.DraftService", nullptr};
+  Limits limits({.max_calls_per_backend = 1});
+  const auto first = limits.Take("keys/a", kIntake, false);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(ReasonOf(limits.Take("keys/a", drafts, false)), "BACKEND_BUSY");
+  EXPECT_TRUE(limits.Take("keys/a", kDedup, false).ok());
+}
+
 TEST(Limits, PlacesAreGivenBack) {
   struct Case {
     CallLimits limits;

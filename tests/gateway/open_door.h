@@ -43,12 +43,16 @@ inline access::v1::Identity AnyRole(const std::string& subject) {
   return caller;
 }
 
-// Knows callers by what stands after "Bearer "; whoever shows nothing has every role. Thread-safe.
+// Knows callers by what stands after "Bearer "; whoever shows nothing has every role, unless credentials are wanted. Thread-safe.
 class FakeAuthenticator final : public Authenticator {
  public:
   void Know(const std::string& bearer, access::v1::Identity caller) {
     const std::lock_guard lock(mutex_);
     known_["Bearer " + bearer] = std::move(caller);
+  }
+  void WantCredentials() {
+    const std::lock_guard lock(mutex_);
+    wanted_ = true;
   }
   // Answers nobody until it lets them go.
   void Hold() {
@@ -96,8 +100,10 @@ class FakeAuthenticator final : public Authenticator {
 
  private:
   absl::StatusOr<access::v1::Identity> Of(const Credentials& credentials) const {
-    if (credentials.authorization.empty()) return AnyRole("keys/anybody");
     const std::lock_guard lock(mutex_);
+    if (credentials.authorization.empty() && wanted_)
+      return status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_MISSING", "none");
+    if (credentials.authorization.empty()) return AnyRole("keys/anybody");
     const auto found = known_.find(credentials.authorization);
     if (found != known_.end()) return found->second;
     return status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_INVALID", "not valid");
@@ -109,6 +115,7 @@ class FakeAuthenticator final : public Authenticator {
   std::set<std::string> withdrawn_;
   Credentials last_;
   bool holding_ = false;
+  bool wanted_ = false;
 };
 
 // Keeps the audit log in memory; can fail, and keep its writers waiting. Thread-safe.

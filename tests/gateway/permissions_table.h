@@ -15,6 +15,12 @@
 #include "peiling/access/v1/options.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/fieldwork/v1/invitations.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
+#include "peiling/fieldwork/v1/progress.pb.h"
+#include "peiling/fieldwork/v1/webhooks.pb.h"
+#include "peiling/intake/v1/drafts.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/registry/v1/registry.pb.h"
 #include "peiling/validation/v1/validation.pb.h"
@@ -33,6 +39,12 @@ inline std::vector<Backend> AllBackends(const std::shared_ptr<grpc::Channel>& ch
        {static_cast<const google::protobuf::Message*>(&access::v1::GetKeyRequest::default_instance()),
         static_cast<const google::protobuf::Message*>(&analytics::v1::TabulateRequest::default_instance()),
         static_cast<const google::protobuf::Message*>(&dedup::v1::GetCaseRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&fieldwork::v1::GetContactRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&fieldwork::v1::GetInvitationRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&fieldwork::v1::GetMessageRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&fieldwork::v1::ListCallsRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&fieldwork::v1::GetWebhookRequest::default_instance()),
+        static_cast<const google::protobuf::Message*>(&intake::v1::GetDraftRequest::default_instance()),
         static_cast<const google::protobuf::Message*>(&intake::v1::GetWaveRequest::default_instance()),
         static_cast<const google::protobuf::Message*>(&registry::v1::GetMunicipalityRequest::default_instance()),
         static_cast<const google::protobuf::Message*>(&validation::v1::ValidateResponsesRequest::default_instance())}) {
@@ -49,11 +61,17 @@ inline std::vector<std::string> ReadPermissionLines() {
   return lines;
 }
 
-// A line of the table: which roles may call a method; none: it cannot be called from outside.
+// A line of the table: who may call a method.
 struct Expected {
   // "/peiling.intake.v1.IntakeService/GetWave".
   std::string method;
+  // None: it cannot be called from outside, unless anybody may.
   std::set<access::v1::Role> roles;
+  // Without credentials, and with any that hold.
+  bool anybody = false;
+
+  bool outside() const { return anybody || !roles.empty(); }
+  bool may(access::v1::Role role) const { return anybody || roles.contains(role); }
 };
 
 inline std::vector<Expected> ReadExpected() {
@@ -61,7 +79,7 @@ inline std::vector<Expected> ReadExpected() {
   for (const std::string& line : ReadPermissionLines()) {
     const std::vector<std::string> cells = absl::StrSplit(line, ',');
     if (cells.size() < 10 || cells[0] == "method") continue;
-    expected.push_back({cells[0], {}});
+    expected.push_back({cells[0], {}, cells[kRoles.size() + 1] == "anybody"});
     for (size_t i = 0; i < kRoles.size(); ++i) {
       if (cells[i + 1] == "x") expected.back().roles.insert(kRoles[i]);
     }

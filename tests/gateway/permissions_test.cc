@@ -33,7 +33,10 @@ std::vector<std::string> DeclaredTable() {
         absl::StrAppend(&line, ",", std::find(roles.begin(), roles.end(), role) == roles.end() ? "" : "x");
       }
       const bool outside = method->options().HasExtension(access::v1::access);
-      const std::string about = !outside ? "services alone" : declared.unlimited() ? "anything" : declared.resource();
+      const std::string about = !outside               ? "services alone"
+                                : declared.anonymous() ? "anybody"
+                                : declared.unlimited() ? "anything"
+                                                       : declared.resource();
       absl::StrAppend(&line, ",", about.empty() ? "everything" : about, ",", declared.audited() ? "audited" : "", ",", declared.result());
       lines.push_back(line);
     }
@@ -49,7 +52,8 @@ TEST(Permissions, ContractsDeclareWhatTheTableSays) {
 // The door's reason to refuse, or "".
 std::string ReasonAtDoor(OpenDoor& open, const std::string& method, const std::string& bearer) {
   std::string reason = "no answer";
-  open.door().Admit({.protocol = "grpc", .method = method, .credentials = {.authorization = "Bearer " + bearer}},
+  const std::string authorization = bearer.empty() ? "" : "Bearer " + bearer;
+  open.door().Admit({.protocol = "grpc", .method = method, .credentials = {.authorization = authorization}},
                     [&](absl::StatusOr<std::unique_ptr<Visit>> visit) {
                       reason = visit.ok() ? "" : status::Reason(visit.status());
                       if (visit.ok()) (*visit)->End(grpc::Status::OK, [] {});
@@ -62,16 +66,20 @@ TEST(Permissions, DoorLetsEachRoleInExactlyWhereTheTableSays) {
   for (const Role role : kRoles) open.authenticator().Know(identity::RoleName(role), Caller("keys/a", {{role, {}}}));
   const std::vector<Expected> expected = ReadExpected();
   ASSERT_GT(expected.size(), 40u);
-  for (const auto& [method, roles] : expected) {
-    const bool outside = !roles.empty();
+  open.authenticator().WantCredentials();
+  for (const Expected& line : expected) {
     for (const Role role : kRoles) {
-      const std::string reason = ReasonAtDoor(open, method, identity::RoleName(role));
-      EXPECT_EQ(reason, !outside               ? "UNKNOWN_METHOD"
-                        : roles.contains(role) ? ""
-                                               : "ROLE_MISSING")
-          << method << " as " << identity::RoleName(role);
+      const std::string reason = ReasonAtDoor(open, line.method, identity::RoleName(role));
+      EXPECT_EQ(reason, !line.outside()  ? "UNKNOWN_METHOD"
+                        : line.may(role) ? ""
+                                         : "ROLE_MISSING")
+          << line.method << " as " << identity::RoleName(role);
     }
-    EXPECT_EQ(ReasonAtDoor(open, method, "nobody"), outside ? "CREDENTIALS_INVALID" : "UNKNOWN_METHOD") << method;
+    EXPECT_EQ(ReasonAtDoor(open, line.method, "nobody"), line.outside() ? "CREDENTIALS_INVALID" : "UNKNOWN_METHOD") << line.method;
+    EXPECT_EQ(ReasonAtDoor(open, line.method, ""), !line.outside() ? "UNKNOWN_METHOD"
+                                                   : line.anybody  ? ""
+                                                                   : "CREDENTIALS_MISSING")
+        << line.method;
   }
 }
 

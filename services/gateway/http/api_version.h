@@ -6,6 +6,6 @@
 namespace peiling::gateway {
 
 // In the header API-Version of every response, and in the OpenAPI document.
-inline constexpr std::string_view kApiVersion = "1.0.0";
+inline constexpr std::string_view kApiVersion = "1.1.0";
 
 }  // namespace peiling::gateway

@@ -40,6 +40,11 @@ std::vector<std::string> TypesOf(const HttpRoute& route) {
   return {kNdjsonType, kEventsType};
 }
 
+// How the body is written, when it is a form that may be one.
+std::optional<FormEncoding> FormOf(const HttpRoute& route, const HttpRequest& request) {
+  return TakesForm(route) ? FormEncodingOf(request.Header("content-type")) : std::nullopt;
+}
+
 // What is wrong with the body's headers; nullopt when nothing is.
 std::optional<HttpResponse> CheckBody(const HttpRoute& route, const HttpRequest& request) {
   if (!request.has_body) return std::nullopt;
@@ -51,7 +56,7 @@ std::optional<HttpResponse> CheckBody(const HttpRoute& route, const HttpRequest&
     return response;
   }
   const char* const type = route.method->client_streaming() ? kNdjsonType : kJsonType;
-  if (IsOfType(request.Header("content-type"), type)) return std::nullopt;
+  if (IsOfType(request.Header("content-type"), type) || FormOf(route, request)) return std::nullopt;
   return HttpProblem(415, "CONTENT_TYPE_UNKNOWN", absl::StrCat("want Content-Type: ", type, ", in UTF-8"));
 }
 
@@ -171,6 +176,7 @@ void HttpApi::Call(const std::shared_ptr<Exchange>& exchange, HttpRules::Match m
   }
   if (std::optional<HttpResponse> wrong = CheckBody(route, request)) return exchange->Answer(*std::move(wrong));
   if (absl::Status read = ReadConditions(request, call); !read.ok()) return exchange->Answer(ProblemOf(read, &route, call.request_id));
+  call.form = FormOf(route, request);
   call.gzip = TakesGzip(request.Header("accept-encoding"));
   call.span = BeginSpan(request, route);
   if (route.method->client_streaming() || route.method->server_streaming()) return StartStreamCall(std::move(call));

@@ -26,7 +26,8 @@ struct HttpApiOptions {
 // line), or when the client likes that more text/event-stream, whose ids are the feed's sequences: Last-Event-ID goes before afterSequence.
 // Streams of requests are bodies of application/x-ndjson, of which what the path says holds for the first line. An error after the first
 // piece of an answer is its last line, or an event named "problem".
-// ETag, of GET; If-Match goes into the request's field etag, and is refused where there is none; If-None-Match, of GET.
+// ETag, of GET; If-Match goes into the field etag of the request or of what is its body, and is refused where there is none; If-None-Match,
+// of GET. Where no credential is needed a body may be a form, too.
 // HEAD as GET without a body; OPTIONS names the methods. /v1/openapi.json is there for everybody. Thread-safe.
 class HttpApi {
  public:

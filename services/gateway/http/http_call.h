@@ -24,6 +24,8 @@ struct HttpCall {
   std::string request_id;
   // Of the answer; of a stream kNdjsonType or kEventsType.
   std::string type;
+  // See RequestHead.
+  std::optional<FormEncoding> form;
   // From If-Match and Last-Event-ID; see RequestHead.
   std::optional<std::string> etag;
   std::optional<std::string> after_sequence;
@@ -32,7 +34,7 @@ struct HttpCall {
   tracing::Span span;
 
   const HttpRoute& route() const { return *match.route; }
-  RequestHead head() const { return {match, exchange->request().query, etag, after_sequence}; }
+  RequestHead head() const { return {match, exchange->request().query, form, etag, after_sequence}; }
 };
 
 // One message each way.

@@ -13,8 +13,12 @@ namespace peiling::gateway {
 // Objects and lists within each other, at most.
 constexpr int kMaxJsonDepth = 64;
 
-// The message, with names in lowerCamelCase, 64-bit numbers as text and enums by name. Fields that have a default are written though they
-// have it, so that readers need not know it; messages, members of a oneof and optional fields only when they are set.
+// The field that JSON calls so, or else the contract; null: none.
+const google::protobuf::FieldDescriptor* FieldCalled(const google::protobuf::Descriptor& type, const std::string& name);
+
+// The message, with names in lowerCamelCase (unless the contract says otherwise), 64-bit numbers as text and enums by name. Fields that
+// have a default are written though they have it, so that readers need not know it; messages, members of a oneof and optional fields only
+// when they are set.
 std::string WriteJson(const google::protobuf::Message& message);
 
 // Reads one JSON object into an empty message; names in lowerCamelCase or as in the contract, null for what is absent. What is wrong with

@@ -69,9 +69,8 @@ class Handler {
     Frame& at = frames_.back();
     const std::string name(text, size);
     const auto& type = *at.message->GetDescriptor();
-    at.field = type.FindFieldByCamelcaseName(name);
-    at.as_in_contract = at.field == nullptr;
-    if (at.field == nullptr) at.field = type.FindFieldByName(name);
+    at.field = FieldCalled(type, name);
+    at.as_in_contract = at.field != nullptr && at.field->json_name() != name;
     if (at.field == nullptr) {
       Add(absl::StrCat(Pointer(), "/", absl::StrReplaceAll(name, {{"~", "~0"}, {"/", "~1"}})), "is not known here");
       return true;
@@ -115,7 +114,7 @@ class Handler {
     Message* message = nullptr;
     // What the next value is for; null: nothing that is known.
     const FieldDescriptor* field = nullptr;
-    // It was not called in lowerCamelCase.
+    // It was not called as JSON does.
     bool as_in_contract = false;
     // The list of the values of `field`, of which `index` have been read.
     bool in_list = false;
@@ -220,6 +219,15 @@ absl::Status Malformed(size_t byte, std::string_view what) {
 }
 
 }  // namespace
+
+const FieldDescriptor* FieldCalled(const google::protobuf::Descriptor& type, const std::string& name) {
+  const FieldDescriptor* const field = type.FindFieldByCamelcaseName(name);
+  if (field != nullptr && field->json_name() == name) return field;
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->json_name() == name) return type.field(i);
+  }
+  return type.FindFieldByName(name);
+}
 
 absl::Status ReadJson(std::string_view json, Message& message, status::BadRequest& bad) {
   constexpr unsigned kFlags =

@@ -9,10 +9,9 @@
 #include "google/protobuf/arena.h"
 #include "grpcpp/impl/codegen/proto_buffer_reader.h"
 #include "grpcpp/impl/codegen/proto_buffer_writer.h"
+#include "peiling/access/v1/options.pb.h"
 #include "services/common/status/errors.h"
-#include "services/common/text/fold.h"
 #include "services/gateway/http/json.h"
-#include "services/gateway/http/percent.h"
 #include "services/gateway/http/scalar.h"
 
 namespace peiling::gateway {
@@ -53,24 +52,9 @@ Message* HolderOf(const FieldPath& path, Message& message) {
   return holder;
 }
 
-// What the query says, in its order; false when it cannot be decoded.
-bool SplitQuery(std::string_view query, std::vector<std::pair<std::string, std::string>>& parameters) {
-  while (!query.empty()) {
-    const size_t end = std::min(query.find('&'), query.size());
-    const std::string_view one = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (one.empty()) continue;
-    const size_t equals = std::min(one.find('='), one.size());
-    auto& [name, value] = parameters.emplace_back();
-    if (!PercentDecode(one.substr(0, equals), true, name) || !text::IsValidUtf8(name)) return false;
-    if (!PercentDecode(one.substr(std::min(equals + 1, one.size())), true, value) || !text::IsValidUtf8(value)) return false;
-  }
-  return true;
-}
-
 void ReadQuery(const RequestHead& head, Message& message, status::BadRequest& bad) {
-  std::vector<std::pair<std::string, std::string>> parameters;
-  if (!SplitQuery(head.query, parameters)) return bad.Add("", "want a query in percent-encoded UTF-8");
+  FormFields parameters;
+  if (!SplitUrlEncoded(head.query, parameters)) return bad.Add("", "want a query in percent-encoded UTF-8");
   std::vector<const QueryParameter*> seen;
   for (const auto& said : parameters) {
     const std::string& name = said.first;
@@ -112,11 +96,22 @@ void ReadPath(const RequestHead& head, Message& message, status::BadRequest& bad
   }
 }
 
-// A field of the request that a header says.
-void ReadHeader(const std::optional<std::string>& value, const char* name, Message& message, status::BadRequest& bad) {
-  if (!value) return;
-  const FieldDescriptor& field = *message.GetDescriptor()->FindFieldByName(name);
-  if (!SetScalar(message, field, *value)) bad.Add(name, WantedScalar(field));
+// What is fetched and given back with an etag: the field that is the body, or the request itself when that has one.
+const FieldDescriptor* EtagHolder(const HttpRoute& route) {
+  return HasText(*route.method->input_type(), kEtag) ? nullptr : route.body_field;
+}
+
+void ReadEtag(const RequestHead& head, Message& message) {
+  if (!head.etag) return;
+  const FieldDescriptor* const body = EtagHolder(*head.match.route);
+  Message& holder = body == nullptr ? message : *message.GetReflection()->MutableMessage(&message, body);
+  SetScalar(holder, *holder.GetDescriptor()->FindFieldByName(kEtag), *head.etag);
+}
+
+void ReadAfterSequence(const RequestHead& head, Message& message, status::BadRequest& bad) {
+  if (!head.after_sequence) return;
+  const FieldDescriptor& field = *message.GetDescriptor()->FindFieldByName(kAfterSequence);
+  if (!SetScalar(message, field, *head.after_sequence)) bad.Add(kAfterSequence, WantedScalar(field));
 }
 
 // The sequence of the message, or of the event that it is.
@@ -163,7 +158,19 @@ std::string PointerTo(const Descriptor* type, std::string_view field) {
 
 }  // namespace
 
-bool TakesEtag(const HttpRoute& route) { return HasText(*route.method->input_type(), kEtag); }
+bool TakesForm(const HttpRoute& route) {
+  if (!route.whole_body || !route.method->options().GetExtension(access::v1::access).anonymous()) return false;
+  const Descriptor& type = *route.method->input_type();
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->message_type() != nullptr && !IsWrittenAsText(*type.field(i)->message_type())) return false;
+  }
+  return !route.method->client_streaming();
+}
+
+bool TakesEtag(const HttpRoute& route) {
+  const FieldDescriptor* const body = EtagHolder(route);
+  return HasText(body == nullptr ? *route.method->input_type() : *body->message_type(), kEtag);
+}
 
 bool TakesAfterSequence(const HttpRoute& route) { return HasSequence(*route.method->input_type(), kAfterSequence); }
 
@@ -174,12 +181,13 @@ absl::StatusOr<std::unique_ptr<Message>> ReadRequest(const RequestHead& head, st
   if (!body.empty()) {
     Message* const target =
         route.body_field == nullptr ? message.get() : message->GetReflection()->MutableMessage(message.get(), route.body_field);
-    if (absl::Status read = ReadJson(body, *target, bad); !read.ok()) return read;
+    absl::Status read = head.form ? ReadForm(*head.form, body, *target, bad) : ReadJson(body, *target, bad);
+    if (!read.ok()) return read;
   }
   ReadQuery(head, *message, bad);
   ReadPath(head, *message, bad);
-  ReadHeader(head.etag, kEtag, *message, bad);
-  ReadHeader(head.after_sequence, kAfterSequence, *message, bad);
+  ReadEtag(head, *message);
+  ReadAfterSequence(head, *message, bad);
   if (!bad.empty()) return bad.ToStatus();
   return message;
 }

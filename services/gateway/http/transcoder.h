@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "services/gateway/http/form.h"
 #include "services/gateway/http/http_rule.h"
 
 namespace peiling::gateway {
@@ -18,10 +19,16 @@ struct RequestHead {
   const HttpRules::Match& match;
   // After the '?', as sent.
   std::string_view query;
-  // Replace what query and body say of the request's fields "etag" and "after_sequence".
+  // How the body is written, when it is a form; else it is JSON.
+  std::optional<FormEncoding> form;
+  // Replace what query and body say of the fields "etag" (of the request, or of the field that is the body) and "after_sequence".
   std::optional<std::string> etag;
   std::optional<std::string> after_sequence;
 };
+
+// Whether the body may be a form. Only where anybody may call: elsewhere a page in a browser that shows a certificate by itself could send
+// one from any other site, without being asked first (CORS) as with JSON.
+bool TakesForm(const HttpRoute& route);
 
 // Whether the route's request has such a field, as RequestHead's.
 bool TakesEtag(const HttpRoute& route);
@@ -29,7 +36,7 @@ bool TakesAfterSequence(const HttpRoute& route);
 
 // The request message: path, query and body together. Every query parameter is known and fits, stands there once unless its field is
 // repeated, and nothing is said twice in different words; INVALID_ARGUMENT/INVALID_REQUEST names all that is wrong (fields as
-// LocateField reads them), or the errors of ReadJson. An empty body is an empty object.
+// LocateField reads them), or the errors of ReadJson and ReadForm. An empty body is an empty object.
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ReadRequest(const RequestHead& head, std::string_view body);
 
 // One more message of a stream of requests, whose first was read by ReadRequest.

@@ -59,6 +59,12 @@ void WriteSecuritySchemes(Json& json) {
       json.Text("bearerFormat", "peiling_<id>_<secret>");
       json.Text("description", "An API key, given out by an administrator.");
     });
+    json.Object("invitation", [&] {
+      json.Text("type", "http");
+      json.Text("scheme", "bearer");
+      json.Text("bearerFormat", "peiling-uitnodiging_<invitation>_<secret>");
+      json.Text("description", "The token in the link of an invitation: for its one response, as a respondent.");
+    });
     json.Object("accessToken", [&] {
       json.Text("type", "http");
       json.Text("scheme", "bearer");
@@ -171,7 +177,7 @@ void WriteProblem(Json& json) {
 
 void WriteSecurity(Json& json) {
   json.Array("security", [&] {
-    for (const char* scheme : {"apiKey", "accessToken"}) {
+    for (const char* scheme : {"apiKey", "accessToken", "invitation"}) {
       json.Object([&] { json.Array(scheme, [] {}); });
     }
   });

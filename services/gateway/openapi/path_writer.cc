@@ -67,7 +67,8 @@ bool HasBody(const HttpRoute& route) { return route.whole_body || route.body_fie
 
 // With which statuses the operation may be refused or fail.
 std::set<int> RefusalsOf(const HttpRoute& route) {
-  std::set<int> refusals = {400, 401, 403, 404, 406, 409, 429, 500, 503, 504};
+  std::set<int> refusals = {400, 401, 404, 406, 409, 429, 500, 503, 504};
+  if (!AccessOf(route).anonymous()) refusals.insert(403);
   if (TakesEtag(route)) refusals.insert(412);
   if (HasBody(route)) refusals.insert({413, 415});
   return refusals;
@@ -122,6 +123,7 @@ void PathWriter::Operation(const HttpRoute& route) {
   json_.Text("operationId", OperationId(route));
   json_.Text("summary", FirstSentence(comments_.Of(*route.method)));
   json_.Text("description", Description(route));
+  if (AccessOf(route).anonymous()) json_.Array("security", [] {});
   Roles(route);
   Parameters(route);
   if (HasBody(route)) json_.Object("requestBody", [&] { RequestBody(route); });
@@ -130,6 +132,7 @@ void PathWriter::Operation(const HttpRoute& route) {
 
 std::string PathWriter::Description(const HttpRoute& route) const {
   const auto& access = AccessOf(route);
+  if (access.anonymous()) return absl::StrCat(comments_.Of(*route.method), "\n\nTakes no credentials.");
   std::vector<std::string> roles;
   for (const int role : access.roles()) roles.push_back(RoleName(static_cast<access::v1::Role>(role)));
   std::string description = absl::StrCat(comments_.Of(*route.method), "\n\nRoles: ", absl::StrJoin(roles, ", "));
@@ -191,17 +194,18 @@ void PathWriter::RequestBody(const HttpRoute& route) {
   const bool stream = route.method->client_streaming();
   if (stream) json_.Text("description", "A stream: each line is one of these.");
   json_.True("required");
+  const auto schema = [&] {
+    if (route.body_field != nullptr) return schemas_.RequestReference(*route.body_field->message_type(), {});
+    SchemaWriter::Fields in_path;
+    for (const PathVariable& variable : route.variables) {
+      if (variable.field.size() == 1) in_path.insert(variable.field.back());
+    }
+    schemas_.RequestReference(*route.method->input_type(), in_path);
+  };
+  std::vector<const char*> types = {stream ? kNdjsonType : kJsonType};
+  if (TakesForm(route)) types.insert(types.end(), {kFormType, kMultipartType});
   json_.Object("content", [&] {
-    json_.Object(stream ? kNdjsonType : kJsonType, [&] {
-      json_.Object("schema", [&] {
-        if (route.body_field != nullptr) return schemas_.RequestReference(*route.body_field->message_type(), {});
-        SchemaWriter::Fields in_path;
-        for (const PathVariable& variable : route.variables) {
-          if (variable.field.size() == 1) in_path.insert(variable.field.back());
-        }
-        schemas_.RequestReference(*route.method->input_type(), in_path);
-      });
-    });
+    for (const char* type : types) json_.Object(type, [&] { json_.Object("schema", schema); });
   });
 }
 

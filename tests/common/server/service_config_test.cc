@@ -11,6 +11,12 @@
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/fieldwork/v1/invitations.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
+#include "peiling/fieldwork/v1/progress.pb.h"
+#include "peiling/fieldwork/v1/webhooks.pb.h"
+#include "peiling/intake/v1/drafts.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/registry/v1/registry.pb.h"
 #include "peiling/validation/v1/validation.pb.h"
@@ -24,7 +30,8 @@ using testing::IsEmpty;
 
 // What changes nothing begins with one of these; a new kind of read is added here and to the file.
 bool IsRead(const std::string& method) {
-  static constexpr std::array kVerbs = {"Get", "List", "Trace", "Resolve", "BatchResolve", "Validate", "Check", "Tabulate", "Compare"};
+  static constexpr std::array kVerbs = {"Get",      "List",  "Trace",    "Resolve", "BatchResolve", "BatchGet",
+                                        "Validate", "Check", "Tabulate", "Compare", "Preview",      "Verify"};
   return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const char* verb) { return method.rfind(verb, 0) == 0; });
 }
 
@@ -33,7 +40,10 @@ std::set<std::string> UnaryReads() {
   std::set<std::string> names;
   for (const auto* file :
        {access::v1::GetKeyRequest::descriptor()->file(), analytics::v1::TabulateRequest::descriptor()->file(),
-        dedup::v1::GetCaseRequest::descriptor()->file(), intake::v1::GetWaveRequest::descriptor()->file(),
+        dedup::v1::GetCaseRequest::descriptor()->file(), fieldwork::v1::GetContactRequest::descriptor()->file(),
+        fieldwork::v1::GetInvitationRequest::descriptor()->file(), fieldwork::v1::GetMessageRequest::descriptor()->file(),
+        fieldwork::v1::ListCallsRequest::descriptor()->file(), fieldwork::v1::GetWebhookRequest::descriptor()->file(),
+        intake::v1::GetDraftRequest::descriptor()->file(), intake::v1::GetWaveRequest::descriptor()->file(),
         registry::v1::GetMunicipalityRequest::descriptor()->file(), validation::v1::ValidateResponsesRequest::descriptor()->file()}) {
     for (int s = 0; s < file->service_count(); ++s) {
       for (int m = 0; m < file->service(s)->method_count(); ++m) {

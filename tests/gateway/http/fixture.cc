@@ -184,15 +184,49 @@ grpc::Status FakeAnalytics::Tabulate(grpc::ServerContext*, const analytics::v1::
   return grpc::Status::OK;
 }
 
+grpc::Status FakeContacts::UpdateContact(grpc::ServerContext*, const fieldwork::v1::UpdateContactRequest* request,
+                                         fieldwork::v1::UpdateContactResponse* response) {
+  *response->mutable_contact() = request->contact();
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeContacts::ExportContacts(grpc::ServerContext*, const fieldwork::v1::ExportContactsRequest* request,
+                                          grpc::ServerWriter<fieldwork::v1::ExportContactsResponse>* writer) {
+  fieldwork::v1::ExportContactsResponse piece;
+  piece.set_content("gemeente\n");
+  writer->Write(piece);
+  for (const std::string& municipality : request->municipalities()) {
+    piece.set_content(municipality + "\n");
+    writer->Write(piece);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeMail::DeleteSuppression(grpc::ServerContext*, const fieldwork::v1::DeleteSuppressionRequest* request,
+                                         fieldwork::v1::DeleteSuppressionResponse*) {
+  asked = request->ShortDebugString();
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeMail::Unsubscribe(grpc::ServerContext*, const fieldwork::v1::UnsubscribeRequest* request,
+                                   fieldwork::v1::UnsubscribeResponse*) {
+  asked = request->ShortDebugString();
+  return grpc::Status::OK;
+}
+
 void HttpTest::SetUp() {
   grpc::ServerBuilder builder;
   builder.RegisterService(&intake_);
   builder.RegisterService(&analytics_);
+  builder.RegisterService(&contacts_);
+  builder.RegisterService(&mail_);
   services_ = builder.BuildAndStart();
   const auto channel = services_->InProcessChannel({});
   const auto nowhere = grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials());
   for (const Backend& backend : {Backend{"intake", intake::v1::IntakeService::service_full_name(), channel},
                                  Backend{"analytics", analytics::v1::AnalyticsService::service_full_name(), channel},
+                                 Backend{"fieldwork", fieldwork::v1::ContactService::service_full_name(), channel},
+                                 Backend{"fieldwork", fieldwork::v1::MailService::service_full_name(), channel},
                                  Backend{"registry", registry::v1::RegistryService::service_full_name(), nowhere}}) {
     door_.backends.emplace(backend.service, backend);
   }
@@ -210,7 +244,8 @@ void HttpTest::Serve(SessionLimits limits, int max_connections, HttpApiOptions o
       door_,
       {intake::v1::GetWaveRequest::descriptor()->file()->service(0), analytics::v1::TabulateRequest::descriptor()->file()->service(0),
        registry::v1::GetMunicipalityRequest::descriptor()->file()->service(0),
-       access::v1::GetCallerRequest::descriptor()->file()->service(0)},
+       access::v1::GetCallerRequest::descriptor()->file()->service(0), fieldwork::v1::GetContactRequest::descriptor()->file()->service(0),
+       fieldwork::v1::UnsubscribeRequest::descriptor()->file()->service(0)},
       R"({"openapi": "3.0.3"})", std::move(options));
   ASSERT_TRUE(api.ok()) << api.status();
   api_ = *std::move(api);

@@ -14,6 +14,8 @@
 
 #include "peiling/access/v1/access.grpc.pb.h"
 #include "peiling/analytics/v1/analytics.grpc.pb.h"
+#include "peiling/fieldwork/v1/contacts.grpc.pb.h"
+#include "peiling/fieldwork/v1/mail.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "services/gateway/door.h"
@@ -86,6 +88,27 @@ class FakeAnalytics final : public analytics::v1::AnalyticsService::Service {
                         analytics::v1::TabulateResponse* response) override;
 };
 
+class FakeContacts final : public fieldwork::v1::ContactService::Service {
+ public:
+  // Answers with what it was given.
+  grpc::Status UpdateContact(grpc::ServerContext* context, const fieldwork::v1::UpdateContactRequest* request,
+                             fieldwork::v1::UpdateContactResponse* response) override;
+  // A header and a line for each municipality that was asked for.
+  grpc::Status ExportContacts(grpc::ServerContext* context, const fieldwork::v1::ExportContactsRequest* request,
+                              grpc::ServerWriter<fieldwork::v1::ExportContactsResponse>* writer) override;
+};
+
+class FakeMail final : public fieldwork::v1::MailService::Service {
+ public:
+  grpc::Status DeleteSuppression(grpc::ServerContext* context, const fieldwork::v1::DeleteSuppressionRequest* request,
+                                 fieldwork::v1::DeleteSuppressionResponse* response) override;
+  grpc::Status Unsubscribe(grpc::ServerContext* context, const fieldwork::v1::UnsubscribeRequest* request,
+                           fieldwork::v1::UnsubscribeResponse* response) override;
+
+  // What it was asked last.
+  std::string asked;
+};
+
 class HttpTest : public testing::Test {
  protected:
   void SetUp() override;
@@ -99,6 +122,8 @@ class HttpTest : public testing::Test {
   FakeDoor door_;
   FakeIntake intake_;
   FakeAnalytics analytics_;
+  FakeContacts contacts_;
+  FakeMail mail_;
   std::unique_ptr<grpc::Server> services_;
   std::unique_ptr<HttpApi> api_;
   std::unique_ptr<ConnectionServer> server_;

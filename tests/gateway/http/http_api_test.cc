@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/status/errors.h"
+#include "services/gateway/http/api_version.h"
 #include "tests/common/eventually.h"
 #include "tests/gateway/http/fixture.h"
 
@@ -63,7 +64,7 @@ TEST_F(HttpTest, EveryAnswerHasWhatTheDesignRulesAskFor) {
   Client client(port());
   for (const char* target : {kWave, "/nowhere", "/v1/openapi.json", "/v1/surveys?x=1"}) {
     const Answered answered = client.Ask("GET", target);
-    EXPECT_EQ(Header(answered, "api-version"), "1.0.0") << target;
+    EXPECT_EQ(Header(answered, "api-version"), std::string(kApiVersion)) << target;
     EXPECT_EQ(Header(answered, "cache-control"), "no-store");
     EXPECT_EQ(Header(answered, "content-security-policy"), "frame-ancestors 'none'");
     EXPECT_THAT(Header(answered, "strict-transport-security"), HasSubstr("max-age="));
@@ -77,7 +78,7 @@ TEST_F(HttpTest, EveryAnswerHasWhatTheDesignRulesAskFor) {
   other.Send("nonsense\r\n\r\n");
   const Answered answered = other.Read();
   EXPECT_EQ(answered.status, 400);
-  EXPECT_EQ(Header(answered, "api-version"), "1.0.0");
+  EXPECT_EQ(Header(answered, "api-version"), std::string(kApiVersion));
   EXPECT_EQ(Header(answered, "content-type"), "application/problem+json");
 }
 
@@ -203,6 +204,70 @@ TEST_F(HttpTest, WhatIsAskedInTheWrongWay) {
     EXPECT_EQ(Header(answered, "allow").empty(), c.status != 405) << c.what;
   }
   EXPECT_EQ(intake_.calls, 0);
+}
+
+// As mail programs do it (RFC 8058).
+TEST_F(HttpTest, OneClickUnsubscribeIsAPost) {
+  constexpr char kPath[] = "/v1/unsubscriptions/abc-_1";
+  const std::string wanted = R"(token: "abc-_1" list_unsubscribe: "One-Click")";
+  const std::string multipart = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+  Client client(port());
+  for (const auto& [type, body] : {std::pair<std::string, std::string>{"application/x-www-form-urlencoded", "List-Unsubscribe=One-Click"},
+                                   {"multipart/form-data; boundary=b", multipart},
+                                   {"application/json", R"({"List-Unsubscribe": "One-Click"})"}}) {
+    mail_.asked.clear();
+    const Answered answered = client.Ask("POST", kPath, absl::StrCat("Content-Type: ", type, "\r\n"), body);
+    EXPECT_EQ(answered.status, 200) << answered.body;
+    EXPECT_EQ(answered.body, "{}");
+    EXPECT_EQ(mail_.asked, wanted) << type;
+  }
+  mail_.asked.clear();
+  for (const char* verb : {"GET", "HEAD", "PUT", "DELETE"}) {
+    const Answered answered = client.Ask(verb, kPath);
+    EXPECT_EQ(answered.status, 405) << verb;
+    EXPECT_EQ(Header(answered, "allow"), "POST, OPTIONS");
+  }
+  const Answered twice =
+      client.Ask("POST", kPath, "Content-Type: application/x-www-form-urlencoded\r\n", "List-Unsubscribe=a&List-Unsubscribe=b");
+  EXPECT_EQ(twice.status, 400);
+  EXPECT_THAT(twice.body, HasSubstr(R"({"in":"body","location":{"pointer":"#/List-Unsubscribe"},"detail":"stands there twice"})"));
+  EXPECT_EQ(mail_.asked, "");
+}
+
+TEST_F(HttpTest, FormsAreTakenWhereAnybodyMayCallAndNowhereElse) {
+  Client client(port());
+  EXPECT_EQ(client.Ask("POST", kWithdrawal, "Content-Type: application/x-www-form-urlencoded\r\n", "reason=x").status, 415);
+  EXPECT_EQ(client.Ask("POST", kWithdrawal, "Content-Type: multipart/form-data; boundary=b\r\n", "--b--").status, 415);
+  EXPECT_EQ(intake_.calls, 0);
+}
+
+TEST_F(HttpTest, PutReplacesWhatThePathNames) {
+  constexpr char kContact[] = "/v1/municipalities/GM0363/contacts/c1";
+  Client client(port());
+  const Answered put = client.Ask("PUT", absl::StrCat(kContact, "?requestId=r"), absl::StrCat(kJson, "If-Match: \"e1\"\r\n"),
+                                  R"({"email": "a@example.nl"})");
+  EXPECT_EQ(put.status, 200) << put.body;
+  EXPECT_THAT(put.body, HasSubstr(R"("name":"municipalities/GM0363/contacts/c1")"));
+  EXPECT_THAT(put.body, HasSubstr(R"("email":"a@example.nl")"));
+  EXPECT_THAT(put.body, HasSubstr(R"("etag":"e1")"));
+  EXPECT_EQ(Header(client.Ask("OPTIONS", kContact), "allow"), "GET, HEAD, PUT, OPTIONS");
+}
+
+TEST_F(HttpTest, DeleteHasNoBody) {
+  Client client(port());
+  const Answered deleted = client.Ask("DELETE", "/v1/suppressions/s1?requestId=r");
+  EXPECT_EQ(deleted.status, 200) << deleted.body;
+  EXPECT_EQ(deleted.body, "{}");
+  EXPECT_EQ(mail_.asked, R"(name: "suppressions/s1" request_id: "r")");
+  EXPECT_EQ(client.Ask("DELETE", "/v1/suppressions/s1", kJson, "{}").status, 400);
+}
+
+TEST_F(HttpTest, BytesComeInPieces) {
+  Client client(port());
+  const Answered answered = client.Ask("GET", "/v1/contact-exports?municipalities=GM0363&municipalities=GM0014");
+  EXPECT_EQ(answered.status, 200);
+  EXPECT_EQ(Header(answered, "content-type"), "application/x-ndjson");
+  EXPECT_EQ(answered.body, "{\"content\":\"Z2VtZWVudGUK\"}\n{\"content\":\"R00wMzYzCg==\"}\n{\"content\":\"R00wMDE0Cg==\"}\n");
 }
 
 TEST_F(HttpTest, AllThatIsWrongIsNamedAtOnce) {

@@ -48,7 +48,7 @@ class HttpPermissionsTest : public testing::Test {
   Answered Ask(const HttpRoute& route, const std::string& bearer) {
     std::string target;
     for (const PathSegment& segment : route.segments) absl::StrAppend(&target, "/", segment.literal.empty() ? "x" : segment.literal);
-    std::string headers = absl::StrCat("Authorization: Bearer ", bearer, "\r\n");
+    std::string headers = bearer.empty() ? "" : absl::StrCat("Authorization: Bearer ", bearer, "\r\n");
     if (!route.whole_body) return Client(server_->port()).Ask(route.verb, target, headers);
     const char* const type = route.method->client_streaming() ? "application/x-ndjson" : "application/json";
     absl::StrAppend(&headers, "Content-Type: ", type, "\r\n");
@@ -64,23 +64,25 @@ class HttpPermissionsTest : public testing::Test {
 };
 
 TEST_F(HttpPermissionsTest, EveryRouteLetsExactlyTheRolesOfTheTableIn) {
-  std::map<std::string, std::set<Role>> may;
-  for (const auto& [method, roles] : ReadExpected()) may[method] = roles;
+  std::map<std::string, Expected> expected;
+  for (Expected& line : ReadExpected()) expected.emplace(line.method, line);
+  door_->authenticator().WantCredentials();
   for (const auto& route : rules_->routes()) {
-    const std::set<Role>& roles = may.at(MethodPath(*route));
+    const Expected& line = expected.at(MethodPath(*route));
     const std::string what = absl::StrCat(route->verb, " ", route->path_template, " as ");
     for (const Role role : kRoles) {
       const Answered answered = Ask(*route, identity::RoleName(role));
-      EXPECT_EQ(answered.status, roles.contains(role) ? 501 : 403) << what << identity::RoleName(role) << ": " << answered.body;
+      EXPECT_EQ(answered.status, line.may(role) ? 501 : 403) << what << identity::RoleName(role) << ": " << answered.body;
     }
     EXPECT_EQ(Ask(*route, "nobody").status, 401) << what << "nobody";
+    EXPECT_EQ(Ask(*route, "").status, line.anybody ? 501 : 401) << what << "somebody without credentials";
   }
 }
 
 TEST_F(HttpPermissionsTest, ThereIsARouteToWhatMayBeCalledFromOutsideAndToNothingElse) {
   std::set<std::string> open, routed;
-  for (const auto& [method, roles] : ReadExpected()) {
-    if (!roles.empty()) open.insert(method);
+  for (const Expected& line : ReadExpected()) {
+    if (line.outside()) open.insert(line.method);
   }
   for (const auto& route : rules_->routes()) routed.insert(MethodPath(*route));
   EXPECT_EQ(routed, open);

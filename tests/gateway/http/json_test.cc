@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "peiling/access/v1/identity.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 
 namespace peiling::gateway {
@@ -73,6 +74,25 @@ TEST(WriteJson, WritesEachKindAsProtobufsOwnWriterDoes) {
     return object;
   };
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(values(WriteJson(response)), values(theirs))) << theirs;
+}
+
+TEST(WriteJson, MapOfTextsIsAnObjectInTheOrderOfItsKeys) {
+  fieldwork::v1::MailContent content;
+  EXPECT_THAT(WriteJson(content), HasSubstr(R"("fields":{})"));
+  for (const char* key : {"b", "a", "c\""}) (*content.mutable_fields())[key] = std::string("<") + key;
+  EXPECT_THAT(WriteJson(content), HasSubstr(R"("fields":{"a":"<a","b":"<b","c\"":"<c\""})"));
+}
+
+TEST(WriteJson, NameOfTheContractGoesBeforeLowerCamelCase) {
+  fieldwork::v1::UnsubscribeRequest request;
+  request.set_list_unsubscribe("One-Click");
+  EXPECT_EQ(WriteJson(request), R"({"token":"","List-Unsubscribe":"One-Click"})");
+  fieldwork::v1::UnsubscribeRequest read;
+  EXPECT_THAT(Problems(R"({"List-Unsubscribe": "One-Click"})", &read), ElementsAre());
+  EXPECT_EQ(read.list_unsubscribe(), "One-Click");
+  EXPECT_THAT(Problems<fieldwork::v1::UnsubscribeRequest>(R"({"listUnsubscribe": ""})"),
+              ElementsAre("#/listUnsubscribe: is not known here"));
+  EXPECT_THAT(Problems<fieldwork::v1::UnsubscribeRequest>(R"({"list_unsubscribe": 1})"), ElementsAre("#/list_unsubscribe: want a text"));
 }
 
 TEST(WriteJson, NumbersThatAreNone) {

@@ -8,6 +8,8 @@
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "services/common/status/errors.h"
 
@@ -17,9 +19,10 @@ namespace {
 using ::testing::ElementsAre;
 
 const HttpRules& Rules() {
-  static const auto* const rules = new HttpRules(*HttpRules::Of({intake::v1::GetWaveRequest::descriptor()->file()->service(0),
-                                                                 analytics::v1::TabulateRequest::descriptor()->file()->service(0),
-                                                                 access::v1::GetKeyRequest::descriptor()->file()->service(0)}));
+  static const auto* const rules = new HttpRules(*HttpRules::Of(
+      {intake::v1::GetWaveRequest::descriptor()->file()->service(0), analytics::v1::TabulateRequest::descriptor()->file()->service(0),
+       access::v1::GetKeyRequest::descriptor()->file()->service(0), fieldwork::v1::GetContactRequest::descriptor()->file()->service(0),
+       fieldwork::v1::UnsubscribeRequest::descriptor()->file()->service(0)}));
   return *rules;
 }
 
@@ -30,12 +33,13 @@ struct Asked {
   std::string body;
   std::optional<std::string> etag;
   std::optional<std::string> after_sequence;
+  std::optional<FormEncoding> form;
 };
 
 absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Read(const Asked& asked) {
   const HttpRules::Match match = Rules().Find(asked.verb, asked.path);
   EXPECT_NE(match.route, nullptr) << asked.path;
-  return ReadRequest({match, asked.query, asked.etag, asked.after_sequence}, asked.body);
+  return ReadRequest({match, asked.query, asked.form, asked.etag, asked.after_sequence}, asked.body);
 }
 
 std::string Text(const Asked& asked) {
@@ -89,6 +93,36 @@ TEST(Transcoder, HeadersGoBeforeQueryAndBody) {
   EXPECT_EQ(Text({.verb = "GET", .path = "/v1/wave-events", .query = "afterSequence=3", .after_sequence = "9"}), "after_sequence: 9");
   EXPECT_THAT(Problems({.verb = "GET", .path = "/v1/wave-events", .after_sequence = "x"}),
               ElementsAre("after_sequence: want a whole number from 0 to 18446744073709551615"));
+}
+
+TEST(Transcoder, PathMaySayTheNameOfTheBody) {
+  constexpr char kContact[] = "/v1/municipalities/GM0363/contacts/c1";
+  const std::string name = R"(name: "municipalities/GM0363/contacts/c1")";
+  EXPECT_EQ(Text({"PUT", kContact, "requestId=r", R"({"email": "a@b.nl", "etag": "old"})"}),
+            "contact { " + name + R"( email: "a@b.nl" etag: "old" } request_id: "r")");
+  EXPECT_EQ(Text({"PUT", kContact, "", R"({"name": "municipalities/GM0363/contacts/c1"})"}), "contact { " + name + " }");
+  EXPECT_THAT(Problems({"PUT", kContact, "", R"({"name": "municipalities/GM0363/contacts/c2"})"}),
+              ElementsAre("contact.name: is something else in the body than in the path"));
+  EXPECT_THAT(Problems({"PUT", kContact, "contactEmail=a", "{}"}), ElementsAre("contactEmail: is no parameter here"));
+  EXPECT_EQ(Text({.verb = "PUT", .path = kContact, .body = R"({"etag": "old"})", .etag = "new"}), "contact { " + name + R"( etag: "new" })")
+      << "If-Match is about what is replaced";
+  const HttpRoute& route = *Rules().Find("PUT", kContact).route;
+  EXPECT_TRUE(TakesEtag(route));
+  EXPECT_EQ(LocateField(route, "contact.name").in, "path");
+  EXPECT_EQ(LocateField(route, "contact.email").pointer, "#/email");
+  EXPECT_FALSE(TakesEtag(*Rules().Find("POST", "/v1/contact-imports").route));
+}
+
+TEST(Transcoder, FormIsABodyWhereAnybodyMayCall) {
+  constexpr char kUnsubscription[] = "/v1/unsubscriptions/t";
+  const std::string wanted = R"(token: "t" list_unsubscribe: "One-Click")";
+  EXPECT_EQ(Text({.verb = "POST", .path = kUnsubscription, .body = "List-Unsubscribe=One-Click", .form = FormEncoding()}), wanted);
+  EXPECT_EQ(Text({.verb = "POST", .path = kUnsubscription, .body = R"({"List-Unsubscribe": "One-Click"})"}), wanted);
+  EXPECT_EQ(Text({.verb = "POST", .path = kUnsubscription, .form = FormEncoding()}), R"(token: "t")");
+  EXPECT_THAT(Problems({.verb = "POST", .path = kUnsubscription, .body = "token=other", .form = FormEncoding()}),
+              ElementsAre("token: is something else in the body than in the path"));
+  EXPECT_TRUE(TakesForm(*Rules().Find("POST", kUnsubscription).route));
+  for (const auto& route : Rules().routes()) EXPECT_EQ(TakesForm(*route), route->method->name() == "Unsubscribe") << route->path_template;
 }
 
 TEST(Transcoder, NamesAllThatIsWrongInAQuery) {

@@ -11,6 +11,12 @@
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/fieldwork/v1/invitations.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
+#include "peiling/fieldwork/v1/progress.pb.h"
+#include "peiling/fieldwork/v1/webhooks.pb.h"
+#include "peiling/intake/v1/drafts.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/registry/v1/registry.pb.h"
 #include "peiling/validation/v1/validation.pb.h"
@@ -24,8 +30,18 @@ namespace {
 namespace pb = google::protobuf;
 
 const std::vector<const pb::FileDescriptor*> kFiles = {
-    access::v1::Key::descriptor()->file(),  registry::v1::Municipality::descriptor()->file(), validation::v1::Issue::descriptor()->file(),
-    intake::v1::Wave::descriptor()->file(), dedup::v1::Record::descriptor()->file(),          analytics::v1::Table::descriptor()->file(),
+    access::v1::Key::descriptor()->file(),
+    registry::v1::Municipality::descriptor()->file(),
+    validation::v1::Issue::descriptor()->file(),
+    intake::v1::Wave::descriptor()->file(),
+    dedup::v1::Record::descriptor()->file(),
+    analytics::v1::Table::descriptor()->file(),
+    fieldwork::v1::Contact::descriptor()->file(),
+    fieldwork::v1::Invitation::descriptor()->file(),
+    fieldwork::v1::MailContent::descriptor()->file(),
+    fieldwork::v1::Call::descriptor()->file(),
+    fieldwork::v1::Webhook::descriptor()->file(),
+    intake::v1::Draft::descriptor()->file(),
 };
 
 rapidjson::Document Parsed() {
@@ -67,6 +83,27 @@ TEST(OpenApiDocument, HasEveryOperationOfTheContractsOnceAndNoOther) {
   const auto wanted = WantedOperations();
   EXPECT_GT(wanted.size(), 40);
   EXPECT_EQ(operations, std::multiset<std::string>(wanted.begin(), wanted.end()));
+}
+
+TEST(OpenApiDocument, OnlyUnsubscribingTakesNoCredentialsAndForms) {
+  const rapidjson::Document document = Parsed();
+  std::set<std::string> open, forms;
+  for (const auto& path : document["paths"].GetObject()) {
+    for (const auto& member : path.value.GetObject()) {
+      const auto& operation = member.value;
+      const std::string id = operation["operationId"].GetString();
+      if (operation.HasMember("security")) {
+        EXPECT_TRUE(operation["security"].Empty()) << id;
+        open.insert(id);
+      }
+      if (!operation.HasMember("requestBody")) continue;
+      const auto& content = operation["requestBody"]["content"];
+      EXPECT_EQ(content.HasMember("application/x-www-form-urlencoded"), content.HasMember("multipart/form-data")) << id;
+      if (content.HasMember("multipart/form-data")) forms.insert(id);
+    }
+  }
+  EXPECT_EQ(open, (std::set<std::string>{"getOpenApi", "unsubscribe"}));
+  EXPECT_EQ(forms, (std::set<std::string>{"unsubscribe"}));
 }
 
 TEST(OpenApiDocument, HasTheVersionOfTheInterface) { EXPECT_EQ(std::string(Parsed()["info"]["version"].GetString()), kApiVersion); }
