@@ -102,13 +102,6 @@ uint64_t KnownRevision(const v1::SaveDraftRequest& request, const StoredDraft& s
   return revision > stored.version ? 0 : revision;
 }
 
-// That the personal answers were erased stays said, until some are given anew.
-void KeepErasure(const v1::Response& before, const StoredDraft& stored, v1::Response& response) {
-  if (before.has_personal_erased_at() && stored.personal.answers().empty()) {
-    *response.mutable_personal_erased_at() = before.personal_erased_at();
-  }
-}
-
 absl::Status Invalid(const google::protobuf::RepeatedPtrField<validation::v1::Issue>& issues) {
   status::BadRequest bad;
   for (const validation::v1::Issue& issue : issues) {
@@ -242,7 +235,7 @@ absl::StatusOr<v1::Response> DraftStore::CommitResponse(const Opened& opened, Is
   v1::Response response = ResponseOf(opened.stored, *opened.questions->questionnaire, *secret);
   response.mutable_issues()->Swap(&issues);
   response.set_withdrawal_reason(withdrawal_reason);
-  if (before) KeepErasure(before->response, opened.stored, response);
+  if (before) KeepErasure(before->response, opened.stored.personal, response);
   change.response = &response;
   change.expected_version = before ? before->version : 0;
   std::vector<ResponseChange> changes = {std::move(change)};
@@ -619,15 +612,15 @@ absl::Status DraftStore::Publish(const DraftPlace& place) {
   return status;
 }
 
-absl::Status DraftStore::PublishAll() {
+absl::Status DraftStore::PublishAll(const std::function<bool()>& stopped) {
   auto partitions = parts_.store.Partitions("surveys/");
   if (!partitions.ok()) return partitions.status();
   absl::Status first;
-  for (const std::string& name : *partitions) first.Update(PublishPartition(name));
+  for (const std::string& name : *partitions) first.Update(PublishPartition(name, stopped));
   return first;
 }
 
-absl::Status DraftStore::PublishPartition(const std::string& name) {
+absl::Status DraftStore::PublishPartition(const std::string& name, const std::function<bool()>& stopped) {
   const std::string wave = name.substr(0, name.find('#'));
   const std::string prefix = kUnpublishedPrefix;
   absl::Status first;
@@ -636,6 +629,7 @@ absl::Status DraftStore::PublishPartition(const std::string& name) {
     auto marks = parts_.store.List(name, prefix, after, kMarksAtATime);
     if (!marks.ok()) return marks.status();
     for (const storage::Document& mark : *marks) {
+      if (stopped()) return first;
       absl::StatusOr<DraftPlace> place = PlaceOf(absl::StrCat(wave, "/responses/", mark.key.substr(prefix.size())));
       first.Update(place.ok() ? Publish(*place) : place.status());
     }

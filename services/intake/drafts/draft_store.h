@@ -63,8 +63,8 @@ class DraftStore {
   absl::StatusOr<v1::BatchGetResponseStatesResponse> States(const v1::BatchGetResponseStatesRequest& request);
 
   // Puts every draft whose latest state is not in the feed there. Several processes may do so at once. The first error; the others were
-  // published all the same.
-  absl::Status PublishAll();
+  // published all the same. Breaks off once `stopped` says so.
+  absl::Status PublishAll(const std::function<bool()>& stopped = [] { return false; });
 
  private:
   // A draft, with all that is known of it.
@@ -139,7 +139,7 @@ class DraftStore {
   absl::Status TryPublish(const DraftPlace& place);
   absl::Status Publish(const DraftPlace& place);
   // Those of one partition, by its name in the store.
-  absl::Status PublishPartition(const std::string& name);
+  absl::Status PublishPartition(const std::string& name, const std::function<bool()>& stopped);
 
   KeyedLocks::Guard Lock(const DraftPlace& place) { return {locks_, place.partition_name + "/" + place.id}; }
 

@@ -25,7 +25,10 @@ void DraftSweeper::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    const absl::Status published = drafts_.PublishAll();
+    const absl::Status published = drafts_.PublishAll([this] {
+      const std::lock_guard stopping(mutex_);
+      return stopping_;
+    });
     if (!published.ok()) {
       log::Warning("not all drafts could be brought to the submission feed; they are tried again", {{"error", published.ToString()}});
     }
