@@ -48,6 +48,9 @@ class Catalog {
   // `store` must outlive the catalogue.
   explicit Catalog(storage::Store& store, calendar::Clock clock = absl::Now) : store_(store), clock_(std::move(clock)) {}
 
+  // What time it is for all that has to do with waves.
+  absl::Time now() const { return clock_(); }
+
   // As the RPCs. `caller` is the subject of who asks, "" for a service by itself.
   // DOCUMENT_INVALID, QUESTIONNAIRE_IN_USE, REQUEST_ID_REUSED, CONCURRENT_CHANGE.
   absl::StatusOr<v1::ApplyDocumentsResponse> Apply(const v1::ApplyDocumentsRequest& request, const std::string& caller = "");

@@ -32,6 +32,12 @@ absl::StatusOr<survey::v1::Answers> UnsealPersonal(const vault::Vault& vault, co
   return personal;
 }
 
+void KeepErasure(const v1::Response& before, const survey::v1::Answers& personal, v1::Response& response) {
+  if (!before.has_personal_erased_at() || !personal.answers().empty()) return;
+  *response.mutable_personal_erased_at() = before.personal_erased_at();
+  response.set_respondent_key(before.respondent_key());
+}
+
 void ExpectNotErased(storage::Batch& batch) {
   const std::pair<std::string, uint64_t> not_erased(kErasedKey, 0);
   if (std::find(batch.expectations.begin(), batch.expectations.end(), not_erased) == batch.expectations.end()) {

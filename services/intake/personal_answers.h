@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "peiling/intake/v1/intake.pb.h"
 #include "peiling/survey/v1/answers.pb.h"
 #include "services/common/storage/store.h"
 #include "services/common/vault/vault.h"
@@ -26,6 +27,9 @@ std::string SealPersonal(const vault::Vault& vault, const std::string& partition
 // Of a document of PersonalKey. The vault's errors; DATA_LOSS/STORAGE_CORRUPT.
 absl::StatusOr<survey::v1::Answers> UnsealPersonal(const vault::Vault& vault, const std::string& partition,
                                                    const storage::Document& document);
+
+// What stays of personal answers that were erased, until some are given anew: that they were, and for whom the response stands.
+void KeepErasure(const v1::Response& before, const survey::v1::Answers& personal, v1::Response& response);
 
 // Every batch that puts personal answers into a partition needs this: it fails with ABORTED/CONCURRENT_CHANGE when those of the wave are
 // erased by now, which CheckNotErased then tells from other lost races. Calling it again changes nothing.

@@ -14,8 +14,10 @@
 #include "services/common/storage/race.h"
 #include "services/intake/answers.h"
 #include "services/intake/metrics.h"
+#include "services/intake/personal_answers.h"
 #include "services/intake/respondent_key.h"
 #include "services/intake/validate.h"
+#include "services/intake/wave_times.h"
 
 namespace peiling::intake {
 namespace {
@@ -99,6 +101,9 @@ absl::Status Import::ReadHeader() {
   auto questions = catalog_.Questions(header_.parent());
   if (!questions.ok()) return questions.status();
   questions_ = *std::move(questions);
+  auto wave = catalog_.RecentWave(header_.parent());
+  if (!wave.ok()) return wave.status();
+  if (absl::Status status = CheckNotErased(**wave, catalog_.now()); !status.ok()) return status;
   absl::StatusOr<std::string> secret = responses_.Secret(header_.parent(), /*create=*/!header_.dry_run());
   if (!secret.ok()) return secret.status();
   secret_ = *std::move(secret);
@@ -211,11 +216,18 @@ absl::Status Import::Compare(int partition, const Part& part) {
     const std::optional<StoredResponse>& old = (*stored)[i];
     row.expected_version = old ? old->version : 0;
     row.message.clear();
+    if (old && old->response.has_personal_erased_at()) {
+      row.personal.Clear();
+      KeepErasure(old->response, row.personal, row.read.response);
+    }
     if (!old) {
       row.outcome = v1::IMPORT_OUTCOME_ADDED;
     } else if (old->response.state() == v1::RESPONSE_STATE_WITHDRAWN) {
       row.outcome = v1::IMPORT_OUTCOME_UNCHANGED;
       row.message = "De respons is ingetrokken en blijft dat.";
+    } else if (!old->response.municipalities().empty()) {
+      row.outcome = v1::IMPORT_OUTCOME_UNCHANGED;
+      row.message = "De respons wordt online ingevuld en blijft zoals hij is.";
     } else if (ContentOf(old->response, old->personal) == ContentOf(row.read.response, row.personal)) {
       row.outcome = v1::IMPORT_OUTCOME_UNCHANGED;
     } else {

@@ -61,9 +61,8 @@ std::optional<tracing::TraceContext> CurrentTrace() {
 
 }  // namespace
 
-SubmissionBatcher::SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits,
-                                     calendar::Clock clock)
-    : catalog_(catalog), responses_(responses), validator_(validator), limits_(limits), clock_(std::move(clock)) {
+SubmissionBatcher::SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits)
+    : catalog_(catalog), responses_(responses), validator_(validator), limits_(limits) {
   for (int i = 0; i < limits_.workers; ++i) workers_.emplace_back([this] { Work(); });
 }
 
@@ -189,7 +188,7 @@ void SubmissionBatcher::TakeIn(Group group) {
   if (!questions.ok()) return FinishAll(group, questions.status());
   const absl::StatusOr<std::shared_ptr<const v1::Wave>> wave = catalog_.RecentWave(group.front()->request.parent());
   if (!wave.ok()) return FinishAll(group, wave.status());
-  const absl::Time now = clock_();
+  const absl::Time now = catalog_.now();
   // Just one, but for those who came before it was known how many there are.
   std::map<int, Group> partitions;
   for (auto& submission : group) {

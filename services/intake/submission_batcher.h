@@ -15,9 +15,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "peiling/intake/v1/intake.pb.h"
-#include "services/common/calendar/amsterdam.h"
 #include "services/common/tracing/span.h"
 #include "services/intake/catalog.h"
 #include "services/intake/response_store.h"
@@ -46,8 +45,7 @@ struct BatchLimits {
 class SubmissionBatcher {
  public:
   // All must outlive the batcher.
-  SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits = {},
-                    calendar::Clock clock = absl::Now);
+  SubmissionBatcher(Catalog& catalog, ResponseStore& responses, ResponseValidator& validator, BatchLimits limits = {});
   // Ends it.
   ~SubmissionBatcher();
   SubmissionBatcher(const SubmissionBatcher&) = delete;
@@ -110,7 +108,6 @@ class SubmissionBatcher {
   ResponseStore& responses_;
   ResponseValidator& validator_;
   const BatchLimits limits_;
-  const calendar::Clock clock_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

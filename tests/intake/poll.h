@@ -170,7 +170,7 @@ struct Rooms {
         catalog(store, clock),
         responses(store, *vault),
         validator(validation),
-        batcher(catalog, responses, validator, limits, clock) {}
+        batcher(catalog, responses, validator, limits) {}
 
   void Apply(const std::vector<std::string>& texts = {kSurveyYaml, kWaveYaml}) {
     auto applied = catalog.Apply(Documents(texts));

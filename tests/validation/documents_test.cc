@@ -122,6 +122,23 @@ TEST(ParseDocument, ReadsSettingsOfNumbersSizesConsentAndComparability) {
   EXPECT_TRUE(questions[4].options(0).consents());
 }
 
+TEST(ParseDocument, ReadsTimesOnDutchClocks) {
+  const Parsed parsed =
+      Parse(With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: 90m\nretention_months: 6"));
+  ASSERT_TRUE(parsed.document.has_value());
+  const intake::v1::Wave& wave = std::get<WaveDocument>(*parsed.document).wave;
+  EXPECT_EQ(wave.opens_at().seconds(), 1774339200) << "2026-03-24T08:00:00Z";
+  EXPECT_EQ(wave.closes_at().seconds(), 1777042800) << "2026-04-24T15:00:00Z";
+  EXPECT_EQ(wave.grace_period().seconds(), 90 * 60);
+  EXPECT_EQ(wave.retention_months(), 6);
+  EXPECT_EQ(wave.opened(), "") << "is left to the times";
+  for (const auto& [grace, seconds] : {std::pair{"1m", 60}, {"2h", 7200}, {"1d", 86'400}, {"31d", 31 * 86'400}}) {
+    const Parsed with =
+        Parse(With("opened: 2022-09-05", absl::StrCat("opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: ", grace)));
+    EXPECT_EQ(std::get<WaveDocument>(*with.document).wave.grace_period().seconds(), seconds) << grace;
+  }
+}
+
 struct Mistake {
   std::string text;
   std::string place;
@@ -167,6 +184,25 @@ TEST(ParseDocument, TellsLineAndColumnOfEveryKindOfMistake) {
       {With("frame_date: 2022-03-24", "frame_date: 24-03-2022"), "6:13", "want a day, YYYY-MM-DD"},
       {With("frame_date: 2022-03-24\n", ""), "1:1", "\"frame_date\" is missing"},
       {With("opened: 2022-09-05", "opened: 2022-09-05\nclosed: 2022-09-04"), "8:9", "closed is before opened"},
+      // Its times; lines from 7 on are what stands in place of `opened`.
+      {With("opened: 2022-09-05\n", ""), "1:1", "\"opened\" is missing"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 9:00\ncloses: 2026-04-24 17:00"), "7:8", "want a minute on Dutch clocks"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24\ncloses: 2026-04-24 17:00"), "7:8", "want a minute on Dutch clocks"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-02-30 17:00"), "8:9", "want a minute on Dutch clocks"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00"), "7:8", "opens without closes"},
+      {With("opened: 2022-09-05", "opened: 2026-03-24\ncloses: 2026-03-24 09:00"), "8:9", "closes without opens"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-03-24 09:00"), "8:9", "closes is not after opens"},
+      {With("opened: 2022-09-05", "opens: 2026-03-29 02:10\ncloses: 2026-03-29 02:50"), "8:9", "closes is not after opens"},
+      {With("opened: 2022-09-05", "opened: 2022-09-05\ngrace: 2h"), "8:8", "grace follows closes"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: 2"), "9:8", "want a time such as 30m"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: -2h"), "9:8", "want a time such as 30m"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: 32d"), "9:8", "at most 31d"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\nfirst_deadline: 2026-03-23"), "9:17",
+       "first_deadline is before opens"},
+      {With("opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\nfirst_deadline: 2026-04-25"), "8:9",
+       "closes is before first_deadline"},
+      {With("opened: 2022-09-05", "opened: 2022-09-05\nretention_months: 0"), "8:19", "want 1 to 120"},
+      {With("opened: 2022-09-05", "opened: 2022-09-05\nretention_months: 121"), "8:19", "want 1 to 120"},
       {With("language: nl\n", ""), "1:1", "\"language\" is missing"},
       {With("language: nl", "language: \"n l\""), "5:11", "such as \"nl\""},
       // Sections and questions.
