@@ -1,3 +1,4 @@
 peiling_test(fieldwork_plan_mail_test SOURCES plan_mail_test.cc plan_mail_property_test.cc DEPS peiling_fieldwork_mail_plan)
+peiling_test(fieldwork_planner_test SOURCES planner_test.cc DEPS peiling_fieldwork_mail_plan)
 peiling_test(fieldwork_mail_words_test SOURCES template_test.cc suppression_test.cc unsubscribe_test.cc DEPS peiling_fieldwork_mail_plan)
 set_source_files_properties(template_test.cc PROPERTIES COMPILE_DEFINITIONS MAIL_README="${PROJECT_SOURCE_DIR}/services/fieldwork/mail/README.md")
