@@ -14,7 +14,6 @@ namespace {
 
 using intake::v1::Wave;
 
-constexpr std::chrono::hours kInterval{1};
 constexpr std::chrono::seconds kPatience{10};
 constexpr int kPageSize = 1000;
 
@@ -126,27 +125,10 @@ absl::StatusOr<int> Retention::Sweep() {
   return erased;
 }
 
-void Retention::Start() {
-  thread_ = std::thread([this] { Run(); });
-}
-
-void Retention::Run() {
-  for (std::unique_lock lock(mutex_); !stopping_; wake_.wait_for(lock, kInterval, [this] { return stopping_; })) {
-    lock.unlock();
-    if (const auto swept = Sweep(); !swept.ok()) {
-      log::Warning("personal data whose time is over could not all be erased", {{"why", std::string(swept.status().message())}});
-    }
-    lock.lock();
-  }
-}
-
-void Retention::Stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+void Retention::SweepLogged() {
+  const auto swept = Sweep();
+  if (swept.ok()) return;
+  log::Warning("personal data whose time is over could not all be erased", {{"why", std::string(swept.status().message())}});
 }
 
 }  // namespace peiling::fieldwork

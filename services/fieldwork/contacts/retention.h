@@ -1,12 +1,10 @@
 // Erases personal data of the fieldwork once no wave needs them any more.
 #pragma once
 
-#include <condition_variable>
+#include <chrono>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +14,7 @@
 #include "peiling/fieldwork/v1/contacts.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/repeater/repeater.h"
 #include "services/fieldwork/contacts/contact_store.h"
 #include "services/fieldwork/contacts/contact_uses.h"
 
@@ -38,30 +37,26 @@ class Retention {
   Retention(ContactStore& contacts, const ContactUses& uses, intake::v1::IntakeService::StubInterface& intake, EraseHolders erase_holders,
             calendar::Clock clock)
       : contacts_(contacts), uses_(uses), intake_(intake), erase_holders_(std::move(erase_holders)), clock_(std::move(clock)) {}
-  ~Retention() { Stop(); }
 
   // Erases what is to be erased now; how many contacts were. After an error, which is the first there was, the rest is erased all the same.
   absl::StatusOr<int> Sweep();
 
   // Sweeps now and every hour from then on, in a thread of its own. What fails is logged, and done by the next sweep.
-  void Start();
+  void Start() { repeater_.Start(); }
   // Ends that after a sweep under way. May be called twice, or without Start.
-  void Stop();
+  void Stop() { repeater_.Stop(); }
 
  private:
   absl::StatusOr<std::vector<intake::v1::Wave>> Waves();
   absl::StatusOr<std::vector<std::string>> Due(const std::vector<intake::v1::Wave>& waves);
-  void Run();
+  void SweepLogged();
 
   ContactStore& contacts_;
   const ContactUses& uses_;
   intake::v1::IntakeService::StubInterface& intake_;
   const EraseHolders erase_holders_;
   const calendar::Clock clock_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  std::thread thread_;
+  Repeater repeater_{std::chrono::hours(1), [this] { SweepLogged(); }};
 };
 
 }  // namespace peiling::fieldwork

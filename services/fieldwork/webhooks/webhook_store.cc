@@ -49,7 +49,7 @@ absl::Status NotFound(const std::string& name) {
   return status::Error(StatusCode::kNotFound, "WEBHOOK_NOT_FOUND", absl::StrCat("\"", name, "\" does not exist"), {{"name", name}});
 }
 
-std::string SecretContext(const std::string& id) { return absl::StrCat(WebhookStore::kPartition, "/", SecretKey(id)); }
+std::string SecretContext(const std::string& id) { return vault::ContextOf(WebhookStore::kPartition, SecretKey(id)); }
 
 }  // namespace
 
