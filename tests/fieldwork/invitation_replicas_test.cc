@@ -1,7 +1,9 @@
 // Two replicas over one store: whatever happens between reading and writing, what both did is there once.
 #include <thread>
 
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
+#include "tests/contract/redis_server.h"
 #include "tests/fieldwork/invitation_setting.h"
 
 namespace peiling::fieldwork {
@@ -141,6 +143,31 @@ TEST_F(InvitationReplicasTest, DoNotBringBackALinkThatEndsMeanwhile) {
   EXPECT_EQ(status::Reason(invitations_.MarkOpened({.invitation = NameOf("GM0001")}, ResponseOf("GM0001"))), "TOKEN_UNKNOWN");
   EXPECT_FALSE(Holds(token));
   EXPECT_EQ(Get("GM0001").state(), v1::INVITATION_STATE_REVOKED);
+}
+
+TEST_F(InvitationReplicasTest, InviteAWholeFrameAtOnceOnRedis) {
+  const storage::RedisServer redis;
+  const std::string address = absl::StrCat("redis://", redis.endpoint());
+  const std::vector<std::unique_ptr<storage::Store>> stores = [&] {
+    std::vector<std::unique_ptr<storage::Store>> opened;
+    for (int i = 0; i < 2; ++i) opened.push_back(*storage::OpenStore(address, "fieldwork"));
+    return opened;
+  }();
+  std::vector<std::string> codes;
+  for (int i = 1; i <= 344; ++i) codes.push_back(absl::StrFormat("GM%04d", i));
+  frame_ = MakeFrame(codes);
+  std::vector<int> issued(2), unchanged(2);
+  Race(1, [&](InvitationStore&, int replica, int) {
+    InvitationStore invitations = MakeInvitations(*stores[replica], *vault_);
+    const auto answer = Issue(invitations, IssueRequest({}, absl::StrCat("all ", replica)));
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    issued[replica] = answer->issued();
+    unchanged[replica] = answer->unchanged();
+  });
+  EXPECT_EQ(issued[0] + issued[1], 344);
+  EXPECT_EQ(unchanged[0] + unchanged[1], 344);
+  InvitationStore first = MakeInvitations(*stores[0], *vault_), second = MakeInvitations(*stores[1], *vault_);
+  EXPECT_TRUE(second.Verify(TokenIn(*first.LinkOf(NameOf("GM0344")))).ok());
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 peiling_test(fieldwork_invitation_token_test SOURCES invitation_token_test.cc DEPS peiling_fieldwork_tokens)
 peiling_test(fieldwork_invitation_store_test
-  SOURCES invitation_store_test.cc invitation_issue_test.cc invitation_colleague_test.cc invitation_replicas_test.cc DEPS peiling_fieldwork_invitations)
+  SOURCES invitation_store_test.cc invitation_issue_test.cc invitation_colleague_test.cc invitation_replicas_test.cc
+  DEPS peiling_fieldwork_invitations peiling_redis_servers)
 peiling_test(fieldwork_invitation_service_test SOURCES invitation_service_test.cc DEPS peiling_fieldwork_invitations peiling_server)

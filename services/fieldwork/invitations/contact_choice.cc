@@ -19,6 +19,7 @@ absl::StatusOr<std::string> FirstContact(const v1::Invitation& invitation, const
   std::stable_partition(usable.begin(), usable.end(),
                         [](const v1::Contact& contact) { return contact.kind() != v1::CONTACT_KIND_GENERAL; });
   std::vector<std::string> addresses;
+  addresses.reserve(usable.size());
   for (const v1::Contact& contact : usable) addresses.push_back(contact.email());
   const auto no_mail = suppressed(addresses);
   if (!no_mail.ok()) return no_mail.status();
