@@ -10,7 +10,7 @@
 namespace peiling::fieldwork {
 namespace {
 
-constexpr int kHistories = 100;
+constexpr int kHistories = 60;
 
 class History {
  public:
@@ -119,9 +119,16 @@ class History {
     EXPECT_TRUE(mail.kind != MAIL_KIND_THANKS || submitted) << what;
   }
 
+  // Not now, and not as long as nothing but the time changes until the plan says.
   void CheckNothingIsLeftToPlan() {
     const MailPlan again = PlanMail(world_.now, world_.wave, world_.facts, world_.messages);
     EXPECT_TRUE(again.add.empty() && again.cancel.empty() && !again.escalate_to.has_value());
+    const absl::Time last = std::min(again.next, world_.now + absl::Hours(24 * 40)) - absl::Seconds(1);
+    for (const absl::Time time : {world_.now + (last - world_.now) / 2, last}) {
+      if (time <= world_.now) continue;
+      const MailPlan later = PlanMail(time, world_.wave, world_.facts, world_.messages);
+      EXPECT_TRUE(later.add.empty() && later.cancel.empty() && !later.escalate_to.has_value()) << time << " before " << again.next;
+    }
   }
 
   std::mt19937 random_;

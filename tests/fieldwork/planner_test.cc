@@ -90,8 +90,8 @@ class PlannerTest : public testing::Test {
   }
 
   void Plan() {
-    const absl::Status planned = planner_.PlanWave(kWave);
-    ASSERT_TRUE(planned.ok()) << planned;
+    const auto planned = planner_.PlanWave(kWave);
+    ASSERT_TRUE(planned.ok()) << planned.status();
   }
 
   v1::LeaseMailResponse Lease() {
@@ -358,7 +358,7 @@ TEST_F(PlannerTest, ItPlansByItselfWhenTheBookChanges) {
 }
 
 TEST_F(PlannerTest, AWaveThatIsNotKnownIsAnErrorAndOneWithoutPlanIsNone) {
-  EXPECT_EQ(status::Reason(planner_.PlanWave("surveys/s/waves/2099")), "WAVE_NOT_FOUND");
+  EXPECT_EQ(status::Reason(planner_.PlanWave("surveys/s/waves/2099").status()), "WAVE_NOT_FOUND");
   wave_.clear_mailing_plan();
   book_.SetWave(wave_);
   AddContact("GM0363", "anna");

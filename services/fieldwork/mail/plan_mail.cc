@@ -37,16 +37,14 @@ bool AsksToFillIn(MailKind kind) { return kind != survey::v1::MAIL_KIND_THANKS; 
 // What is mailed at a moment of the plan to get an answer.
 bool IsCall(MailKind kind) { return kind == survey::v1::MAIL_KIND_INVITATION || kind == survey::v1::MAIL_KIND_REMINDER; }
 
-absl::Time EndOf(const intake::v1::Wave& wave) {
-  return wave.has_closes_at() ? calendar::FromProto(wave.closes_at()) : absl::InfiniteFuture();
-}
-
-// Whether it is too late for mail of a kind. Thanks come after the end, too; a colleague can go on within grace.
-bool IsOver(absl::Time now, const intake::v1::Wave& wave, MailKind kind) {
-  if (wave.has_personal_data_erased_at() && now >= calendar::FromProto(wave.personal_data_erased_at())) return true;
-  if (kind == survey::v1::MAIL_KIND_THANKS) return false;
+// From when it is too late for mail of a kind. Thanks come after the end, too; a colleague can go on within grace.
+absl::Time EndOf(const intake::v1::Wave& wave, MailKind kind) {
+  absl::Time end = absl::InfiniteFuture();
+  if (wave.has_personal_data_erased_at()) end = calendar::FromProto(wave.personal_data_erased_at());
+  if (kind == survey::v1::MAIL_KIND_THANKS || !wave.has_closes_at()) return end;
   const bool colleague = kind == survey::v1::MAIL_KIND_COLLEAGUE;
-  return now >= EndOf(wave) + (colleague ? calendar::FromProto(wave.grace_period()) : absl::ZeroDuration());
+  return std::min(end,
+                  calendar::FromProto(wave.closes_at()) + (colleague ? calendar::FromProto(wave.grace_period()) : absl::ZeroDuration()));
 }
 
 template <typename Items, typename Key>
@@ -109,12 +107,19 @@ class Run {
     for (const v1::Message& message : messages_) {
       // What is begun may have gone.
       if (message.state() != v1::MESSAGE_STATE_DUE && message.state() != v1::MESSAGE_STATE_LEASED) continue;
+      HasCome(EndOf(wave_, message.kind()));
       if (const auto reason = WhyNot(now_, wave_, facts_, message)) plan_.cancel[*reason].push_back(message.name());
     }
   }
 
+  // Whether it is time; else that is looked at again then.
+  bool HasCome(absl::Time time) {
+    if (time > now_) plan_.next = std::min(plan_.next, time);
+    return time <= now_;
+  }
+
   // Whether somebody is to be asked to fill in.
-  bool MayAsk() const { return !facts_.submitted && !facts_.answered && !IsOver(now_, wave_, survey::v1::MAIL_KIND_INVITATION); }
+  bool MayAsk() { return !facts_.submitted && !facts_.answered && !HasCome(EndOf(wave_, survey::v1::MAIL_KIND_INVITATION)); }
 
   // Who is asked now: as in names of messages, "" when there is nobody.
   std::string Receiver() const {
@@ -158,7 +163,7 @@ class Run {
   }
 
   // Whether a contact has left reminders unanswered, and had the time to answer.
-  bool IsSilent(const std::string& receiver) const {
+  bool IsSilent(const std::string& receiver) {
     absl::Time heard = facts_.last_change;
     if (facts_.invitation.has_opened_at()) heard = std::max(heard, calendar::FromProto(facts_.invitation.opened_at()));
     const auto reminders = Of(receiver, [&](const v1::Message& message) {
@@ -166,7 +171,7 @@ class Run {
     });
     const auto waited = std::count_if(reminders.begin(), reminders.end(), [&](const v1::Message* message) {
       const MailingStep* step = FindStep(wave_, message->step());
-      return SentAt(*message) + (step == nullptr ? kShortestPause : PauseBefore(*step)) <= now_;
+      return HasCome(SentAt(*message) + (step == nullptr ? kShortestPause : PauseBefore(*step)));
     });
     return waited >= kRemindersUntilEscalation;
   }
@@ -187,11 +192,11 @@ class Run {
   // --- What to write.
 
   // The latest step of a kind whose time has come.
-  Moment LatestDue(MailKind kind, absl::Time submitted_at = absl::InfinitePast()) const {
+  Moment LatestDue(MailKind kind, absl::Time submitted_at = absl::InfinitePast()) {
     Moment latest;
     for (const MailingStep& step : wave_.mailing_plan().steps()) {
       const auto time = step.kind() == kind ? StepTime(step, wave_, submitted_at) : std::nullopt;
-      if (time.has_value() && *time <= now_ && *time >= latest.time) latest = {&step, *time};
+      if (time.has_value() && HasCome(*time) && *time >= latest.time) latest = {&step, *time};
     }
     return latest;
   }
@@ -261,7 +266,7 @@ class Run {
       if (IsPending(*message)) return;
       if (WasSent(*message)) due = std::max(due, SentAt(*message) + PauseBefore(*moment.step));
     }
-    if (due <= now_) Add(*moment.step, moment.step->id(), receiver, due, false);
+    if (HasCome(due)) Add(*moment.step, moment.step->id(), receiver, due, false);
   }
 
   void TellOfExtension(const std::string& receiver) {
@@ -285,7 +290,7 @@ class Run {
     const auto& steps = wave_.mailing_plan().steps();
     const auto step =
         std::find_if(steps.begin(), steps.end(), [](const MailingStep& each) { return each.kind() == survey::v1::MAIL_KIND_COLLEAGUE; });
-    if (step == steps.end() || IsOver(now_, wave_, step->kind())) return;
+    if (step == steps.end() || HasCome(EndOf(wave_, step->kind()))) return;
     for (const LinkReceiver& holder : facts_.holders) {
       if (!holder.suppressed) Add(*step, step->id(), holder.mail_id, holder.since, true);
     }
@@ -371,7 +376,7 @@ std::string ReceiverOfContact(const std::string& contact) {
 }
 
 std::optional<v1::CancelReason> WhyNot(absl::Time now, const intake::v1::Wave& wave, const MailFacts& facts, const v1::Message& message) {
-  if (IsOver(now, wave, message.kind())) return v1::CANCEL_REASON_WAVE_CLOSED;
+  if (now >= EndOf(wave, message.kind())) return v1::CANCEL_REASON_WAVE_CLOSED;
   // There is no word for a step that was taken out of the plan.
   if (facts.invitation.state() == v1::INVITATION_STATE_REVOKED || FindStep(wave, message.step()) == nullptr) {
     return v1::CANCEL_REASON_REVOKED;

@@ -58,6 +58,8 @@ struct MailPlan {
   std::map<v1::CancelReason, std::vector<std::string>> cancel;
   // The contact mail goes to from now on, "" when there is none. What is to be mailed then is planned with the next run.
   std::optional<std::string> escalate_to;
+  // Before this nothing is to be done unless something else than the time changes.
+  absl::Time next = absl::InfiniteFuture();
 };
 
 // Between two mails that ask the same person to fill in there are at least so many hours, or as many as there are between their steps when

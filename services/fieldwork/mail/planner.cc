@@ -10,8 +10,8 @@
 namespace peiling::fieldwork {
 namespace {
 
-// While a wave is busy, changes are taken together.
-constexpr absl::Duration kShortestInterval = absl::Milliseconds(100);
+// Once in so long, everything is looked at whatever is known: contacts may be used from a day on, or until one.
+constexpr absl::Duration kLongestInterval = absl::Minutes(5);
 // Of one invitation in one run; what is left is planned in the next.
 constexpr int kMaxEscalations = 5;
 
@@ -43,32 +43,54 @@ bool Planner::Pause(absl::Duration time) {
 }
 
 void Planner::Run() {
-  uint64_t seen = 0;
-  while (Pause(std::min(kShortestInterval, interval_))) {
-    seen = sources_.book.AwaitChange(seen, interval_);
+  while (Pause(interval_)) {
     for (const std::string& wave : sources_.book.Waves()) {
+      Known& known = known_[wave];
+      Tell(wave, PlanIfChanged(wave, known), known);
       if (!Pause(absl::ZeroDuration())) return;
-      Tell(wave, PlanWave(wave));
     }
   }
 }
 
-void Planner::Tell(const std::string& wave, const absl::Status& status) {
+absl::StatusOr<std::vector<uint64_t>> Planner::Versions(const std::string& wave) {
+  std::vector<uint64_t> versions = {sources_.book.Version(wave)};
+  for (const auto& version :
+       {sources_.invitations.Version(wave), outbox_.Version(wave), sources_.contacts.Version(), sources_.suppressions.Version()}) {
+    if (!version.ok()) return version.status();
+    versions.push_back(*version);
+  }
+  return versions;
+}
+
+absl::Status Planner::PlanIfChanged(const std::string& wave, Known& known) {
+  // What changes from here on is seen next time.
+  auto versions = Versions(wave);
+  if (!versions.ok()) return versions.status();
+  const absl::Time now = sources_.clock();
+  if (*versions == known.versions && now < known.next) return absl::OkStatus();
+  known.versions.clear();
+  const auto next = PlanWave(wave);
+  if (!next.ok()) return next.status();
+  known.versions = *std::move(versions);
+  known.next = std::min(*next, now + kLongestInterval);
+  return absl::OkStatus();
+}
+
+void Planner::Tell(const std::string& wave, const absl::Status& status, Known& known) {
   std::string error(status.message());
-  std::string& last = errors_[wave];
-  if (error == last) return;
+  if (error == known.error) return;
   if (error.empty()) {
     log::Info("mail is planned again", {{"wave", wave}});
   } else {
     log::Warning("mail cannot be planned", {{"wave", wave}, {"error", error}});
   }
-  last = std::move(error);
+  known.error = std::move(error);
 }
 
-absl::Status Planner::PlanWave(const std::string& wave) {
+absl::StatusOr<absl::Time> Planner::PlanWave(const std::string& wave) {
   const auto details = sources_.book.Get(wave);
   if (!details.ok()) return details.status();
-  if (!(*details)->wave.has_mailing_plan() || IsPast((*details)->wave, sources_.clock())) return absl::OkStatus();
+  if (!(*details)->wave.has_mailing_plan() || IsPast((*details)->wave, sources_.clock())) return absl::InfiniteFuture();
   std::vector<v1::Invitation> invitations;
   if (absl::Status read = sources_.invitations.ForEach(wave, [&](const v1::Invitation& each) { invitations.push_back(each); }); !read.ok())
     return read;
@@ -76,19 +98,23 @@ absl::Status Planner::PlanWave(const std::string& wave) {
   if (absl::Status read = outbox_.ForEach(wave, [&](const v1::Message& each) { messages[each.invitation()].push_back(each); }); !read.ok())
     return read;
   absl::Status result;
+  absl::Time next = absl::InfiniteFuture();
   for (v1::Invitation& invitation : invitations) {
-    std::vector<v1::Message> own = std::move(messages[invitation.name()]);
-    result.Update(PlanInvitation(**details, std::move(invitation), std::move(own)));
+    const std::vector<v1::Message>& own = messages[invitation.name()];
+    result.Update(PlanInvitation(**details, std::move(invitation), own, next));
   }
-  return result;
+  if (!result.ok()) return result;
+  return next;
 }
 
-absl::Status Planner::PlanInvitation(const WaveDetails& wave, v1::Invitation invitation, std::vector<v1::Message> messages) {
+absl::Status Planner::PlanInvitation(const WaveDetails& wave, v1::Invitation invitation, const std::vector<v1::Message>& messages,
+                                     absl::Time& next) {
   const std::string& name = wave.wave.name();
   for (int escalations = 0; escalations <= kMaxEscalations; ++escalations) {
     auto facts = ReadFacts(sources_, name, invitation);
     if (!facts.ok()) return facts.status();
     const MailPlan plan = PlanMail(sources_.clock(), wave.wave, *facts, messages);
+    next = std::min(next, plan.next);
     for (const auto& [reason, cancelled] : plan.cancel) {
       if (absl::Status done = outbox_.Cancel(name, cancelled, reason); !done.ok()) return done;
     }

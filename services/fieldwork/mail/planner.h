@@ -6,8 +6,11 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/fieldwork/mail/outbox.h"
 #include "services/fieldwork/mail/plan_sources.h"
@@ -16,27 +19,41 @@ namespace peiling::fieldwork {
 
 class Planner {
  public:
-  // What it points to must outlive it. `interval`: so often at least waves are looked at; more often when the book changes.
+  // What it points to must outlive it. `interval`: so often it is looked whether anything changed or its time has come.
   Planner(PlanSources sources, Outbox& outbox, absl::Duration interval = absl::Seconds(2))
       : sources_(std::move(sources)), outbox_(outbox), interval_(interval) {}
   ~Planner() { Stop(); }
 
   // Plans from now on, in a thread of its own.
   void Start();
-  // Waits until it has stopped, at most the interval and a run. Once more does nothing.
+  // Waits until it has stopped, at most for the run of a wave. Once more does nothing.
   void Stop();
 
-  // One run for one wave: plans what is due, cancels what may not go any more, and escalates. An error of one invitation keeps no other
-  // from being planned; the first one is told. NOT_FOUND/WAVE_NOT_FOUND.
-  absl::Status PlanWave(const std::string& wave);
+  // One run for one wave: plans what is due, cancels what may not go any more, and escalates. Gives the time at which that is to be done
+  // again though nothing changes. An error of one invitation keeps no other from being planned; the first one is told.
+  // NOT_FOUND/WAVE_NOT_FOUND.
+  absl::StatusOr<absl::Time> PlanWave(const std::string& wave);
 
  private:
+  // What is known of a wave from the last run.
+  struct Known {
+    // Of everything mail depends on.
+    std::vector<uint64_t> versions;
+    absl::Time next = absl::InfinitePast();
+    // Empty: there was none.
+    std::string error;
+  };
+
   void Run();
   // Waits; false once it is to stop.
   bool Pause(absl::Duration time);
-  absl::Status PlanInvitation(const WaveDetails& wave, v1::Invitation invitation, std::vector<v1::Message> messages);
+  // A run, when there is reason for one.
+  absl::Status PlanIfChanged(const std::string& wave, Known& known);
+  absl::StatusOr<std::vector<uint64_t>> Versions(const std::string& wave);
+  absl::Status PlanInvitation(const WaveDetails& wave, v1::Invitation invitation, const std::vector<v1::Message>& messages,
+                              absl::Time& next);
   // Once for each error, and when it is over.
-  void Tell(const std::string& wave, const absl::Status& status);
+  static void Tell(const std::string& wave, const absl::Status& status, Known& known);
 
   const PlanSources sources_;
   Outbox& outbox_;
@@ -45,8 +62,8 @@ class Planner {
   std::condition_variable stopped_;
   bool stop_ = false;
   std::thread thread_;
-  // The last error of each wave; only the thread's.
-  std::map<std::string, std::string> errors_;
+  // Of each wave; only the thread's.
+  std::map<std::string, Known> known_;
 };
 
 }  // namespace peiling::fieldwork

@@ -35,6 +35,7 @@ absl::Status SuppressionList::Prepare(v1::Suppression& suppression, storage::Bat
   if (!document.ok()) return document.status();
   if (!document->has_value()) {
     batch.writes.push_back({.key = key, .value = suppression.SerializeAsString(), .expected_version = 0});
+    batch.events.push_back(suppression.name());
     return absl::OkStatus();
   }
   auto known = storage::Parse<v1::Suppression>(**document);
@@ -138,7 +139,7 @@ absl::Status SuppressionList::TryDelete(const v1::DeleteSuppressionRequest& requ
     return status::Error(absl::StatusCode::kNotFound, "SUPPRESSION_NOT_FOUND", absl::StrCat("no ", request.name()),
                          {{"suppression", request.name()}});
   }
-  storage::Batch batch{.partition = kPartition};
+  storage::Batch batch{.partition = kPartition, .events = {request.name()}};
   batch.writes.push_back({.key = key, .value = std::nullopt, .expected_version = (*document)->version});
   batch.writes.push_back(storage::ReceiptWrite(request.request_id(), digest, response));
   return store_.Commit(std::move(batch)).status();

@@ -1,6 +1,7 @@
 // Addresses no mail goes to, in partition "suppressions":
 //   suppression/<token>   v1::Suppression; the token stands for the address (ContactStore::AddressToken)
 //   receipt/<…>
+// Its feed has the name of the suppression for every change, so that its end tells whether anything changed.
 // They hold whatever wave it is, and stay when the contacts they came from are erased. Replicas may share the store.
 #pragma once
 
@@ -36,6 +37,8 @@ class SuppressionList {
   // The same of addresses.
   absl::StatusOr<std::vector<bool>> ContainsAddresses(const std::vector<std::string>& addresses);
   absl::StatusOr<uint64_t> Count();
+  // Grows with every change, by whatever replica.
+  absl::StatusOr<uint64_t> Version() { return store_.LastSequence(kPartition); }
 
   // As the RPCs. ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/CONCURRENT_CHANGE after too many lost races.
   absl::StatusOr<v1::ListSuppressionsResponse> List(const v1::ListSuppressionsRequest& request, const paging::Page& page);
