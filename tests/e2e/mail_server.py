@@ -94,6 +94,7 @@ class MailServer:
             directory=self.directory, port=self.port, user=self.user.pw_name, group=self.user.pw_gid, tls=tls,
             tls_hosts="*" if certificate else ""))
         self.process = None
+        self.read = {}  # Mail by file.
         self.start()
 
     @property
@@ -126,11 +127,11 @@ class MailServer:
 
     def mails(self):
         """[(envelope recipient, message)] of all that was delivered to people."""
-        found = []
-        for path in [*(self.directory / "mailbox" / "new").glob("*"), *(self.directory / "mailbox" / "cur").glob("*")]:
-            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            found.append((message["Envelope-to"], message))
-        return found
+        for path in (self.directory / "mailbox" / "new").glob("*"):
+            if path.name not in self.read:
+                message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                self.read[path.name] = (str(message["Envelope-to"]), message)
+        return list(self.read.values())
 
     def accepted(self):
         """[(Message-ID, recipient)] of all it took from outside, also what came back; from its log."""
