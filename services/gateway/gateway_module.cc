@@ -114,22 +114,18 @@ std::string ServiceOf() {
 
 // By their names.
 std::vector<Backend> BackendsOf(const Channels& channels) {
-  std::vector<Backend> backends = {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
-                                   {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
-                                   {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
-                                   {"intake", ServiceOf<intake::v1::GetDraftRequest>(), channels.intake},
-                                   {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
-                                   {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
-                                   {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}};
-  // Until the suite runs it.
-  if (channels.fieldwork != nullptr) {
-    for (const std::string& service : {ServiceOf<fieldwork::v1::GetContactRequest>(), ServiceOf<fieldwork::v1::GetInvitationRequest>(),
-                                       ServiceOf<fieldwork::v1::GetMessageRequest>(), ServiceOf<fieldwork::v1::ListCallsRequest>(),
-                                       ServiceOf<fieldwork::v1::GetWebhookRequest>()}) {
-      backends.push_back({"fieldwork", service, channels.fieldwork});
-    }
-  }
-  return backends;
+  return {{"access", ServiceOf<access::v1::GetKeyRequest>(), channels.access},
+          {"analytics", ServiceOf<analytics::v1::TabulateRequest>(), channels.analytics},
+          {"dedup", ServiceOf<dedup::v1::GetCaseRequest>(), channels.dedup},
+          {"fieldwork", ServiceOf<fieldwork::v1::GetContactRequest>(), channels.fieldwork},
+          {"fieldwork", ServiceOf<fieldwork::v1::GetInvitationRequest>(), channels.fieldwork},
+          {"fieldwork", ServiceOf<fieldwork::v1::GetMessageRequest>(), channels.fieldwork},
+          {"fieldwork", ServiceOf<fieldwork::v1::ListCallsRequest>(), channels.fieldwork},
+          {"fieldwork", ServiceOf<fieldwork::v1::GetWebhookRequest>(), channels.fieldwork},
+          {"intake", ServiceOf<intake::v1::GetDraftRequest>(), channels.intake},
+          {"intake", ServiceOf<intake::v1::GetWaveRequest>(), channels.intake},
+          {"registry", ServiceOf<registry::v1::GetMunicipalityRequest>(), channels.registry},
+          {"validation", ServiceOf<validation::v1::ValidateResponsesRequest>(), channels.validation}};
 }
 
 template <typename Number>
@@ -164,8 +160,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
   auto routes = std::make_unique<RouteTable>(BackendsOf(channels));
   auto permissions = Permissions::Compile(*routes);
   if (!permissions.ok()) return permissions.status();
-  auto authenticator = MakeAuthenticator(options.identity, channels.access,
-                                         channels.fieldwork != nullptr ? channels.fieldwork : channels.access);
+  auto authenticator = MakeAuthenticator(options.identity, channels.access, channels.fieldwork);
   if (!authenticator.ok()) return authenticator.status();
   auto access_log = AccessLog::Open(options.access_log);
   if (!access_log.ok()) return access_log.status();

@@ -20,7 +20,14 @@ NAMES = re.compile(rb"Respondent 0|Collega 0|Onbekend 0|beleidsmedewerker Wmo")
 def allowed(method):
     """Roles that the contract lets in; None when nobody may call from outside."""
     options = method.GetOptions()
-    return set(options.Extensions[options_pb2.access].roles) if options.HasExtension(options_pb2.access) else None
+    if not options.HasExtension(options_pb2.access):
+        return None
+    return set(ROLES if is_anonymous(method) else options.Extensions[options_pb2.access].roles)
+
+
+def is_anonymous(method):
+    """Anybody may call, without credentials, too."""
+    return method.GetOptions().Extensions[options_pb2.access].anonymous
 
 
 def role_name(role):
@@ -76,6 +83,8 @@ class Access(unittest.TestCase):
                         self.assertEqual(outcome, UNKNOWN)
                     elif role not in allowed(method):
                         self.assertEqual(outcome, ROLE_MISSING)
+                    elif method.name == "RedeemInvitation":
+                        self.assertEqual(outcome, (grpc.StatusCode.PERMISSION_DENIED, "NO_INVITATION"), "no role is a link")
                     else:
                         self.assertNotIn(outcome[0], (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED,
                                                       grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE), outcome)
@@ -84,11 +93,15 @@ class Access(unittest.TestCase):
         nobody = self.suite.client()
         for method in methods():
             with self.subTest(method.full_name):
-                self.assertIn(nobody.outcome(path_of(method), b""), (MISSING,) if allowed(method) else (MISSING, UNKNOWN))
+                outcome = nobody.outcome(path_of(method), b"")
+                if is_anonymous(method):
+                    self.assertEqual(outcome[0], grpc.StatusCode.INVALID_ARGUMENT, outcome)
+                else:
+                    self.assertIn(outcome, (MISSING,) if allowed(method) else (MISSING, UNKNOWN))
 
     def test_somebody_with_every_role_cannot_call_what_services_call(self):
         internal = [method.name for method in methods() if allowed(method) is None]
-        self.assertEqual(sorted(internal), ["RecordAuditEntries", "WatchKeys"])
+        self.assertEqual(sorted(internal), ["BatchGetResponseStates", "RecordAuditEntries", "VerifyToken", "WatchKeys"])
         for method in methods():
             if method.name in internal:
                 self.assertEqual(self.suite.outcome(path_of(method), b""), UNKNOWN)
@@ -99,7 +112,8 @@ class Access(unittest.TestCase):
 
     def test_the_committed_table_says_the_same(self):
         with open(ROOT / "tests" / "gateway" / "permissions.csv", encoding="utf-8") as file:
-            table = {row["method"]: {role for role in ROLES if row[role_name(role)] == "x"} for row in csv.DictReader(file)}
+            table = {row["method"]: {role for role in ROLES if row[role_name(role)] == "x" or row["about"] == "anybody"}
+                     for row in csv.DictReader(file)}
         self.assertEqual(table, {path_of(method): allowed(method) or set() for method in methods()})
 
     # Limits to surveys and waves.

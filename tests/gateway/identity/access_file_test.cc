@@ -115,6 +115,7 @@ TEST(AccessRules, OneMistakeEach) {
       {"certificates: [{name: a, grants: [{role: mailer}]}, {name: a, grants: [{role: mailer}]}]", "is there already"},
       {"certificates: [{name: a}]", "\"grants\" is missing"},
       {"certificates: [{name: '', grants: [{role: mailer}]}]", "want a text"},
+      {"certificates: [{name: a, grants: [{role: respondent, sections: [1]}]}]", "\"sections\" is not known"},
       {"issuers: [{issuer: [a], audience: p, jwks: 'https://a.nl/k'}]", "want a single value"},
   };
   for (const auto& [text, want] : cases) {
