@@ -68,7 +68,8 @@ class Writer:
 
     def save(self, answer):
         """Saved, or in conflict; repeated with the same request until it is known which."""
-        request = drafts_pb2.SaveDraftRequest(name=name_of(self.draft), etag=self.etag, changes=[change(answer)], request_id=str(uuid.uuid4()))
+        request = drafts_pb2.SaveDraftRequest(name=name_of(self.draft), etag=self.etag, changes=[change(answer)],
+                                              request_id=str(uuid.uuid4()))
         deadline = time.monotonic() + TIMEOUT
         while True:
             try:
@@ -126,7 +127,7 @@ class Acknowledged:
 
 class DraftsTest(unittest.TestCase):
     def setUp(self):
-        self.suite = Suite(credentials=True)
+        self.suite = Suite(credentials=True, gateway_arguments=["--draft-feed-interval=1"])
         self.addCleanup(self.suite.close)
         documents = [intake_pb2.Document(text=SURVEY_YAML), intake_pb2.Document(text=WAVE_YAML)]
         self.suite.intake.ApplyDocuments(intake_pb2.ApplyDocumentsRequest(documents=documents), timeout=TIMEOUT)
@@ -161,7 +162,8 @@ class DraftsTest(unittest.TestCase):
             total = DRAFTS * WRITERS * ROUNDS * 2
             acknowledged = Acknowledged(total // 2, self.kill_and_start)
             self.killed = False
-            writers = [Writer(self.administrators[number], draft, number, acknowledged) for draft in range(DRAFTS) for number in range(WRITERS)]
+            writers = [Writer(self.administrators[number], draft, number, acknowledged)
+                       for draft in range(DRAFTS) for number in range(WRITERS)]
             for done in [pool.submit(writer.write) for writer in writers]:
                 done.result()
             self.assertTrue(self.killed)
