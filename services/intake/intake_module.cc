@@ -11,11 +11,14 @@
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/storage/store.h"
+#include "services/common/vault/resealer.h"
 #include "services/intake/catalog.h"
 #include "services/intake/drafts/draft_service.h"
 #include "services/intake/drafts/draft_store.h"
 #include "services/intake/drafts/draft_sweeper.h"
+#include "services/intake/erasure.h"
 #include "services/intake/intake_service.h"
+#include "services/intake/personal_answers.h"
 #include "services/intake/response_importer.h"
 #include "services/intake/response_store.h"
 #include "services/intake/response_validator.h"
@@ -40,6 +43,8 @@ class IntakeModule final : public server::Module {
   }
   absl::Status Start() override {
     sweeper_.Start();
+    erasure_.Start();
+    resealer_.Start();
     return absl::OkStatus();
   }
   bool ready() const override { return store_->Health().ok(); }
@@ -49,9 +54,16 @@ class IntakeModule final : public server::Module {
   void Stop() override {
     store_->Interrupt();
     sweeper_.Stop();
+    erasure_.Stop();
+    resealer_.Stop();
   }
 
  private:
+  // Seals anew, in the partitions of waves, what has keys like these.
+  vault::Resealer::Pass Reseal(const char* keys) {
+    return [this, keys] { return vault::Reseal(*store_, *vault_, {.partitions = "surveys/", .keys = keys}).status(); };
+  }
+
   const std::unique_ptr<storage::Store> store_;
   const std::unique_ptr<vault::Vault> vault_;
   const std::unique_ptr<validation::v1::ValidationService::StubInterface> validation_;
@@ -61,14 +73,24 @@ class IntakeModule final : public server::Module {
   ResponseValidator validator_{*validation_};
   SubmissionBatcher batcher_{catalog_, responses_, validator_};
   ResponseImporter importer_{catalog_, responses_, validator_};
+  Erasure erasure_{*store_, catalog_, responses_};
+  vault::Resealer resealer_{*vault_, {Reseal(kPersonalPrefix), Reseal(kSecretKey)}};
   DraftStore drafts_{{*store_, *vault_, catalog_, responses_, validator_, absl::Now}, draft_feed_interval_ == std::chrono::seconds(0)};
   // What could not be published with its save is published by it, too.
   DraftSweeper sweeper_{drafts_, std::max(draft_feed_interval_, std::chrono::seconds(1))};
-  IntakeService service_{*store_, catalog_, responses_, batcher_, importer_, drafts_};
+  IntakeService service_{*store_, catalog_, responses_, batcher_, importer_, erasure_, drafts_};
   DraftService draft_service_{drafts_};
 };
 
 }  // namespace
+
+void AddDraftFlags(CLI::App& app, Options& options) {
+  app.add_option("--draft-feed-interval", options.draft_feed_interval,
+                 "seconds within which what is saved of unfinished questionnaires reaches the other services; 0: with every save")
+      ->envname("PEILING_INTAKE_DRAFT_FEED_INTERVAL")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+}
 
 void AddFlags(CLI::App& app, Options& options) {
   app.add_option(
@@ -77,11 +99,7 @@ void AddFlags(CLI::App& app, Options& options) {
       ->envname("PEILING_INTAKE_STORE")
       ->capture_default_str();
   vault::AddFlags(app, options.vault);
-  app.add_option("--draft-feed-interval", options.draft_feed_interval,
-                 "seconds within which what is saved of unfinished questionnaires reaches the other services; 0: with every save")
-      ->envname("PEILING_INTAKE_DRAFT_FEED_INTERVAL")
-      ->check(CLI::Range(0, 3600))
-      ->capture_default_str();
+  AddDraftFlags(app, options);
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> validation) {

@@ -22,6 +22,8 @@ struct Options {
 };
 
 void AddFlags(CLI::App& app, Options& options);
+// Of those the ones that say what drafts do.
+void AddDraftFlags(CLI::App& app, Options& options);
 
 // `validation`: channel to validation. Errors of opening the store and the vault; FAILED_PRECONDITION/TIME_ZONE_MISSING.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& options, std::shared_ptr<grpc::Channel> validation);

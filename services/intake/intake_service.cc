@@ -56,12 +56,13 @@ grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
 }  // namespace
 
 IntakeService::IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher,
-                             ResponseImporter& importer, DraftStore& drafts)
+                             ResponseImporter& importer, Erasure& erasure, DraftStore& drafts)
     : store_(store),
       catalog_(catalog),
       responses_(responses),
       batcher_(batcher),
       importer_(importer),
+      erasure_(erasure),
       drafts_(drafts),
       submissions_(std::make_unique<ArenaAllocator>()) {
   SetMessageAllocatorFor_SubmitResponse(submissions_.get());
@@ -197,6 +198,12 @@ grpc::Status IntakeService::WithdrawResponse(ServerContext* context, const v1::W
                                              v1::WithdrawResponseResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
   return Reply(drafts_.Withdraw(*request, WriterOf(identity::CallerOf(*context), request->name())), response);
+}
+
+grpc::Status IntakeService::ErasePersonalAnswers(ServerContext* context, const v1::ErasePersonalAnswersRequest* request,
+                                                 v1::ErasePersonalAnswersResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(erasure_.Erase(*request, identity::CallerOf(*context).subject()), response->mutable_response());
 }
 
 grpc::ServerWriteReactor<v1::WatchWavesResponse>* IntakeService::WatchWaves(grpc::CallbackServerContext*,

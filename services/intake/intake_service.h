@@ -10,6 +10,7 @@
 #include "services/common/storage/store.h"
 #include "services/intake/catalog.h"
 #include "services/intake/drafts/draft_store.h"
+#include "services/intake/erasure.h"
 #include "services/intake/response_importer.h"
 #include "services/intake/response_store.h"
 #include "services/intake/submission_batcher.h"
@@ -28,7 +29,7 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
 
   // All must outlive the service.
   IntakeService(storage::Store& store, Catalog& catalog, ResponseStore& responses, SubmissionBatcher& batcher, ResponseImporter& importer,
-                DraftStore& drafts);
+                Erasure& erasure, DraftStore& drafts);
 
   grpc::Status ApplyDocuments(grpc::ServerContext* context, const v1::ApplyDocumentsRequest* request,
                               v1::ApplyDocumentsResponse* response) override;
@@ -56,6 +57,8 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
                              v1::ListResponsesResponse* response) override;
   grpc::Status WithdrawResponse(grpc::ServerContext* context, const v1::WithdrawResponseRequest* request,
                                 v1::WithdrawResponseResponse* response) override;
+  grpc::Status ErasePersonalAnswers(grpc::ServerContext* context, const v1::ErasePersonalAnswersRequest* request,
+                                    v1::ErasePersonalAnswersResponse* response) override;
   grpc::ServerWriteReactor<v1::WatchSubmissionsResponse>* WatchSubmissions(grpc::CallbackServerContext* context,
                                                                            const v1::WatchSubmissionsRequest* request) override;
 
@@ -69,6 +72,7 @@ class IntakeService final : public v1::IntakeService::WithCallbackMethod_SubmitR
   ResponseStore& responses_;
   SubmissionBatcher& batcher_;
   ResponseImporter& importer_;
+  Erasure& erasure_;
   DraftStore& drafts_;
   // A submission and its answer are many small things that come and go together.
   const std::unique_ptr<grpc::MessageAllocator<v1::SubmitResponseRequest, v1::SubmitResponseResponse>> submissions_;

@@ -7,23 +7,17 @@
 #include "services/common/status/errors.h"
 
 namespace peiling::intake {
-namespace {
-
-// Sealed answers open in their own place alone.
-std::string Context(const std::string& partition, const std::string& key) { return absl::StrCat(partition, "\n", key); }
-
-}  // namespace
 
 std::string PersonalKey(const std::string& id) { return kPersonalPrefix + id; }
 
 std::string SealPersonal(const vault::Vault& vault, const std::string& partition, const std::string& id,
                          const survey::v1::Answers& personal) {
-  return vault.Seal(personal.SerializeAsString(), Context(partition, PersonalKey(id)));
+  return vault.Seal(personal.SerializeAsString(), vault::ContextOf(partition, PersonalKey(id)));
 }
 
 absl::StatusOr<survey::v1::Answers> UnsealPersonal(const vault::Vault& vault, const std::string& partition,
                                                    const storage::Document& document) {
-  const absl::StatusOr<std::string> opened = vault.Unseal(document.value, Context(partition, document.key));
+  const absl::StatusOr<std::string> opened = vault.Unseal(document.value, vault::ContextOf(partition, document.key));
   if (!opened.ok()) return opened.status();
   survey::v1::Answers personal;
   if (!personal.ParseFromString(*opened)) {

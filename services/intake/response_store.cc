@@ -21,7 +21,6 @@ namespace peiling::intake {
 namespace {
 
 constexpr char kResponsePrefix[] = "response/";
-constexpr char kSecretKey[] = "secret";
 // Responses a List looks at for one page, so that a rare state does not hold the call.
 constexpr size_t kMaxScanned = 10'000;
 // Bytes of a page, which must fit in a message (4 MiB) together with one response more and its findings, and responses looked for at a
@@ -200,7 +199,7 @@ absl::StatusOr<std::optional<v1::Response>> ResponseStore::FindAnswer(const std:
 }
 
 absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMany(const std::string& wave, int partition,
-                                                                                   const std::vector<std::string>& ids) {
+                                                                                   const std::vector<std::string>& ids, Personal with) {
   const std::string name = names::PartitionName(wave, partition);
   std::vector<std::string> keys;
   keys.reserve(ids.size() * 2);
@@ -218,7 +217,7 @@ absl::StatusOr<std::vector<std::optional<StoredResponse>>> ResponseStore::FindMa
     if (!response.ok()) return response.status();
     StoredResponse& stored = responses[i].emplace(StoredResponse{.response = *std::move(response), .version = document->version});
     const std::optional<storage::Document>& personal = (*documents)[2 * i + 1];
-    if (!personal) continue;
+    if (!personal || with == Personal::kWithout) continue;
     absl::StatusOr<survey::v1::Answers> answers = UnsealPersonal(vault_, name, *personal);
     if (!answers.ok()) return answers.status();
     stored.personal = *std::move(answers);
@@ -230,9 +229,9 @@ absl::Status ResponseStore::Confirm(const std::string& wave, int partition) {
   return store_.Confirm(names::PartitionName(wave, partition));
 }
 
-absl::StatusOr<StoredResponse> ResponseStore::Get(const std::string& name, int partitions) {
+absl::StatusOr<StoredResponse> ResponseStore::Get(const std::string& name, int partitions, Personal personal) {
   const std::string id = names::LastId(name);
-  auto found = FindMany(names::WaveOf(name), names::PartitionOf(id, partitions), {id});
+  auto found = FindMany(names::WaveOf(name), names::PartitionOf(id, partitions), {id}, personal);
   if (!found.ok()) return found.status();
   if (!found->front()) {
     return status::Error(absl::StatusCode::kNotFound, "RESPONSE_NOT_FOUND", absl::StrCat("\"", name, "\" does not exist"),
@@ -343,24 +342,35 @@ absl::StatusOr<std::string> ResponseStore::Secret(const std::string& wave, bool 
     if (found != secrets_.end()) return found->second;
   }
   const std::string partition = names::PartitionName(wave, 0);
-  auto document = store_.Get(partition, kSecretKey);
-  if (!document.ok()) return document.status();
-  std::string secret = document->has_value() ? (*document)->value : "";
-  if (secret.empty() && !create) return "";
-  if (secret.empty()) {
+  auto documents = store_.GetMany(partition, {kSecretKey, kErasedKey});
+  if (!documents.ok()) return documents.status();
+  const std::optional<storage::Document>& stored = documents->front();
+  const std::string context = vault::ContextOf(partition, kSecretKey);
+  std::string secret;
+  if (!stored) {
+    if (!create || documents->back().has_value()) return "";
     secret = NewSecret();
     storage::Batch batch{.partition = partition};
-    batch.writes.push_back({.key = kSecretKey, .value = secret, .expected_version = 0});
+    batch.writes.push_back({.key = kSecretKey, .value = vault_.Seal(secret, context), .expected_version = 0});
+    ExpectNotErased(batch);
     const absl::Status status = store_.Commit(std::move(batch)).status();
-    // Somebody else made one.
+    // Somebody else made one, or there are to be none.
     if (absl::IsAborted(status)) return Secret(wave, create);
     if (!status.ok()) return status;
-  } else if (absl::Status status = store_.Confirm(partition); !status.ok()) {
+  } else {
+    absl::StatusOr<std::string> unsealed = vault_.Unseal(stored->value, context);
+    if (!unsealed.ok()) return unsealed;
+    secret = *std::move(unsealed);
     // One that may still be lost makes keys that will equal no others.
-    return status;
+    if (absl::Status status = store_.Confirm(partition); !status.ok()) return status;
   }
   const std::lock_guard lock(mutex_);
   return secrets_.emplace(wave, secret).first->second;
+}
+
+void ResponseStore::ForgetSecret(const std::string& wave) {
+  const std::lock_guard lock(mutex_);
+  secrets_.erase(wave);
 }
 
 }  // namespace peiling::intake

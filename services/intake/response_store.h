@@ -5,7 +5,7 @@
 //   receipt/<…>     the answers to requests,
 // and the feed of serialised SubmissionEvents, without sequences: those are the store's. A document's sequence is that of its event. The
 // first partition also holds
-//   secret          what respondent keys of the wave are made with.
+//   secret          what respondent keys of the wave are made with, sealed; goes with the personal answers.
 //
 // Nothing but the secret, which never changes, is kept in memory: any number of processes may serve the same waves.
 #pragma once
@@ -24,6 +24,9 @@
 #include "services/common/vault/vault.h"
 
 namespace peiling::intake {
+
+// Where the secret of the respondents' keys is.
+inline constexpr char kSecretKey[] = "secret";
 
 // A response with what is kept apart from it.
 struct StoredResponse {
@@ -64,15 +67,18 @@ class ResponseStore {
   absl::StatusOr<std::optional<v1::Response>> FindAnswer(const std::string& wave, int partition, const std::string& request_id,
                                                          const std::string& digest);
 
-  // Responses of one partition by id, with their personal answers, in the order of `ids`.
+  // Whether personal answers are read, too; else they need not be readable.
+  enum class Personal { kWith, kWithout };
+  // Responses of one partition by id, in the order of `ids`.
   absl::StatusOr<std::vector<std::optional<StoredResponse>>> FindMany(const std::string& wave, int partition,
-                                                                      const std::vector<std::string>& ids);
+                                                                      const std::vector<std::string>& ids,
+                                                                      Personal personal = Personal::kWith);
   // To be called before it is answered that what was read of a partition is there.
   absl::Status Confirm(const std::string& wave, int partition);
 
   // `partitions` is how many the wave has.
   // One response by name. NOT_FOUND/RESPONSE_NOT_FOUND.
-  absl::StatusOr<StoredResponse> Get(const std::string& name, int partitions);
+  absl::StatusOr<StoredResponse> Get(const std::string& name, int partitions, Personal personal = Personal::kWith);
   // A page may be shorter than asked for while there are more: when a state is rare, or responses are large.
   absl::StatusOr<v1::ListResponsesResponse> List(const v1::ListResponsesRequest& request, int partitions, const paging::Page& page);
   // As the RPC: RESPONSE_NOT_FOUND, ALREADY_WITHDRAWN, ETAG_MISMATCH, REQUEST_ID_REUSED, CONCURRENT_CHANGE.
@@ -83,8 +89,11 @@ class ResponseStore {
   // The wave with its response_count and last_sequence.
   absl::StatusOr<v1::Wave> WithTally(v1::Wave wave);
 
-  // What respondent keys of the wave are made with. When there is none yet it is made, or "" is returned when `create` is false.
+  // What respondent keys of the wave are made with. When there is none yet it is made, or "" is returned when `create` is false, and once
+  // the personal answers of the wave are erased.
   absl::StatusOr<std::string> Secret(const std::string& wave, bool create);
+  // Forgets the one in memory, once it is deleted.
+  void ForgetSecret(const std::string& wave);
 
  private:
   // One try; ABORTED/CONCURRENT_CHANGE when somebody else was first.

@@ -9,6 +9,7 @@
 #include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/parse.h"
+#include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/catalog.h"
 #include "services/intake/wave_times.h"
@@ -18,6 +19,8 @@ namespace {
 
 // Changes read at a time.
 constexpr size_t kListLimit = 1000;
+// Of a document erasure/….
+constexpr char kDone[] = "done";
 
 // Times are whole minutes; what begins or ends now does so with the minute that is running.
 absl::Time ThisMinute(absl::Time now) { return absl::FromUnixSeconds(absl::ToUnixSeconds(now) / 60 * 60); }
@@ -188,6 +191,52 @@ absl::StatusOr<v1::Wave> CloseWave(storage::Store& store, const v1::CloseWaveReq
   if (calendar::FromProto(wave.opens_at()) > closes) *wave.mutable_opens_at() = wave.closes_at();
   wave.clear_grace_period();
   return edit.Commit(v1::WAVE_CHANGE_KIND_CLOSED, request.reason());
+}
+
+absl::StatusOr<ErasureStage> BeginErasure(storage::Store& store, const std::string& wave, absl::Time now) {
+  ErasureStage stage = ErasureStage::kNotDue;
+  absl::Status status = storage::RetryRaces([&]() -> absl::Status {
+    auto documents = store.GetMany(Catalog::kPartition, {WaveKey(wave), ErasureKey(wave)});
+    if (!documents.ok()) return documents.status();
+    const std::optional<storage::Document>& document = documents->front();
+    const std::optional<storage::Document>& begun = documents->back();
+    if (!document) return WaveNotFound(wave);
+    if (begun) {
+      stage = begun->value == kDone ? ErasureStage::kDone : ErasureStage::kUnderWay;
+      return absl::OkStatus();
+    }
+    auto read = storage::Parse<v1::Wave>(*document);
+    if (!read.ok()) return read.status();
+    const std::optional<absl::Time> due = ErasedAt(*read);
+    if (!due || now < *due) return absl::OkStatus();
+    storage::Batch batch{.partition = Catalog::kPartition};
+    batch.writes.push_back({.key = ErasureKey(wave), .value = "", .expected_version = 0});
+    batch.expectations.emplace_back(WaveKey(wave), document->version);
+    stage = ErasureStage::kUnderWay;
+    return store.Commit(std::move(batch)).status();
+  });
+  if (!status.ok()) return status;
+  return stage;
+}
+
+absl::Status FinishErasure(storage::Store& store, const std::string& wave, absl::Time now) {
+  return storage::RetryRaces([&]() -> absl::Status {
+    auto documents = store.GetMany(Catalog::kPartition, {WaveKey(wave), ErasureKey(wave)});
+    if (!documents.ok()) return documents.status();
+    const std::optional<storage::Document>& document = documents->front();
+    const std::optional<storage::Document>& begun = documents->back();
+    if (!document || !begun) return WaveNotFound(wave);
+    if (begun->value == kDone) return absl::OkStatus();
+    auto read = storage::Parse<v1::Wave>(*document);
+    if (!read.ok()) return read.status();
+    auto changes = ReadWaveChanges(store, wave);
+    if (!changes.ok()) return changes.status();
+    const v1::WaveChange change = NextChange(*changes, v1::WAVE_CHANGE_KIND_ERASED, *read, now, "");
+    storage::Batch batch{.partition = Catalog::kPartition};
+    batch.writes.push_back({.key = ErasureKey(wave), .value = kDone, .expected_version = begun->version});
+    batch.writes.push_back({.key = WaveChangeKey(wave, change.number()), .value = change.SerializeAsString(), .expected_version = 0});
+    return store.Commit(std::move(batch)).status();
+  });
 }
 
 absl::StatusOr<v1::Wave> ExtendWave(storage::Store& store, const v1::ExtendWaveRequest& request, const std::string& caller,

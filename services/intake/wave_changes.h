@@ -1,6 +1,7 @@
 // Changes of waves' times: written in a document, or made while the wave runs. Each is a document of the catalogue,
 //   wave-change/<wave>/<number>   v1::WaveChange
-//   erasure/<wave>                there once the erasure of the wave's personal answers has begun: its times are fixed then
+//   erasure/<wave>                there once the erasure of the wave's personal answers has begun, with "done" once it has ended: its times
+//                                 are fixed then
 // What is done while a wave runs stands until its document says other times than it said before (ScheduledTimes).
 #pragma once
 
@@ -36,5 +37,12 @@ v1::WaveChange NextChange(const std::vector<v1::WaveChange>& changes, v1::WaveCh
 absl::StatusOr<v1::Wave> OpenWave(storage::Store& store, const v1::OpenWaveRequest& request, const std::string& caller, absl::Time now);
 absl::StatusOr<v1::Wave> CloseWave(storage::Store& store, const v1::CloseWaveRequest& request, const std::string& caller, absl::Time now);
 absl::StatusOr<v1::Wave> ExtendWave(storage::Store& store, const v1::ExtendWaveRequest& request, const std::string& caller, absl::Time now);
+
+// How far the erasure of a wave's personal answers is.
+enum class ErasureStage { kNotDue, kUnderWay, kDone };
+// Begins it when the time for it has come (ErasedAt). WAVE_NOT_FOUND.
+absl::StatusOr<ErasureStage> BeginErasure(storage::Store& store, const std::string& wave, absl::Time now);
+// Records that it is done, once.
+absl::Status FinishErasure(storage::Store& store, const std::string& wave, absl::Time now);
 
 }  // namespace peiling::intake
