@@ -114,8 +114,7 @@ TEST_F(PlanMailTest, APlanOfSecondsKeepsItsOwnPauses) {
   for (const SentMail& mail : sent) {
     seconds.push_back(absl::StrCat(mail.receiver, " ", mail.part, " ", absl::ToInt64Seconds(mail.time - At("2026-03-02 09:00"))));
   }
-  EXPECT_THAT(seconds,
-              ElementsAre("GM0363-1 u 0", "GM0363-1 h20 20", "GM0363-1 h40 40", "GM0363-2 u 60", "GM0363-2 h60 80"));
+  EXPECT_THAT(seconds, ElementsAre("GM0363-1 u 0", "GM0363-1 h20 20", "GM0363-1 h40 40", "GM0363-2 u 60", "GM0363-2 h60 80"));
 }
 
 TEST_F(PlanMailTest, WhoHasSubmittedIsThankedOnceAndNotReminded) {

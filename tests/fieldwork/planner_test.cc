@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "peiling/intake/v1/drafts_mock.grpc.pb.h"
@@ -341,6 +342,30 @@ TEST_F(PlannerTest, ManyAtOncePlanEachMessageOnce) {
   EXPECT_THAT(SendAll(), UnorderedElementsAre("uitnodiging anna@GM0344.nl", "uitnodiging bert@GM0355.nl", "uitnodiging anna@GM0363.nl"));
   EXPECT_THAT(SendAll(), SizeIs(0));
   EXPECT_THAT(InvitationOf("GM0355").escalated_from(), SizeIs(1));
+}
+
+TEST_F(PlannerTest, AWholeWaveIsPlannedInOneRunAndLeftAloneAfterThat) {
+  constexpr int kMunicipalities = 344;
+  auto frame = std::make_shared<Frame>();
+  std::vector<std::string> codes;
+  for (int i = 1; i <= kMunicipalities; ++i) {
+    codes.push_back(absl::StrFormat("GM%04d", i));
+    frame->municipalities.emplace_back().set_code(codes.back());
+    AddContact(codes.back(), "anna");
+    AddContact(codes.back(), "bert");
+  }
+  frame_ = frame;
+  book_.SetFrame(kWave, frame_);
+  Issue(codes);
+  const auto next = planner_.PlanWave(kWave);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(*next, At("2026-03-16 09:00"));
+  const uint64_t version = *outbox_.Version(kWave);
+  now_ = *next - absl::Seconds(1);
+  Plan();
+  EXPECT_EQ(*outbox_.Version(kWave), version);
+  TeachIntake({});
+  EXPECT_THAT(SendAll(), SizeIs(100));
 }
 
 TEST_F(PlannerTest, ItPlansByItselfWhenTheBookChanges) {
