@@ -18,14 +18,12 @@
 namespace peiling::fieldwork {
 namespace {
 
-constexpr char kMunicipalities[] = "municipality/";
-constexpr char kPepper[] = "pepper";
 constexpr size_t kTokenBytes = 16;
 constexpr size_t kReadAtOnce = 100;
 // A page ends early when it has this much, so that it stays below gRPC's usual limit of 4 MiB for a message.
 constexpr size_t kMaxPageBytes = 2 << 20;
 
-std::string KeyOf(const std::string& code) { return kMunicipalities + code; }
+std::string KeyOf(const std::string& code) { return ContactStore::kSealed + code; }
 std::string ContextOf(const std::string& key) { return vault::ContextOf(ContactStore::kPartition, key); }
 
 std::string HmacSha256(const std::string& key, std::string_view data) {
@@ -142,10 +140,10 @@ absl::StatusOr<std::string> ContactStore::AddressToken(const std::string& email)
 
 absl::Status ContactStore::ForEach(const std::function<absl::Status(const MunicipalityContacts&)>& visit) {
   for (std::string after;;) {
-    auto documents = store_.List(kPartition, kMunicipalities, after, kReadAtOnce);
+    auto documents = store_.List(kPartition, kSealed, after, kReadAtOnce);
     if (!documents.ok()) return documents.status();
     for (const storage::Document& document : *documents) {
-      auto municipality = Read(document.key.substr(std::string_view(kMunicipalities).size()), document);
+      auto municipality = Read(document.key.substr(std::string_view(kSealed).size()), document);
       if (!municipality.ok()) return municipality.status();
       if (absl::Status seen = visit(*municipality); !seen.ok()) return seen;
     }

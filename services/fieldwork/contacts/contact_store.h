@@ -30,6 +30,9 @@ namespace peiling::fieldwork {
 class ContactStore {
  public:
   static constexpr char kPartition[] = "contacts";
+  // What keys of documents begin with that are sealed whole.
+  static constexpr char kSealed[] = "municipality/";
+  static constexpr char kPepper[] = "pepper";
 
   // All must outlive it.
   ContactStore(storage::Store& store, const vault::Vault& vault, calendar::Clock clock)

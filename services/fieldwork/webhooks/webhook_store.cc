@@ -25,7 +25,7 @@ constexpr size_t kReadAtOnce = 1000;
 constexpr int kMaxScanned = 10'000;
 
 std::string WebhookKey(const std::string& id) { return absl::StrCat(kWebhooks, id); }
-std::string SecretKey(const std::string& id) { return absl::StrCat("secret/", id); }
+std::string SecretKey(const std::string& id) { return absl::StrCat(WebhookStore::kSecrets, id); }
 std::string DeliveryPrefix(const std::string& id) { return absl::StrCat("delivery/", id, "/"); }
 std::string BodyPrefix(const std::string& id) { return absl::StrCat("body/", id, "/"); }
 std::string ToldPrefix(const std::string& id) { return absl::StrCat("told/", id, "/"); }

@@ -37,6 +37,8 @@ struct DueDelivery {
 class WebhookStore {
  public:
   static constexpr char kPartition[] = "webhooks";
+  // What keys of documents begin with that are sealed whole.
+  static constexpr char kSecrets[] = "secret/";
   static constexpr size_t kMostWebhooks = 100;
   // After so long a replaced secret signs no more.
   static constexpr absl::Duration kSecretOverlap = absl::Hours(24);
