@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/analytics/figure.h"
+#include "services/common/survey/size_class.h"
 
 namespace peiling::analytics {
 
@@ -18,26 +19,6 @@ std::string DutchShare(int64_t k, int64_t n) {
   const std::string counts = absl::StrCat(DutchNumber(k), " van ", DutchNumber(n));
   const auto percent = Percent({k, n});
   return percent ? absl::StrCat(counts, " (", *percent, " procent)") : counts;
-}
-
-std::string SizeClassLabel(sv::SizeClass size_class) {
-  switch (size_class) {
-    case sv::SIZE_CLASS_UNDER_50K:
-      return "Minder dan 50.000 inwoners";
-    case sv::SIZE_CLASS_50K_TO_100K:
-      return "50.000 tot 100.000 inwoners";
-    case sv::SIZE_CLASS_100K_TO_200K:
-      return "100.000 tot 200.000 inwoners";
-    case sv::SIZE_CLASS_200K_AND_OVER:
-      return "200.000 inwoners of meer";
-    default:
-      return "Aantal inwoners onbekend";
-  }
-}
-
-std::string SizeClassCode(sv::SizeClass size_class) {
-  static constexpr std::string_view kPrefix = "SIZE_CLASS_";
-  return sv::SizeClass_Name(size_class).substr(kPrefix.size());
 }
 
 std::string FieldworkLabel(sv::FieldworkCount count) {
@@ -65,7 +46,7 @@ std::string StratumLabel(const sv::StratumFilter& filter) {
   const std::string outside = filter.except() ? "Buiten " : "";
   switch (filter.stratum_case()) {
     case sv::StratumFilter::kSizeClass:
-      return absl::StrCat(outside, SizeClassLabel(filter.size_class()));
+      return absl::StrCat(outside, survey::SizeClassLabel(filter.size_class()));
     case sv::StratumFilter::kProvince:
       return absl::StrCat(outside, "Provincie ", filter.province());
     case sv::StratumFilter::kGroup:

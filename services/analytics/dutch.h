@@ -13,10 +13,6 @@ namespace peiling::analytics {
 std::string DutchNumber(int64_t number);
 // "63 van 90 (70 procent)"; without the percentage when n is 0.
 std::string DutchShare(int64_t k, int64_t n);
-// "Minder dan 50.000 inwoners".
-std::string SizeClassLabel(survey::v1::SizeClass size_class);
-// "UNDER_50K".
-std::string SizeClassCode(survey::v1::SizeClass size_class);
 // "Gestarte vragenlijsten".
 std::string FieldworkLabel(survey::v1::FieldworkCount count);
 // "Minder dan 50.000 inwoners", "G40", "Buiten G40", "Deed ook mee in 2019".

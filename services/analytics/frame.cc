@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "services/analytics/dutch.h"
 #include "services/analytics/snapshot.h"
+#include "services/common/survey/size_class.h"
 
 namespace peiling::analytics {
 
@@ -36,10 +36,11 @@ Frame::Frame(const std::vector<registry::v1::Municipality>& municipalities, cons
   };
   for (int size = survey::v1::SIZE_CLASS_UNDER_50K; size <= survey::v1::SIZE_CLASS_200K_AND_OVER; ++size) {
     const auto size_class = static_cast<survey::v1::SizeClass>(size);
-    add_class(ClassKind::kSizeClass, SizeClassCode(size_class), SizeClassLabel(size_class));
+    add_class(ClassKind::kSizeClass, survey::SizeClassCode(size_class), survey::SizeClassLabel(size_class));
   }
   if (unknown_size) {
-    add_class(ClassKind::kSizeClass, SizeClassCode(survey::v1::SIZE_CLASS_UNSPECIFIED), SizeClassLabel(survey::v1::SIZE_CLASS_UNSPECIFIED));
+    add_class(ClassKind::kSizeClass, survey::SizeClassCode(survey::v1::SIZE_CLASS_UNSPECIFIED),
+              survey::SizeClassLabel(survey::v1::SIZE_CLASS_UNSPECIFIED));
   }
   for (const auto& province : provinces) add_class(ClassKind::kProvince, province, province);
   for (const auto& group : groups) add_class(ClassKind::kGroup, group, group);
@@ -50,7 +51,7 @@ Frame::Frame(const std::vector<registry::v1::Municipality>& municipalities, cons
     codes_.push_back(municipality.code());
     by_code_[municipality.code()] = index;
     all_.Set(index);
-    AddToClass(index, ClassKind::kSizeClass, SizeClassCode(municipality.facts().size_class()));
+    AddToClass(index, ClassKind::kSizeClass, survey::SizeClassCode(municipality.facts().size_class()));
     AddToClass(index, ClassKind::kProvince, municipality.facts().province());
     for (const auto& membership : municipality.groups()) {
       if (IsMemberOn(membership, groups_date)) AddToClass(index, ClassKind::kGroup, membership.group());

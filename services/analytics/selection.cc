@@ -1,8 +1,8 @@
 #include "services/analytics/selection.h"
 
 #include "absl/strings/str_cat.h"
-#include "services/analytics/dutch.h"
 #include "services/common/status/errors.h"
+#include "services/common/survey/size_class.h"
 
 namespace peiling::analytics {
 
@@ -51,7 +51,7 @@ absl::StatusOr<int> FindStratumClass(const Frame& frame, const sv::StratumFilter
   int found = -1;
   switch (stratum.stratum_case()) {
     case sv::StratumFilter::kSizeClass:
-      found = frame.FindClass(ClassKind::kSizeClass, SizeClassCode(stratum.size_class()));
+      found = frame.FindClass(ClassKind::kSizeClass, survey::SizeClassCode(stratum.size_class()));
       break;
     case sv::StratumFilter::kProvince:
       found = frame.FindClass(ClassKind::kProvince, stratum.province());

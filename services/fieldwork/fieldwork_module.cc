@@ -10,11 +10,11 @@
 #include "CLI/Formatter.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "peiling/fieldwork/v1/progress.grpc.pb.h"
 #include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
+#include "services/common/vault/resealer.h"
 #include "services/fieldwork/contacts/contact_service.h"
 #include "services/fieldwork/contacts/contact_store.h"
 #include "services/fieldwork/contacts/contact_uses.h"
@@ -28,6 +28,7 @@
 #include "services/fieldwork/mail/planner.h"
 #include "services/fieldwork/mail/suppression_list.h"
 #include "services/fieldwork/mail/unsubscribe.h"
+#include "services/fieldwork/progress/progress_service.h"
 #include "services/fieldwork/waves/live_book.h"
 #include "services/fieldwork/waves/wave_followers.h"
 #include "services/fieldwork/webhooks/https_post.h"
@@ -81,6 +82,10 @@ class FieldworkModule final : public server::Module {
         unsubscriber_(*vault_, suppressions_, options.public_url),
         policy_(plan_sources_, unsubscriber_, intake::v1::DraftService::NewStub(peers.intake), options.link),
         outbox_(*store_, policy_, absl::Now, {.settle_time = options.mail_settle_time, .keep_opens = options.keep_opens}),
+        progress_service_({.book = book_,
+                           .for_each_invitation = [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); },
+                           .for_each_message = [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); }},
+                          contacts_, analytics::v1::AnalyticsService::NewStub(peers.analytics), absl::Now),
         webhooks_(*store_, *vault_, options.webhook_source, absl::Now),
         webhook_sender_(
             webhooks_,
@@ -93,8 +98,8 @@ class FieldworkModule final : public server::Module {
   // Of its services the one that says how it all goes.
   std::string name() const override { return v1::ProgressService::service_full_name(); }
   void Register(grpc::ServerBuilder& builder) override {
-    for (grpc::Service* const service :
-         std::initializer_list<grpc::Service*>{&contact_service_, &invitation_service_, &mail_service_, &webhook_service_}) {
+    for (grpc::Service* const service : std::initializer_list<grpc::Service*>{&contact_service_, &invitation_service_, &mail_service_,
+                                                                              &progress_service_, &webhook_service_}) {
       builder.RegisterService(service);
     }
   }
@@ -103,6 +108,7 @@ class FieldworkModule final : public server::Module {
     planner_.Start();
     outbox_timer_.Start();
     retention_.Start();
+    resealer_.Start();
     webhook_teller_.Start();
     webhook_sender_.Start();
     return absl::OkStatus();
@@ -127,6 +133,7 @@ class FieldworkModule final : public server::Module {
     book_.Close();
     webhook_sender_.Stop();
     webhook_teller_.Stop();
+    resealer_.Stop();
     retention_.Stop();
     outbox_timer_.Stop();
     planner_.Stop();
@@ -169,11 +176,30 @@ class FieldworkModule final : public server::Module {
   ContactService contact_service_{contacts_, uses_, *registry_, *intake_, [this](const auto& token) { return IsSuppressed(token); },
                                   absl::Now};
 
+  ProgressService progress_service_;
+
   WebhookStore webhooks_;
   WebhookTeller webhook_teller_{book_, webhooks_, absl::Now};
   WebhookSender webhook_sender_;
   WebhookService webhook_service_;
 
+  vault::Resealer resealer_{
+      *vault_,
+      {Reseal(ContactStore::kPartition, ContactStore::kSealed), Reseal(ContactStore::kPartition, ContactStore::kPepper),
+       Reseal(WebhookStore::kPartition, WebhookStore::kSecrets), [this] { return ResealHolders(); }}};
+
+  // Seals documents of a partition anew whose keys begin like this.
+  vault::Resealer::Pass Reseal(const char* partition, const char* keys) {
+    return [this, partition, keys] { return vault::Reseal(*store_, *vault_, {.partitions = partition, .keys = keys}).status(); };
+  }
+  absl::Status ResealHolders() {
+    const auto waves = store_->Partitions("surveys/");
+    if (!waves.ok()) return waves.status();
+    for (const std::string& wave : *waves) {
+      if (absl::Status resealed = invitations_.ResealHolders(wave); !resealed.ok()) return resealed;
+    }
+    return absl::OkStatus();
+  }
   absl::StatusOr<bool> IsSuppressed(const std::string& address_token) {
     const auto contained = suppressions_.Contains({address_token});
     if (!contained.ok()) return contained.status();

@@ -1,0 +1,54 @@
+// All that is known of the fieldwork of a wave at one moment, of which its progress is a function.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "peiling/fieldwork/v1/invitations.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
+#include "services/fieldwork/waves/wave_book.h"
+
+namespace peiling::fieldwork {
+
+// What became of the mail of an invitation; that of colleagues is not in it.
+struct MailSums {
+  int mails = 0;
+  int reminders = 0;
+  int bounces = 0;
+  // One was handed over and did not come back.
+  bool reached = false;
+  absl::Time last = absl::InfinitePast();
+
+  void Add(const v1::Message& message);
+};
+
+struct WaveFacts {
+  std::shared_ptr<const WaveDetails> wave;
+  // Those that were not revoked.
+  std::vector<v1::Invitation> invitations;
+  // By name of the invitation.
+  std::map<std::string, MailSums> mail;
+  // By id; trials are left out.
+  std::map<std::string, ResponseStand> responses;
+  // Municipalities with a record from a submitted response.
+  std::set<std::string> submitted;
+};
+
+// Where they are read from.
+struct FactSources {
+  const WaveBook& book;
+  std::function<absl::Status(const std::string& wave, const std::function<void(const v1::Invitation&)>& visit)> for_each_invitation;
+  std::function<absl::Status(const std::string& wave, const std::function<void(const v1::Message&)>& visit)> for_each_message;
+};
+
+// Errors are those of the sources.
+absl::StatusOr<WaveFacts> ReadWaveFacts(const FactSources& sources, const std::string& wave);
+
+}  // namespace peiling::fieldwork
