@@ -11,11 +11,18 @@ namespace peiling::fieldwork {
 namespace {
 
 constexpr int kHistories = 60;
+// Between the two reminders that are closest.
+constexpr absl::Duration kPauseOfThePlan = absl::Hours(24);
 
 class History {
  public:
   explicit History(unsigned seed) : random_(seed) {
     world_.now = At("2026-02-27 08:00");
+    // Many, so that they get in each other's way.
+    for (const int day : {4, 5, 8, 12, 20, 23}) {
+      *world_.wave.mutable_mailing_plan()->add_steps() =
+          MakeStep(absl::StrCat("dag-", day), survey::v1::MAIL_KIND_REMINDER, survey::v1::MAIL_ANCHOR_OPENING, day);
+    }
     for (int i = 1; i <= 3; ++i) {
       if (Chance(4)) world_.dead.push_back(MailWorld::ContactName(i));
     }
@@ -48,6 +55,8 @@ class History {
         world_.facts.submitted = false;
         break;
       case 2:
+      case 11:
+      case 12:
         world_.mailer_works = Chance(2);
         break;
       case 3:
@@ -106,7 +115,7 @@ class History {
       EXPECT_NE(earlier.part, mail.part) << what << " went twice";
       const bool calls = mail.kind == MAIL_KIND_REMINDER && earlier.kind != MAIL_KIND_THANKS;
       if (!calls) continue;
-      EXPECT_GE(mail.time - earlier.time, kShortestPause) << what << " came soon after " << world_.Log()[i];
+      EXPECT_GE(mail.time - earlier.time, kPauseOfThePlan) << what << " came soon after " << world_.Log()[i];
     }
     if (mail.kind == MAIL_KIND_REMINDER || mail.kind == MAIL_KIND_EXTENSION) {
       EXPECT_TRUE(WasInvited(mail.receiver, index)) << what << " before an invitation";
@@ -190,7 +199,7 @@ TEST(PlanMailProperty, TheOrderInWhichChangesComeDoesNotMatter) {
   };
   std::mt19937 random(1);
   for (const char* const when : {"2026-03-01 12:00", "2026-03-10 12:00", "2026-03-24 12:00", "2026-03-29 02:00"}) {
-    for (size_t subset = 1; subset < (1u << changes.size()); subset += 7) {
+    for (size_t subset = 1; subset < (1u << changes.size()); subset += 11) {
       std::vector<size_t> order;
       for (size_t i = 0; i < changes.size(); ++i) {
         if ((subset & (1u << i)) != 0) order.push_back(i);

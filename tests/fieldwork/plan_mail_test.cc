@@ -99,6 +99,16 @@ TEST_F(PlanMailTest, AfterMailStoodStillNobodyGetsItAllAtOnce) {
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-25 10:00", "GM0363-1 herinnering-2 03-28 10:00"));
 }
 
+TEST_F(PlanMailTest, AReminderThatWaitsHoldsUpTheNext) {
+  RunUntil("2026-03-16 08:00");
+  mailer_works = false;
+  RunUntil("2026-03-23 12:00");
+  mailer_works = true;
+  RunUntil("2026-03-27 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-23 12:00", "GM0363-1 herinnering-2 03-26 12:00"));
+}
+
 TEST_F(PlanMailTest, APlanOfSecondsKeepsItsOwnPauses) {
   using namespace survey::v1;
   wave.mutable_mailing_plan()->clear_steps();
