@@ -40,6 +40,11 @@ export class Client {
     return client;
   }
 
+  // The same with another credential, or none.
+  as(key) {
+    return Object.assign(Object.create(this), { key });
+  }
+
   // All operations, as { id, method, path, parameters, … }.
   operations() {
     return Object.entries(this.document.paths).flatMap(([path, item]) =>
@@ -84,7 +89,7 @@ export class Client {
   async fetch(id, values = {}, { body, accept, signal } = {}) {
     const operation = this.operation(id);
     const query = new URLSearchParams();
-    const headers = { authorization: `Bearer ${this.key}` };
+    const headers = this.key ? { authorization: `Bearer ${this.key}` } : {};
     let path = operation.path;
     const unknown = new Set(Object.keys(values));
     for (const parameter of (operation.parameters ?? []).map((one) => this.resolve(one))) {

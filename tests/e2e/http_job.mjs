@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client, Problem } from "./http_client.mjs";
+import { fieldwork } from "./http_fieldwork.mjs";
 
 const [origin, keyFile, folder] = process.argv.slice(2);
 const survey = { survey: "sociale-wijkteams" };
@@ -201,5 +202,6 @@ found.issues = await judge(await lookAtSurveys());
 await submitAndTakeBack();
 found.recordedBy = await takeBackARuling();
 found.access = await keys();
+await fieldwork(client, refused);
 found.uncalled = client.operations().map((operation) => operation.id).filter((id) => !client.called.has(id));
 console.log(JSON.stringify(found));
