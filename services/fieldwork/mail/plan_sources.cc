@@ -44,6 +44,7 @@ absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::strin
   const auto holders = sources.invitations.LinkHolders(invitation.name());
   if (!holders.ok()) return holders.status();
   std::vector<std::string> addresses;
+  addresses.reserve(contacts->size() + holders->size());
   for (const v1::Contact& contact : *contacts) addresses.push_back(contact.email());
   for (const LinkHolder& holder : *holders) addresses.push_back(holder.email);
   const auto suppressed = sources.suppressions.ContainsAddresses(addresses);

@@ -61,16 +61,19 @@ absl::StatusOr<v1::Suppression> SuppressionList::Add(const std::string& token, v
 absl::StatusOr<std::vector<bool>> SuppressionList::Contains(const std::vector<std::string>& tokens) {
   if (tokens.empty()) return std::vector<bool>();
   std::vector<std::string> keys;
+  keys.reserve(tokens.size());
   for (const std::string& token : tokens) keys.push_back(KeyOf(token));
   const auto documents = store_.GetMany(kPartition, keys);
   if (!documents.ok()) return documents.status();
   std::vector<bool> there;
+  there.reserve(documents->size());
   for (const auto& document : *documents) there.push_back(document.has_value());
   return there;
 }
 
 absl::StatusOr<std::vector<bool>> SuppressionList::ContainsAddresses(const std::vector<std::string>& addresses) {
   std::vector<std::string> tokens;
+  tokens.reserve(addresses.size());
   for (const std::string& address : addresses) {
     auto token = contacts_.AddressToken(address);
     if (!token.ok()) return token.status();
