@@ -17,6 +17,7 @@ class InvitationReplicasTest : public InvitationSetting {
   // Runs the same in both replicas at once, `rounds` times each.
   void Race(int rounds, const std::function<void(InvitationStore& invitations, int replica, int round)>& act) {
     std::vector<std::thread> threads;
+    threads.reserve(2);
     for (int replica = 0; replica < 2; ++replica) {
       threads.emplace_back([&, replica] {
         InvitationStore invitations = MakeInvitations(*store_, *vault_);
@@ -148,12 +149,9 @@ TEST_F(InvitationReplicasTest, DoNotBringBackALinkThatEndsMeanwhile) {
 TEST_F(InvitationReplicasTest, InviteAWholeFrameAtOnceOnRedis) {
   const storage::RedisServer redis;
   const std::string address = absl::StrCat("redis://", redis.endpoint());
-  const std::vector<std::unique_ptr<storage::Store>> stores = [&] {
-    std::vector<std::unique_ptr<storage::Store>> opened;
-    for (int i = 0; i < 2; ++i) opened.push_back(*storage::OpenStore(address, "fieldwork"));
-    return opened;
-  }();
+  const std::unique_ptr<storage::Store> stores[] = {*storage::OpenStore(address, "fieldwork"), *storage::OpenStore(address, "fieldwork")};
   std::vector<std::string> codes;
+  codes.reserve(344);
   for (int i = 1; i <= 344; ++i) codes.push_back(absl::StrFormat("GM%04d", i));
   frame_ = MakeFrame(codes);
   std::vector<int> issued(2), unchanged(2);
