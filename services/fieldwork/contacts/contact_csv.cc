@@ -67,7 +67,7 @@ bool LooksLikeFormula(std::string_view field) {
   return begin != std::string_view::npos && std::string_view("=+-@\t\r").find(field[begin]) != std::string_view::npos;
 }
 
-std::string Guard(std::string field) { return LooksLikeFormula(field) ? "'" + field : field; }
+std::string Guard(const std::string& field) { return LooksLikeFormula(field) ? "'" + field : field; }
 
 std::string Unguard(std::string_view field) {
   absl::string_view text = absl::StripAsciiWhitespace(absl::string_view(field.data(), field.size()));
