@@ -1,6 +1,7 @@
-// Durable submissions a second: a load client that keeps a number of calls of SubmitResponse under way.
+// Durable writes a second: a load client that keeps a number of calls of SubmitResponse, or with --drafts of SaveDraft, under way. Each
+// client saves one answer after the other in a draft of its own, which has answers of --bytes altogether.
 //
-//   intake_load                         starts intake and validation in this process, on a file in TMPDIR, and sets the rate beside what
+//   intake_load [--drafts]              starts intake and validation in this process, on a file in TMPDIR, and sets the rate beside what
 //                                       SQLite alone commits in groups of 64 rows of the same size, measured before
 //   intake_load --store=ADDRESS         the same on another store, an empty one
 //   intake_load --target=host:port      loads what runs there: intake itself, or the gateway
@@ -24,6 +25,7 @@
 #include "absl/strings/str_cat.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
+#include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
@@ -38,6 +40,7 @@ using Clock = std::chrono::steady_clock;
 struct Flags {
   std::string target;
   std::string store;
+  bool drafts = false;
   int clients = 64;
   int connections = 2;
   double seconds = 5;
@@ -47,7 +50,6 @@ struct Flags {
 
 constexpr int kQuestions = 20;
 constexpr char kWave[] = "surveys/load/waves/load";
-constexpr char kMethod[] = "/peiling.intake.v1.IntakeService/SubmitResponse";
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -155,8 +157,132 @@ void Apply(v1::IntakeService::Stub& stub, int partitions) {
   if (!status.ok()) Fail(status.ToString());
 }
 
+// Waits at most ten seconds.
+void SetDeadline(grpc::ClientContext& context) { context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10)); }
+
+// Calls a method that must succeed.
+template <typename Stub, typename Method, typename Request, typename Response>
+void Call(Stub& stub, Method method, const Request& request, Response& response) {
+  grpc::ClientContext context;
+  SetDeadline(context);
+  const absl::Status status = status::FromGrpc((stub.*method)(&context, request, &response));
+  if (!status.ok()) Fail(status.ToString());
+}
+
+// What clients do, over and over.
+class Work {
+ public:
+  virtual ~Work() = default;
+  virtual const char* method() const = 0;
+  // What one is called.
+  virtual const char* noun() const = 0;
+  // Bytes of a request without its id.
+  virtual size_t bytes() const = 0;
+  // The next request of a client.
+  virtual grpc::ByteBuffer Request(int client, const std::string& request_id) = 0;
+  // How many requests the server has done.
+  virtual int64_t Stored() = 0;
+};
+
+class Submissions final : public Work {
+ public:
+  Submissions(const Flags& flags, const std::shared_ptr<grpc::Channel>& channel)
+      : template_(Template(flags.bytes).SerializeAsString()), intake_(v1::IntakeService::NewStub(channel)) {}
+
+  const char* method() const override { return "/peiling.intake.v1.IntakeService/SubmitResponse"; }
+  const char* noun() const override { return "response"; }
+  size_t bytes() const override { return template_.size(); }
+  grpc::ByteBuffer Request(int, const std::string& request_id) override {
+    v1::SubmitResponseRequest id;
+    id.set_request_id(request_id);
+    // Serialised messages one after the other are one message.
+    const grpc::Slice slices[] = {grpc::Slice(template_.data(), template_.size(), grpc::Slice::STATIC_SLICE),
+                                  grpc::Slice(id.SerializeAsString())};
+    return {slices, std::size(slices)};
+  }
+  int64_t Stored() override {
+    v1::GetWaveRequest request;
+    request.set_name(kWave);
+    v1::GetWaveResponse response;
+    Call(*intake_, &v1::IntakeService::Stub::GetWave, request, response);
+    return response.wave().response_count();
+  }
+
+ private:
+  const std::string template_;
+  const std::unique_ptr<v1::IntakeService::Stub> intake_;
+};
+
+class Drafts final : public Work {
+ public:
+  Drafts(const Flags& flags, const std::shared_ptr<grpc::Channel>& channel, const std::string& run)
+      : drafts_(v1::DraftService::NewStub(channel)), revisions_(flags.clients) {
+    const survey::v1::Answers answers = Template(flags.bytes).response().answers();
+    for (int client = 0; client < flags.clients; ++client) {
+      v1::CreateDraftRequest create;
+      create.set_parent(kWave);
+      create.set_response_id(absl::StrCat(run, "-", client));
+      create.add_municipalities("GM0363");
+      create.set_request_id(absl::StrCat(run, "-create-", client));
+      v1::CreateDraftResponse created;
+      Call(*drafts_, &v1::DraftService::Stub::CreateDraft, create, created);
+      names_.push_back(created.draft().name());
+      v1::SaveDraftRequest fill;
+      fill.set_name(names_.back());
+      fill.set_etag(created.draft().etag());
+      fill.set_request_id(absl::StrCat(run, "-fill-", client));
+      for (const survey::v1::Answer& answer : answers.answers()) *fill.add_changes()->mutable_answer() = answer;
+      v1::SaveDraftResponse filled;
+      Call(*drafts_, &v1::DraftService::Stub::SaveDraft, fill, filled);
+      revisions_[client] = kFilled;
+    }
+  }
+
+  const char* method() const override { return "/peiling.intake.v1.DraftService/SaveDraft"; }
+  const char* noun() const override { return "save"; }
+  size_t bytes() const override { return Save(0).ByteSizeLong(); }
+  grpc::ByteBuffer Request(int client, const std::string& request_id) override {
+    v1::SaveDraftRequest save = Save(client);
+    save.set_request_id(request_id);
+    ++revisions_[client];
+    const grpc::Slice slice(save.SerializeAsString());
+    return {&slice, 1};
+  }
+  int64_t Stored() override {
+    int64_t stored = 0;
+    for (const std::string& name : names_) {
+      v1::GetDraftRequest request;
+      request.set_name(name);
+      v1::GetDraftResponse response;
+      Call(*drafts_, &v1::DraftService::Stub::GetDraft, request, response);
+      stored += std::stoll(response.draft().etag().substr(1)) - kFilled;
+    }
+    return stored;
+  }
+
+ private:
+  // Revision of a draft that was made and filled.
+  static constexpr int64_t kFilled = 2;
+
+  v1::SaveDraftRequest Save(int client) const {
+    v1::SaveDraftRequest save;
+    save.set_name(names_[client]);
+    // Nobody else writes in it.
+    save.set_etag(absl::StrCat("r", revisions_[client]));
+    survey::v1::Answer& answer = *save.add_changes()->mutable_answer();
+    answer.set_question(absl::StrCat("t", revisions_[client] % kQuestions));
+    answer.set_text(absl::StrCat("What somebody types into a field of a form: ", revisions_[client]));
+    return save;
+  }
+
+  const std::unique_ptr<v1::DraftService::Stub> drafts_;
+  std::vector<std::string> names_;
+  std::vector<int64_t> revisions_;
+};
+
 // One call under way, over and over. Bytes go out and come in as they are: it is the server that is measured.
 struct Client {
+  int number = 0;
   std::unique_ptr<grpc::GenericStub> stub;
   grpc::ByteBuffer response;
   std::unique_ptr<grpc::ClientContext> context;
@@ -167,8 +293,7 @@ struct Client {
 
 class Load {
  public:
-  Load(const Flags& flags, const std::string& target)
-      : flags_(flags), template_(Template(flags.bytes).SerializeAsString()), clients_(flags.clients) {
+  Load(const Flags& flags, const std::string& target) : flags_(flags), clients_(flags.clients) {
     std::vector<std::shared_ptr<grpc::Channel>> channels;
     for (int i = 0; i < flags.connections; ++i) {
       grpc::ChannelArguments arguments;
@@ -176,15 +301,22 @@ class Load {
       arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
       channels.push_back(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
     }
-    intake_ = v1::IntakeService::NewStub(channels[0]);
-    Apply(*intake_, flags.partitions);
-    for (int i = 0; i < flags.clients; ++i) clients_[i].stub = std::make_unique<grpc::GenericStub>(channels[i % channels.size()]);
+    Apply(*v1::IntakeService::NewStub(channels[0]), flags.partitions);
+    if (flags.drafts) {
+      work_ = std::make_unique<Drafts>(flags, channels[0], run_);
+    } else {
+      work_ = std::make_unique<Submissions>(flags, channels[0]);
+    }
+    for (int i = 0; i < flags.clients; ++i) {
+      clients_[i].number = i;
+      clients_[i].stub = std::make_unique<grpc::GenericStub>(channels[i % channels.size()]);
+    }
   }
 
-  // Returns responses a second.
+  // Returns requests a second.
   double Run() {
     // The first second warms up and does not count.
-    const int64_t stored = Stored();
+    const int64_t stored = work_->Stored();
     const Clock::time_point begin = Clock::now() + std::chrono::seconds(1);
     const Clock::time_point end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(flags_.seconds));
     for (Client& client : clients_) Start(client);
@@ -203,7 +335,7 @@ class Load {
     }
     cpu_ = CpuSeconds() - cpu;
     queue_.Shutdown();
-    if (errors_.empty() && Stored() - stored != requests_) Fail("what was answered and what was stored differ");
+    if (errors_.empty() && work_->Stored() - stored != requests_) Fail("what was answered and what was stored differ");
     return static_cast<double>(latencies_.size()) / flags_.seconds;
   }
 
@@ -212,36 +344,20 @@ class Load {
     const auto percentile = [this](double part) {
       return latencies_.empty() ? 0 : 1000 * latencies_[static_cast<size_t>(part * static_cast<double>(latencies_.size() - 1))];
     };
-    std::printf("%d clients, %zu bytes: %.0f responses/s, p50 %.2f ms, p99 %.2f ms, longest %.2f ms\n", flags_.clients, template_.size(),
-                static_cast<double>(latencies_.size()) / flags_.seconds, percentile(0.5), percentile(0.99), percentile(1));
-    std::printf("processor time of this process: %.0f us a response\n", 1e6 * cpu_ / static_cast<double>(requests_));
+    std::printf("%d clients, %zu bytes: %.0f %ss/s, p50 %.2f ms, p99 %.2f ms, longest %.2f ms\n", flags_.clients, work_->bytes(),
+                static_cast<double>(latencies_.size()) / flags_.seconds, work_->noun(), percentile(0.5), percentile(0.99), percentile(1));
+    std::printf("processor time of this process: %.0f us a %s\n", 1e6 * cpu_ / static_cast<double>(requests_), work_->noun());
     for (const auto& [message, count] : errors_) std::printf("error (%ld times): %s\n", static_cast<long>(count), message.c_str());
   }
   bool failed() const { return !errors_.empty(); }
 
  private:
-  // Responses of the wave.
-  int64_t Stored() {
-    v1::GetWaveRequest request;
-    request.set_name(kWave);
-    v1::GetWaveResponse response;
-    grpc::ClientContext context;
-    const absl::Status status = status::FromGrpc(intake_->GetWave(&context, request, &response));
-    if (!status.ok()) Fail(status.ToString());
-    return response.wave().response_count();
-  }
-
   void Start(Client& client) {
-    v1::SubmitResponseRequest id;
-    id.set_request_id(absl::StrCat(run_, "-", ++requests_));
-    // Serialised messages one after the other are one message.
-    const grpc::Slice slices[] = {grpc::Slice(template_.data(), template_.size(), grpc::Slice::STATIC_SLICE),
-                                  grpc::Slice(id.SerializeAsString())};
-    const grpc::ByteBuffer request(slices, std::size(slices));
+    const grpc::ByteBuffer request = work_->Request(client.number, absl::StrCat(run_, "-", ++requests_));
     client.context = std::make_unique<grpc::ClientContext>();
-    client.context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    SetDeadline(*client.context);
     client.start = Clock::now();
-    client.reader = client.stub->PrepareUnaryCall(client.context.get(), kMethod, request, &queue_);
+    client.reader = client.stub->PrepareUnaryCall(client.context.get(), work_->method(), request, &queue_);
     client.reader->StartCall();
     client.reader->Finish(&client.response, &client.status, &client);
   }
@@ -257,8 +373,7 @@ class Load {
   const Flags flags_;
   const std::string run_ = absl::StrCat("load-", std::chrono::system_clock::now().time_since_epoch().count());
   int64_t requests_ = 0;
-  const std::string template_;
-  std::unique_ptr<v1::IntakeService::Stub> intake_;
+  std::unique_ptr<Work> work_;
   grpc::CompletionQueue queue_;
   std::vector<Client> clients_;
   std::vector<double> latencies_;
@@ -304,14 +419,17 @@ int RunAgainst(const Flags& flags) {
 
 int main(int argc, char** argv) {
   peiling::intake::Flags flags;
-  CLI::App app("Load on SubmitResponse", "intake_load");
+  CLI::App app("Load on SubmitResponse or SaveDraft", "intake_load");
   app.add_option("--target", flags.target, "host:port of intake or the gateway; empty: an intake of its own");
   app.add_option("--store", flags.store, "store of an intake of its own; empty: a file in TMPDIR");
+  app.add_flag("--drafts", flags.drafts, "save drafts in place of submitting responses");
   app.add_option("--partitions", flags.partitions, "of the wave")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--clients", flags.clients, "calls under way")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--connections", flags.connections, "connections they share")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--seconds", flags.seconds, "after one second to warm up")->check(CLI::Range(0.1, 60.0))->capture_default_str();
-  app.add_option("--bytes", flags.bytes, "size of a response")->check(CLI::Range(1500, 1 << 20))->capture_default_str();
+  app.add_option("--bytes", flags.bytes, "size of a response, or of a draft's answers")
+      ->check(CLI::Range(1500, 1 << 20))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   return flags.target.empty() ? peiling::intake::RunAlone(flags) : peiling::intake::RunAgainst(flags);
 }
