@@ -38,8 +38,8 @@ class InvitationChecker {
     size_t returning = 128;
     size_t strangers = 32;
     LaneLimits lanes = {.lanes = 1000};
-    // For which a question waits.
-    std::chrono::milliseconds deadline{2000};
+    // For which a question waits. No longer than its answer is remembered: what comes later may have ceased to hold.
+    std::chrono::milliseconds deadline{1000};
   };
 
   InvitationChecker(std::unique_ptr<fieldwork::v1::InvitationService::StubInterface> fieldwork, const Limits& limits,

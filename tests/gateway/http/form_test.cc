@@ -112,7 +112,7 @@ TEST(Form, RefusesWhatCannotBeRead) {
                                   std::string("--b\r\nContent-Disposition: form-data\r\n\r\na\r\n--b--"),
                                   std::string("--b\r\nContent-Disposition: form-data; name=\"x\r\n\r\na\r\n--b--"),
                                   std::string("--b\r\nContent-Disposition: attachment; name=\"x\"\r\n\r\na\r\n--b--"),
-                                  "--b\r\n" + head + "\r\n" + head + "\r\n\r\na\r\n--b--",
+                                  absl::StrCat("--b\r\n", head, "\r\n", head, "\r\n\r\na\r\n--b--"),
                                   "--b\r\n" + head + "; filename=\"f\"\r\n\r\na\r\n--b--",
                                   Part("token", "\xff") + "--b--",
                                   Part("\xff", "a") + "--b--",
