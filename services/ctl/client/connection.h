@@ -15,6 +15,12 @@
 #include "peiling/access/v1/access.grpc.pb.h"
 #include "peiling/analytics/v1/analytics.grpc.pb.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "peiling/fieldwork/v1/contacts.grpc.pb.h"
+#include "peiling/fieldwork/v1/invitations.grpc.pb.h"
+#include "peiling/fieldwork/v1/mail.grpc.pb.h"
+#include "peiling/fieldwork/v1/progress.grpc.pb.h"
+#include "peiling/fieldwork/v1/webhooks.grpc.pb.h"
+#include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "services/common/deadline/deadline.h"
@@ -27,6 +33,12 @@ using Registry = registry::v1::RegistryService::Stub;
 using Dedup = dedup::v1::DedupService::Stub;
 using Analytics = analytics::v1::AnalyticsService::Stub;
 using Access = access::v1::AccessService::Stub;
+using Contacts = fieldwork::v1::ContactService::Stub;
+using Drafts = intake::v1::DraftService::Stub;
+using FieldProgress = fieldwork::v1::ProgressService::Stub;
+using Invitations = fieldwork::v1::InvitationService::Stub;
+using Mail = fieldwork::v1::MailService::Stub;
+using Webhooks = fieldwork::v1::WebhookService::Stub;
 using Health = grpc::health::v1::Health::Stub;
 
 // Thread-safe. Connects at the first call.
@@ -80,7 +92,8 @@ class Connection {
 
   const std::chrono::milliseconds timeout_;
   std::tuple<std::unique_ptr<Access>, std::unique_ptr<Intake>, std::unique_ptr<Registry>, std::unique_ptr<Dedup>,
-             std::unique_ptr<Analytics>, std::unique_ptr<Health>>
+             std::unique_ptr<Analytics>, std::unique_ptr<Contacts>, std::unique_ptr<Drafts>, std::unique_ptr<FieldProgress>,
+             std::unique_ptr<Invitations>, std::unique_ptr<Mail>, std::unique_ptr<Webhooks>, std::unique_ptr<Health>>
       stubs_;
 };
 

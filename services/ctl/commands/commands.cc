@@ -17,6 +17,13 @@ void AddAllCommands(CommandLine& line) {
   AddTable(line);
   AddTrend(line);
   AddMunicipality(line);
+  AddWave(line);
+  AddContacts(line);
+  AddInvitations(line);
+  AddMail(line);
+  AddFieldwork(line);
+  AddDrafts(line);
+  AddWebhooks(line);
   AddKeys(line);
   AddAudit(line);
   AddCaller(line);

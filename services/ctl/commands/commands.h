@@ -22,10 +22,17 @@ void AddReport(CommandLine& line);
 void AddTable(CommandLine& line);
 void AddTrend(CommandLine& line);
 void AddMunicipality(CommandLine& line);
+void AddContacts(CommandLine& line);
+void AddInvitations(CommandLine& line);
+void AddMail(CommandLine& line);
+void AddFieldwork(CommandLine& line);
+void AddDrafts(CommandLine& line);
+void AddWebhooks(CommandLine& line);
 void AddStore(CommandLine& line);
 void AddDoctor(CommandLine& line);
 void AddWait(CommandLine& line);
 void AddVersion(CommandLine& line);
+void AddWave(CommandLine& line);
 void AddCompletion(CommandLine& line);
 
 // All of them, in the order help shows them.

@@ -97,9 +97,11 @@ absl::StatusOr<google::protobuf::Timestamp> ParseMoment(const std::string& text,
   absl::Time time;
   if (const std::optional<absl::Duration> distance = ParseDistance(text)) {
     time = direction == Direction::kAhead ? absl::Now() + *distance : absl::Now() - *distance;
-  } else if (std::string error; !absl::ParseTime("%Y-%m-%d", text, calendar::Amsterdam(), &time, &error) &&
-                                !absl::ParseTime("%Y-%m-%d %H:%M", text, calendar::Amsterdam(), &time, &error) &&
-                                !absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+  } else if (const auto minute = calendar::ParseLocalMinute(text)) {
+    time = *minute;
+  } else if (const auto day = calendar::BeginOfDay(text)) {
+    time = *day;
+  } else if (std::string error; !absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
     return UsageError(
         absl::StrFormat("\"%s\" is no moment: want a day such as 2026-11-22, \"2026-11-22 10:15\", RFC 3339, or 90d, 12h, 30m", text));
   }
