@@ -28,6 +28,7 @@
 #include "services/fieldwork/mail/planner.h"
 #include "services/fieldwork/mail/suppression_list.h"
 #include "services/fieldwork/mail/unsubscribe.h"
+#include "services/fieldwork/progress/fieldwork_metrics.h"
 #include "services/fieldwork/progress/progress_service.h"
 #include "services/fieldwork/waves/live_book.h"
 #include "services/fieldwork/waves/wave_followers.h"
@@ -82,10 +83,7 @@ class FieldworkModule final : public server::Module {
         unsubscriber_(*vault_, suppressions_, options.public_url),
         policy_(plan_sources_, unsubscriber_, intake::v1::DraftService::NewStub(peers.intake), options.link),
         outbox_(*store_, policy_, absl::Now, {.settle_time = options.mail_settle_time, .keep_opens = options.keep_opens}),
-        progress_service_({.book = book_,
-                           .for_each_invitation = [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); },
-                           .for_each_message = [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); }},
-                          contacts_, analytics::v1::AnalyticsService::NewStub(peers.analytics), absl::Now),
+        progress_service_(fact_sources_, contacts_, analytics::v1::AnalyticsService::NewStub(peers.analytics), absl::Now),
         webhooks_(*store_, *vault_, options.webhook_source, absl::Now),
         webhook_sender_(
             webhooks_,
@@ -108,6 +106,7 @@ class FieldworkModule final : public server::Module {
     planner_.Start();
     outbox_timer_.Start();
     retention_.Start();
+    metrics_.Start();
     resealer_.Start();
     webhook_teller_.Start();
     webhook_sender_.Start();
@@ -134,6 +133,7 @@ class FieldworkModule final : public server::Module {
     webhook_sender_.Stop();
     webhook_teller_.Stop();
     resealer_.Stop();
+    metrics_.Stop();
     retention_.Stop();
     outbox_timer_.Stop();
     planner_.Stop();
@@ -176,7 +176,12 @@ class FieldworkModule final : public server::Module {
   ContactService contact_service_{contacts_, uses_, *registry_, *intake_, [this](const auto& token) { return IsSuppressed(token); },
                                   absl::Now};
 
+  const FactSources fact_sources_{
+      .book = book_,
+      .for_each_invitation = [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); },
+      .for_each_message = [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); }};
   ProgressService progress_service_;
+  FieldworkMetrics metrics_{fact_sources_, absl::Now};
 
   WebhookStore webhooks_;
   WebhookTeller webhook_teller_{book_, webhooks_, absl::Now};
@@ -215,7 +220,18 @@ void AddFlags(CLI::App& app, Options& options) {
       ->envname("PEILING_FIELDWORK_STORE")
       ->capture_default_str();
   vault::AddFlags(app, options.vault);
-  AddLinkFlags(app, options);
+  AddBehaviourFlags(app, options);
+}
+
+void AddBehaviourFlags(CLI::App& app, Options& options) {
+  app.add_option(
+         "--public-url", options.public_url,
+         "What reaches the gateway's HTTP listener from outside, e.g. https://peiling.example.nl: links to unsubscribe begin with it; "
+         "by default, with all services in one process, that listener")
+      ->envname("PEILING_PUBLIC_URL")
+      ->capture_default_str();
+  app.add_option("--link", options.link, "Address of an invitation's link, with {token} in it; default: <public-url>/deelnemen#{token}")
+      ->envname("PEILING_FIELDWORK_LINK");
   app.add_option_function<std::string>(
          "--mail-settle-time", [&options](const std::string& text) { absl::ParseDuration(text, &options.mail_settle_time); },
          "How long after its lease a message that was begun waits for an event of its mailing system; without one it was not sent: 15m")
@@ -231,17 +247,6 @@ void AddFlags(CLI::App& app, Options& options) {
       ->delimiter(',');
   app.add_option("--webhook-ca", options.webhook_ca, "Authorities receivers of webhooks are believed of, PEM; default: the system's")
       ->envname("PEILING_WEBHOOK_CA");
-}
-
-void AddLinkFlags(CLI::App& app, Options& options) {
-  app.add_option(
-         "--public-url", options.public_url,
-         "What reaches the gateway's HTTP listener from outside, e.g. https://peiling.example.nl: links to unsubscribe begin with it; "
-         "by default, with all services in one process, that listener")
-      ->envname("PEILING_PUBLIC_URL")
-      ->capture_default_str();
-  app.add_option("--link", options.link, "Address of an invitation's link, with {token} in it; default: <public-url>/deelnemen#{token}")
-      ->envname("PEILING_FIELDWORK_LINK");
 }
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers) {

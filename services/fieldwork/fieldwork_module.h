@@ -45,8 +45,8 @@ struct Peers {
 
 // Adds the flags above, with environment variables PEILING_….
 void AddFlags(CLI::App& app, Options& options);
-// Those of them that say where links lead: also whoever runs it with others in one process is told.
-void AddLinkFlags(CLI::App& app, Options& options);
+// Those of them that are not about where data are kept and what seals them: also whoever runs it with others in one process is told.
+void AddBehaviourFlags(CLI::App& app, Options& options);
 
 // Ready while the store is well, once what intake and dedup have of all waves is taken in; from then on it answers from what it has.
 // Errors of opening the store and the vault; FAILED_PRECONDITION/TIME_ZONE_MISSING; INVALID_ARGUMENT/LINK_INVALID when an address of links

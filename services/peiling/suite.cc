@@ -126,7 +126,8 @@ void AddFlags(CLI::App& app, Options& options) {
                  "administrator.key in --data-dir, none with --store")
       ->envname("PEILING_ADMINISTRATOR_KEY_FILE");
   vault::AddFlags(app, options.vault);
-  fieldwork::AddLinkFlags(app, options.fieldwork);
+  fieldwork::AddBehaviourFlags(app, options.fieldwork);
+  intake::AddDraftFlags(app, options.intake);
   registry::AddFlags(app, options.registry);
   gateway::AddFlags(app, options.gateway);
 }
@@ -153,7 +154,10 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (!registry.ok()) return registry.status();
   const auto validation = servers->Add(validation::MakeModule({}, *registry));
   if (!validation.ok()) return validation.status();
-  const auto intake = servers->Add(intake::MakeModule({.store = store("intake"), .vault = *keys}, *validation));
+  intake::Options intake_options = options.intake;
+  intake_options.store = store("intake");
+  intake_options.vault = *keys;
+  const auto intake = servers->Add(intake::MakeModule(intake_options, *validation));
   if (!intake.ok()) return intake.status();
   const auto dedup = servers->Add(dedup::MakeModule({.store = store("dedup"), .replica = options.replica}, *intake, *registry));
   if (!dedup.ok()) return dedup.status();

@@ -12,6 +12,7 @@
 #include "services/common/vault/vault.h"
 #include "services/fieldwork/fieldwork_module.h"
 #include "services/gateway/gateway_module.h"
+#include "services/intake/intake_module.h"
 #include "services/registry/registry_module.h"
 
 namespace peiling::suite {
@@ -29,14 +30,16 @@ struct Options {
   // Keys of the personal data in intake and fieldwork. None: personal-data.keys in data_dir, made when missing; with `store` they must be
   // given.
   vault::Options vault;
-  // Where links lead; a public_url that is empty: the HTTP listener.
+  // Where links lead, and what mail and webhooks do; a public_url that is empty: the HTTP listener. Its store and keys are those above.
   fieldwork::Options fieldwork{.public_url = ""};
+  // What drafts do; its store and keys are those above.
+  intake::Options intake;
   // Where reference data is, and how much may come in at once; the other services run with what they have by default.
   registry::Options registry;
   gateway::Options gateway;
 };
 
-// Adds the flags above and those of the registry, the gateway, the vault and the links, with environment variables PEILING_….
+// Adds the flags above and those of the registry, the gateway, the vault, fieldwork and drafts, with environment variables PEILING_….
 void AddFlags(CLI::App& app, Options& options);
 
 // The gateway, with the services it leads to already started; they drain when it stops. `server` are the limits of their servers; they
