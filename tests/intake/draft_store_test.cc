@@ -370,6 +370,17 @@ TEST_F(DraftStoreTest, ADraftHasBounds) {
   EXPECT_EQ(ReasonOf(Validate(Desk::Saving("r2", {For("", Text("Q1", half)), For("", Text("Q3", half))}))), "RESPONSE_TOO_LARGE");
 }
 
+TEST_F(DraftStoreTest, AnImportLeavesDraftsAlone) {
+  Must(desk_.Create("1", {"GM0243"}));
+  const ImportOutcome outcome = RunImport(desk_.rooms, ExportOf(2));
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  ASSERT_EQ(outcome.rows.size(), 2u);
+  EXPECT_EQ(outcome.rows[0].outcome(), v1::IMPORT_OUTCOME_UNCHANGED);
+  EXPECT_THAT(outcome.rows[0].message(), HasSubstr("online ingevuld"));
+  EXPECT_EQ(outcome.rows[1].outcome(), v1::IMPORT_OUTCOME_ADDED);
+  EXPECT_EQ(SayAll(desk_.InFeed(NameOfDraft("1")).answers().answers()), "Q3=GM0243");
+}
+
 TEST_F(DraftStoreTest, ErasingPersonalAnswersIsEnteredIntoTheHistory) {
   Must(desk_.Create());
   Must(desk_.Save("r1", {Text("Q1", "Anna")}));
