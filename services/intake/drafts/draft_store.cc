@@ -571,6 +571,7 @@ absl::Status DraftStore::ReadStates(const v1::BatchGetResponseStatesRequest& req
                                     v1::BatchGetResponseStatesResponse& response) {
   const std::string name = names::PartitionName(request.parent(), partition);
   std::vector<std::string> keys;
+  keys.reserve(positions.size());
   for (const int position : positions) keys.push_back(DraftKey(request.response_ids(position)));
   auto documents = parts_.store.GetMany(name, keys);
   if (!documents.ok()) return documents.status();
