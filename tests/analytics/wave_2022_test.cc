@@ -11,6 +11,7 @@
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/analytics/analytics_module.h"
+#include "services/common/feed/position.h"
 #include "services/common/server/server.h"
 #include "services/common/status/errors.h"
 #include "services/dedup/dedup_module.h"
@@ -55,6 +56,41 @@ class Suite {
   ~Suite() {
     for (auto* server : {&analytics_, &dedup_, &intake_, &validation_, &registry_}) server->reset();
     fs::remove_all(folder_);
+  }
+
+  // Erases the personal answers of every response of 2022; how many responses there are.
+  int ErasePersonalAnswers() {
+    const auto intake = Intake();
+    intake::v1::ListResponsesRequest list;
+    list.set_parent(kWave);
+    list.set_page_size(1000);
+    intake::v1::ListResponsesResponse responses;
+    grpc::ClientContext context;
+    EXPECT_TRUE(intake->ListResponses(&context, list, &responses).ok());
+    EXPECT_EQ(responses.next_page_token(), "");
+    for (const auto& response : responses.responses()) {
+      intake::v1::ErasePersonalAnswersRequest request;
+      request.set_name(response.name());
+      request.set_request_id("erase " + response.name());
+      intake::v1::ErasePersonalAnswersResponse erased;
+      grpc::ClientContext erasing;
+      EXPECT_TRUE(intake->ErasePersonalAnswers(&erasing, request, &erased).ok());
+      EXPECT_TRUE(erased.response().has_personal_erased_at());
+      feed::SetSubmissions(position, 0, erased.response().sequence());
+    }
+    return responses.responses_size();
+  }
+
+  dedup::v1::CleaningReport CleaningReport() {
+    dedup::v1::GetCleaningReportRequest request;
+    request.set_parent(kWave);
+    *request.mutable_wait_for() = position;
+    dedup::v1::GetCleaningReportResponse report;
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    const auto reported = dedup::v1::DedupService::NewStub(dedup_->InProcessChannel())->GetCleaningReport(&context, request, &report);
+    EXPECT_TRUE(reported.ok()) << reported.error_message();
+    return report.report();
   }
 
   std::unique_ptr<v1::AnalyticsService::Stub> stub;
@@ -260,6 +296,30 @@ TEST_F(Wave2022Test, WhatWasNotAskedIn2019HasNoTrend) {
   EXPECT_FALSE(trend.points(0).has_percent());
   EXPECT_NE(trend.points(0).comparability_reason(), "");
   EXPECT_TRUE(trend.points(1).has_percent());
+}
+
+// The last one: it changes what the others look at.
+TEST_F(Wave2022Test, ErasingPersonalAnswersChangesNoTableAndNothingInTheCleaningReport) {
+  const auto everything = [this] {
+    v1::TabulateRequest tables;
+    tables.set_parent(kWave);
+    auto tabulated = Ask(&v1::AnalyticsService::Stub::Tabulate, tables);
+    EXPECT_GT(tabulated.tables_size(), 40);
+    tabulated.clear_position();
+    v1::CompareWithPublishedRequest figures;
+    figures.set_parent(kWave);
+    auto compared = Ask(&v1::AnalyticsService::Stub::CompareWithPublished, figures);
+    compared.clear_position();
+    v1::GetProgressRequest progress;
+    progress.set_parent(kWave);
+    auto reached = Ask(&v1::AnalyticsService::Stub::GetProgress, progress);
+    reached.mutable_progress()->clear_position();
+    return std::vector<std::string>{tabulated.DebugString(), compared.DebugString(), reached.DebugString(),
+                                    suite_->CleaningReport().DebugString()};
+  };
+  const std::vector<std::string> before = everything();
+  EXPECT_GT(suite_->ErasePersonalAnswers(), 100);
+  EXPECT_EQ(everything(), before);
 }
 
 }  // namespace
