@@ -41,7 +41,7 @@ class WaveEdit {
   // What it is changed by must be OK with, and change, wave().
   absl::StatusOr<v1::Wave> Commit(v1::WaveChangeKind kind, const std::string& reason);
   // Why it cannot be, on the strength of what was read.
-  absl::Status Because(absl::Status why) const {
+  absl::Status Because(const absl::Status& why) const {
     absl::Status confirmed = store_.Confirm(Catalog::kPartition);
     return confirmed.ok() ? why : confirmed;
   }
