@@ -103,13 +103,18 @@ absl::StatusOr<v1::Wave> Catalog::Extend(const v1::ExtendWaveRequest& request, c
 }
 
 absl::StatusOr<v1::ListWaveChangesResponse> Catalog::ListChanges(const v1::ListWaveChangesRequest& request, const paging::Page& page) {
-  if (auto wave = GetWave(request.parent()); !wave.ok()) return wave.status();
+  const auto wave = GetWave(request.parent());
+  if (!wave.ok()) return wave.status();
   v1::ListWaveChangesResponse response;
   auto documents = ListPage(store_, request, page, WaveChangesPrefix(request.parent()), response.mutable_next_page_token());
   if (!documents.ok()) return documents.status();
   for (const storage::Document& document : *documents) {
     auto change = storage::Parse<v1::WaveChange>(document);
     if (!change.ok()) return change.status();
+    // These do not change; a wave without them is none to readers of JSON.
+    change->mutable_times()->set_frame_date(wave->frame_date());
+    change->mutable_times()->set_groups_date(wave->groups_date());
+    change->mutable_times()->set_opened(wave->opened());
     *response.add_changes() = *std::move(change);
   }
   return response;
