@@ -13,6 +13,9 @@
 namespace peiling::fieldwork {
 namespace {
 
+// Between two looks while there is nothing yet.
+constexpr absl::Duration kFirst = absl::Seconds(1);
+
 using Gauges = prometheus::Family<prometheus::Gauge>;
 
 Gauges& MakeGauges(const char* name, const char* help) {
@@ -66,8 +69,10 @@ void FieldworkMetrics::Run() {
   while (!stopping_) {
     lock.unlock();
     Measure();
+    // Waves are read after a start.
+    const absl::Duration pause = sources_.book.Waves().empty() ? std::min(kFirst, interval_) : interval_;
     lock.lock();
-    wake_.wait_for(lock, absl::ToChronoNanoseconds(interval_), [this] { return stopping_; });
+    wake_.wait_for(lock, absl::ToChronoNanoseconds(pause), [this] { return stopping_; });
   }
 }
 
