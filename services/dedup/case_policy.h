@@ -34,8 +34,8 @@ struct Placement {
   v1::Decision decision;
 };
 
-// In this order: taken back by the respondent, excluded by a ruling, a trial, nothing answered; then who is meant: by a ruling, else as known
-// from the invitation, else by the text.
+// In this order: taken back by the respondent, excluded by a ruling, a trial, nothing answered; then who is meant: by a ruling, else as
+// known from the invitation, else by the text.
 Placement Place(const Submission& submission, const Rulings& rulings, const WaveSetup& setup);
 
 // A response in a case.
@@ -62,8 +62,8 @@ CaseOutcome DecideCase(const std::string& case_id, const std::vector<Member>& me
 // else what the first case says.
 v1::Decision Combine(const Placement& placement, const std::vector<const v1::Decision*>& by_case, const WaveSetup& setup);
 
-// The record of a municipality from the response kept for it, whose combined decision this is. Of a response for several municipalities it has
-// the answers as they are for this one. Personal answers are left out.
+// The record of a municipality from the response kept for it, whose combined decision this is. Of a response for several municipalities it
+// has the answers as they are for this one. Personal answers are left out.
 v1::Record MakeRecord(const std::string& municipality_code, const intake::v1::Response& response, const v1::Decision& decision,
                       const WaveSetup& setup);
 

@@ -155,20 +155,26 @@ void AddFlags(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
-absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, std::vector<Backend> backends,
+                                                           const std::shared_ptr<grpc::Channel>& access,
+                                                           const std::shared_ptr<grpc::Channel>& fieldwork) {
   options.identity.allow_anonymous = server.insecure;
-  auto routes = std::make_unique<RouteTable>(BackendsOf(channels));
+  auto routes = std::make_unique<RouteTable>(std::move(backends));
   auto permissions = Permissions::Compile(*routes);
   if (!permissions.ok()) return permissions.status();
-  auto authenticator = MakeAuthenticator(options.identity, channels.access, channels.fieldwork);
+  auto authenticator = MakeAuthenticator(options.identity, access, fieldwork);
   if (!authenticator.ok()) return authenticator.status();
   auto access_log = AccessLog::Open(options.access_log);
   if (!access_log.ok()) return access_log.status();
   auto module = std::make_unique<GatewayModule>(options, std::move(routes),
                                                 Parts{*std::move(authenticator), *std::move(permissions), *std::move(access_log)},
-                                                access::v1::AccessService::NewStub(channels.access));
+                                                access::v1::AccessService::NewStub(access));
   if (absl::Status added = module->AddListeners(options, server); !added.ok()) return added;
   return module;
+}
+
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels) {
+  return MakeModule(std::move(options), server, BackendsOf(channels), channels.access, channels.fieldwork);
 }
 
 }  // namespace peiling::gateway

@@ -46,4 +46,9 @@ struct Channels {
 // GrpcGateway::Make and HttpGateway::Make.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, const Channels& channels);
 
+// The same over any backends; keys come from `access`, invitations are asked of `fieldwork`.
+absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const server::Options& server, std::vector<Backend> backends,
+                                                           const std::shared_ptr<grpc::Channel>& access,
+                                                           const std::shared_ptr<grpc::Channel>& fieldwork);
+
 }  // namespace peiling::gateway

@@ -29,9 +29,7 @@ bool IsWanted(const v1::Municipality& municipality, const v1::ListMunicipalities
 
 }  // namespace
 
-std::string Today() {
-  return calendar::DayOf(absl::Now());
-}
+std::string Today() { return calendar::DayOf(absl::Now()); }
 
 absl::StatusOr<std::unique_ptr<Registry>> Registry::Make(ReferenceData data) {
   std::unique_ptr<Registry> registry(new Registry(std::exchange(data.municipalities, {})));

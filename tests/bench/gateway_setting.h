@@ -128,7 +128,7 @@ class GatewaySetting {
     });
     gateway = std::make_unique<ServerProcess>([&] {
       auto module = *MakeModule(options, {}, {{"registry", RegistryService::service_full_name(), Connect(backend->port(0))}},
-                                Connect(backend->port(1)));
+                                Connect(backend->port(1)), Connect(backend->port(1)));
       auto* const server = server::Server::Start({.listen = "127.0.0.1:0"}, std::move(module))->release();
       while (!server->module().ready()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
       return std::vector{server->port()};

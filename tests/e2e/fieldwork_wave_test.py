@@ -396,6 +396,12 @@ class Fieldwork:
         self.calm_monkey()
         if failures:
             raise failures[0]
+        self.thank()
+
+    def thank(self):
+        """Whoever submitted is thanked, ten minutes later."""
+        self.suite.clock.forward(11 * 60)
+        self.mail_all()
 
     # --- The wave ---
 
@@ -407,8 +413,9 @@ class Fieldwork:
         self.mail_all()
         self.together(lambda code: self.respond(code, 1), self.of_kind(0, 1, 2))
         self.together(self.begin_with_a_colleague, self.of_kind(3, 4))
-        self.mail_all()
         self.together(self.colleague_answers, self.of_kind(3, 4))
+        for program in self.programs[:2]:
+            program.kill()
         clock.go_to(self.opens + datetime.timedelta(days=14))
         self.submit_while_a_reminder_is_leased()
         self.mail_all()
@@ -437,27 +444,24 @@ class Fieldwork:
 
     def submit_while_a_reminder_is_leased(self):
         """Somebody takes the reminders; then some of their officials submit. Whoever did gets none."""
-        for program in self.programs[:2]:
-            program.kill()
-        lease = mail_pb2.LeaseMailRequest(parent=WAVE, max_messages=1000, request_id="by-hand")
-        lease.lease_duration.FromSeconds(60)
-        leased = None
+        chosen = self.of_kind(3, 4)[:5]
+        leased = {}
+        request = mail_pb2.LeaseMailRequest(parent=WAVE, max_messages=1000)
+        request.lease_duration.FromSeconds(600)
 
         def has_reminders():
-            nonlocal leased
-            lease.request_id = str(uuid.uuid4())
-            leased = patiently(self.suite.mail.LeaseMail, lease)
-            return bool(leased.messages)
+            request.request_id = str(uuid.uuid4())
+            lease = patiently(self.suite.mail.LeaseMail, request)
+            leased.update({code_of(message.message): (lease.lease_id, message.message) for message in lease.messages})
+            return leased.keys() >= set(chosen)
         self.wait("reminders become due", has_reminders)
-        codes = [message.message.split("/")[-1].split(".")[0] for message in leased.messages]
-        chosen = [code for code in codes if self.kind(code) in (3, 4)][:5]
-        self.test.assertTrue(chosen)
         for code in chosen:
             self.finish(code)
-        begun = patiently(self.suite.mail.BeginMail, mail_pb2.BeginMailRequest(
-            parent=WAVE, lease_id=leased.lease_id, messages=[m.message for m in leased.messages if m.message.split("/")[-1].split(".")[0] in chosen]))
-        self.test.assertEqual({result.result for result in begun.results}, {mail_pb2.MAIL_RESULT_CANCELLED})
-        self.test.assertEqual({result.cancel_reason for result in begun.results}, {mail_pb2.CANCEL_REASON_SUBMITTED})
+        for code in chosen:
+            lease, message = leased[code]
+            begun = patiently(self.suite.mail.BeginMail, mail_pb2.BeginMailRequest(parent=WAVE, lease_id=lease, messages=[message]))
+            self.test.assertEqual([(result.result, result.cancel_reason) for result in begun.results],
+                                  [(mail_pb2.MAIL_RESULT_CANCELLED, mail_pb2.CANCEL_REASON_SUBMITTED)])
         for program in self.programs[:2]:
             program.start()
 
@@ -491,6 +495,11 @@ class Fieldwork:
                 "sent": sorted((recipient, step_of(message)) for message, recipient in self.server.accepted())}
 
 
+def code_of(message):
+    """The municipality of a message's name."""
+    return message.split("/")[-1].split(".")[0]
+
+
 def step_of(message_id):
     """The step of a mail, from its Message-ID "surveys.proef.waves.2026.messages.GM0003.uitnodiging.1@peiling.test"."""
     return message_id.split("@")[0].split(".")[6]
@@ -513,7 +522,7 @@ class Wave(unittest.TestCase):
         sent = {(recipient, step_of(message)) for message, recipient in accepted}
         for recipient, message in fieldwork.server.mails():
             step = step_of(str(message["Message-ID"]).strip("<>"))
-            code = str(message["X-Peiling-Message"]).split("/")[-1].split(".")[0]
+            code = code_of(str(message["X-Peiling-Message"]))
             if step.startswith(("herinnering", "laatste", "verlenging")) and code in fieldwork.submitted:
                 self.assertLess(message["Date"].datetime.timestamp(), fieldwork.submitted[code] + 1, f"{recipient} was reminded by {step}")
         self.assertIn((fieldwork.address(fieldwork.of_kind(6)[0], 2), "uitnodiging"), sent, "a refused address leads to the next contact")

@@ -156,7 +156,8 @@ CLI::App& AddStoreCommand(CommandLine& line, CLI::App& group, const CommandSpec&
   line.CompleteWith(
       command.add_option("--store", options->store, "Address of the store, as the service takes it: sqlite:PATH or redis://…"),
       {"sqlite:", "redis://", "rediss://"});
-  line.CompleteWith(command.add_option("--name", options->name, "Whose store it is"), {"access", "intake", "dedup", "analytics", "fieldwork"});
+  line.CompleteWith(command.add_option("--name", options->name, "Whose store it is"),
+                    {"access", "intake", "dedup", "analytics", "fieldwork"});
   return command;
 }
 
