@@ -166,7 +166,11 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   fieldwork::Options fieldwork_options = options.fieldwork;
   fieldwork_options.store = store("fieldwork");
   fieldwork_options.vault = *keys;
-  if (fieldwork_options.public_url.empty()) fieldwork_options.public_url = HttpAddress(options, server);
+  if (fieldwork_options.public_url.empty()) {
+    // Without HTTP nothing answers there; mail has links all the same.
+    const bool listens = !options.gateway.http.listen.empty();
+    fieldwork_options.public_url = listens ? HttpAddress(options, server) : fieldwork::Options().public_url;
+  }
   const auto fieldwork = servers->Add(fieldwork::MakeModule(
       std::move(fieldwork_options), {.intake = *intake, .dedup = *dedup, .analytics = *analytics, .registry = *registry}));
   if (!fieldwork.ok()) return fieldwork.status();

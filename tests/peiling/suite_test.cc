@@ -147,6 +147,7 @@ class SharedSuiteTest : public SuiteTest {
  protected:
   void StartOverRedis(const std::string& replica) {
     options_.store = "redis://" + redis_.endpoint();
+    options_.vault.keys = vault::Vault::NewKey("key-1");
     options_.replica = replica;
     Start();
   }
