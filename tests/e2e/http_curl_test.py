@@ -16,7 +16,7 @@ SECURITY = {
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "api-version": "1.0.0",
+    "api-version": "1.1.0",
 }
 DASHBOARD = "https://dashboard.example.nl"
 
@@ -171,7 +171,7 @@ class Curl(unittest.TestCase):
         answer = self.ask("/v1/openapi.json", headers=["Origin: https://elsewhere.example.nl"], key="")
         self.assertEqual((answer.status, answer.type), (200, "application/json"))
         self.assertEqual(answer.headers["access-control-allow-origin"], "*")
-        self.assertEqual(answer.json["info"]["version"], "1.0.0")
+        self.assertEqual(answer.json["info"]["version"], "1.1.0")
 
     def test_who_is_not_known_may_do_nothing(self):
         for key in ("", "peiling_0123456789abcdef_" + "A" * 43, "eyJhbGciOiJub25lIn0.e30.", self.researcher[:-1] + "!"):

@@ -134,13 +134,13 @@ class MailServer:
         return list(self.read.values())
 
     def accepted(self):
-        """[(Message-ID, recipient)] of all it took from outside, also what came back; from its log."""
-        senders, recipients = {}, []
+        """[(Message-ID, recipient)] of all it took from outside, also what came back: as often as it took it; from its log."""
+        messages, recipients = {}, {}
         for line in self.log().splitlines():
             words = line.split()
             if len(words) > 4 and words[3] == "<=" and words[4] != "<>":
-                senders[words[2]] = next((word[3:] for word in words if word.startswith("id=")), "")
-            elif len(words) > 4 and words[3] in ("=>", "**", "==") and words[2] in senders:
+                messages[words[2]] = next((word[3:] for word in words if word.startswith("id=")), "")
+            elif len(words) > 4 and words[3] in ("=>", "**", "==") and words[2] in messages:
                 address = next((word.strip("<>") for word in words[4:6] if "@" in word), "")
-                recipients.append((senders[words[2]], address, words[3]))
-        return sorted({(message, address) for message, address, _ in recipients})
+                recipients.setdefault(words[2], set()).add(address)
+        return sorted((messages[queued], address) for queued, addresses in recipients.items() for address in addresses)

@@ -77,10 +77,18 @@ class FeedFollower {
       sequence_ = 0;
       book_.StartOver(wave_, feed_);
     }
+    if (absl::IsDataLoss(ended)) PassOver(ended);
     return ended;
   }
 
  private:
+  // Whoever serves the feed cannot read the next event: one response less is known until the next start, and all others are.
+  void PassOver(const absl::Status& why) {
+    ++sequence_;
+    log::Error("an event of a feed cannot be read; it is passed over",
+               {{"wave", wave_}, {"feed", std::string(kind_)}, {"sequence", std::to_string(sequence_)}, {"error", why.ToString()}});
+  }
+
   LiveBook& book_;
   const std::string wave_;
   const int feed_;
