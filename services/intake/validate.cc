@@ -70,6 +70,10 @@ void CheckUnset(const v1::Response& response, BadRequest& bad) {
   must_be_empty(!response.etag().empty(), "etag");
   must_be_empty(response.sequence() != 0, "sequence");
   must_be_empty(!response.withdrawal_reason().empty(), "withdrawal_reason");
+  // Known from an invitation alone; dedup goes by them, and personal answers are not looked for there.
+  must_be_empty(!response.municipalities().empty(), "municipalities");
+  must_be_empty(!response.municipality_answers().empty(), "municipality_answers");
+  must_be_empty(response.has_personal_erased_at(), "personal_erased_at");
 }
 
 bool IsTime(const google::protobuf::Timestamp& time) {

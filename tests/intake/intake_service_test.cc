@@ -108,6 +108,9 @@ TEST_F(IntakeServiceTest, NamesEveryWrongFieldOfASubmission) {
   response.set_etag("e");
   response.set_sequence(1);
   response.set_withdrawal_reason("r");
+  response.add_municipalities("GM0363");
+  response.add_municipality_answers()->set_municipality("GM0363");
+  response.mutable_personal_erased_at()->set_seconds(1);
   response.set_last_section(-1);
   response.mutable_started_at()->set_nanos(-1);
   const absl::Status status = Submit(request).status();
@@ -116,7 +119,8 @@ TEST_F(IntakeServiceTest, NamesEveryWrongFieldOfASubmission) {
   for (const auto& [field, description] : status::FieldViolations(status)) fields.push_back(field);
   EXPECT_THAT(fields, UnorderedElementsAre("parent", "request_id", "response.name", "response.state", "response.submitted_at",
                                            "response.updated_at", "response.respondent_key", "response.issues", "response.completeness",
-                                           "response.etag", "response.sequence", "response.withdrawal_reason", "response.last_section",
+                                           "response.etag", "response.sequence", "response.withdrawal_reason", "response.municipalities",
+                                           "response.municipality_answers", "response.personal_erased_at", "response.last_section",
                                            "response.started_at"));
 }
 
