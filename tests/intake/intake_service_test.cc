@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
@@ -21,7 +22,6 @@
 namespace peiling::intake {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
 constexpr char kSurveys[] = PEILING_SOURCE_DIR "/services/intake/surveys/";
@@ -353,7 +353,7 @@ TEST_F(IntakeServiceTest, TakesInTheExportsOfTheRealPoll) {
   ASSERT_TRUE(Apply(documents).ok()) << Apply(documents);
   for (const auto& [wave, rows] : std::map<std::string, int>{{"2022", 167}, {"2019", 236}}) {
     const std::string name = "surveys/sociale-wijkteams/waves/" + wave;
-    const std::string file = ReadFile(poll + "waves/" + wave + "/responses.csv");
+    const std::string file = ReadFile(absl::StrCat(poll, "waves/", wave, "/responses.csv"));
     const auto summary = Import(name, file);
     ASSERT_TRUE(summary.ok()) << wave << ": " << summary.status();
     EXPECT_EQ(summary->added(), rows) << summary->DebugString();

@@ -167,7 +167,7 @@ inline std::unique_ptr<vault::Vault> TestVault() { return *vault::Vault::Make("t
 struct Rooms {
   explicit Rooms(storage::Store& store, BatchLimits limits = {}, calendar::Clock clock = absl::Now)
       : store(store),
-        catalog(store, clock),
+        catalog(store, std::move(clock)),
         responses(store, *vault),
         validator(validation),
         batcher(catalog, responses, validator, limits) {}
