@@ -73,6 +73,9 @@ class ServicesTest(unittest.TestCase):
         answers += [answers_pb2.Answer(question=q, selection=answers_pb2.Selection(codes=[code])) for q, code in (("Q5", "nee"), ("Q6", "ja"))]
         client.intake.SubmitResponse(intake_pb2.SubmitResponseRequest(
             parent=W2022, request_id="one", response=intake_pb2.Response(answers=answers_pb2.Answers(answers=answers))), timeout=TIMEOUT)
+        # Fieldwork counts in passes.
+        fieldwork = self.pods["fieldwork"]
+        fieldwork.wait(lambda: "peiling_mail_messages" in fieldwork.metrics(), "count its mail")
         known = set().union(*[pod.metrics() for pod in self.pods.values()]) | FOREIGN
         rules = [rule for m in render("production").of("PrometheusRule") for group in m["spec"]["groups"] for rule in group["rules"]]
         self.assertTrue(rules)
