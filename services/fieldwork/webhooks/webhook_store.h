@@ -1,8 +1,11 @@
 // Webhooks and their deliveries as they are stored, in partition "webhooks":
 //   webhook/<id>                     v1::Webhook; ids grow with time
-//   secret/<id>                      its secrets, sealed: lines "<seconds since 1970 at which it ends, or 0> <secret>", the present one
-//   first delivery/<id>/<event id>         v1::WebhookDelivery body/<id>/<event id>             what is sent due/<microseconds>/<id>/<event
-//   id>   waiting deliveries by when they are tried next told/<id>/<wave>|<what>          up to what a webhook was told of (see Told)
+//   secret/<id>                      its secrets, sealed: lines "<seconds since 1970 when it ends, or 0> <secret>", the present one first;
+//   delivery/<id>/<event id>         v1::WebhookDelivery;
+//   body/<id>/<event id>             what is sent;
+//   due/<microseconds>/<id>/<event id>
+//                                    waiting deliveries by when they are tried next;
+//   told/<id>/<wave>|<what>          up to what a webhook was told of (see Told);
 //   receipt/<…>
 // Replicas may share the store.
 #pragma once

@@ -1,5 +1,6 @@
 // Finds out what happened that webhooks are to be told of: by comparing what the wave book knows with what they were told. Every replica
-// does so; nobody is told of an event twice by it, and what happened while no process ran is told of afterwards.
+// does so; nobody is told of an event twice by it, and what happened while no process ran is told of
+// afterwards; of several extensions meanwhile, the last.
 #pragma once
 
 #include <atomic>

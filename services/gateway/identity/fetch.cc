@@ -78,7 +78,11 @@ void Prepare(CURL* handle, const std::string& address, const FetchLimits& limits
   curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  if (!limits.ca.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, limits.ca.c_str());
+  if (!limits.ca.empty()) {
+    curl_easy_setopt(handle, CURLOPT_CAINFO, limits.ca.c_str());
+    // Else Debian's libcurl goes on believing the system's, too.
+    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+  }
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect_timeout.count()));
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(limits.timeout.count()));

@@ -1,8 +1,8 @@
 // Drafts as they are stored, in the partition of their response:
 //   draft/<id>                    the draft (a serialised Draft) without personal answers; its version is the draft's revision,
 //   personal/<id>                 its personal answers, as those of any response (personal_answers.h),
-//   draft-change/<id>/<revision>  its history (a serialised DraftChange), a document for each revision with which answers or the state
-//   changed, unpublished/<id>              there as long as the submission feed does not have the draft as it is.
+//   draft-change/<id>/<revision>  its history (a serialised DraftChange), one for each revision that changed answers or the state,
+//   unpublished/<id>              there as long as the submission feed does not have the draft as it is.
 // Every change is one commit that also leaves the request's receipt. Without state.
 #pragma once
 
