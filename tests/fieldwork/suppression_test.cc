@@ -94,7 +94,7 @@ TEST_F(SuppressionListTest, DeletingLetsMailGoAgain) {
   EXPECT_THAT(*list_.ContainsAddresses({"a@x.nl"}), ElementsAre(true));
 }
 
-TEST_F(SuppressionListTest, IsListedInPagesAndByAddress) {
+TEST_F(SuppressionListTest, IsListedInPages) {
   for (const char* const address : {"a@x.nl", "b@x.nl", "c@x.nl", "d@x.nl", "e@x.nl"}) Create(address);
   v1::ListSuppressionsRequest request;
   request.set_page_size(2);
@@ -112,10 +112,14 @@ TEST_F(SuppressionListTest, IsListedInPagesAndByAddress) {
   } while (!request.page_token().empty());
   EXPECT_THAT(sizes, ElementsAre(2, 2, 1));
   EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
-  request.set_address("C@x.nl");
-  const auto one = list_.List(request, {.size = 10});
-  ASSERT_EQ(one->suppressions_size(), 1);
-  EXPECT_EQ(one->suppressions(0).name(), "suppressions/" + Token("c@x.nl"));
+}
+
+TEST_F(SuppressionListTest, AnAddressIsFoundHoweverItIsWritten) {
+  Create("c@x.nl");
+  const auto found = list_.Find("C@x.nl");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->name(), "suppressions/" + Token("c@x.nl"));
+  EXPECT_EQ(status::Reason(list_.Find("d@x.nl").status()), "SUPPRESSION_NOT_FOUND");
 }
 
 }  // namespace

@@ -42,9 +42,10 @@ using List = std::unique_ptr<curl_slist, FreeList>;
 using Mime = std::unique_ptr<curl_mime, FreeMime>;
 
 void Append(List& list, const std::string& line) {
+  // Takes the old head over, unless there is no memory: then that stays as it is.
   curl_slist* const longer = curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) return;
-  list.release();
+  static_cast<void>(list.release());
   list.reset(longer);
 }
 

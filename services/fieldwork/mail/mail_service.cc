@@ -79,6 +79,12 @@ grpc::Status MailService::ListSuppressions(ServerContext*, const v1::ListSuppres
   return Reply(parts_.suppressions.List(*request, page), response);
 }
 
+grpc::Status MailService::FindSuppression(ServerContext*, const v1::FindSuppressionRequest* request,
+                                          v1::FindSuppressionResponse* response) {
+  if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
+  return Reply(parts_.suppressions.Find(request->address()), response->mutable_suppression());
+}
+
 grpc::Status MailService::CreateSuppression(ServerContext* context, const v1::CreateSuppressionRequest* request,
                                             v1::CreateSuppressionResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);

@@ -42,6 +42,8 @@ class MailService final : public v1::MailService::Service {
   grpc::Status PreviewMail(grpc::ServerContext* context, const v1::PreviewMailRequest* request, v1::PreviewMailResponse* response) override;
   grpc::Status ListSuppressions(grpc::ServerContext* context, const v1::ListSuppressionsRequest* request,
                                 v1::ListSuppressionsResponse* response) override;
+  grpc::Status FindSuppression(grpc::ServerContext* context, const v1::FindSuppressionRequest* request,
+                               v1::FindSuppressionResponse* response) override;
   grpc::Status CreateSuppression(grpc::ServerContext* context, const v1::CreateSuppressionRequest* request,
                                  v1::CreateSuppressionResponse* response) override;
   grpc::Status DeleteSuppression(grpc::ServerContext* context, const v1::DeleteSuppressionRequest* request,

@@ -85,13 +85,7 @@ absl::StatusOr<std::vector<bool>> SuppressionList::ContainsAddresses(const std::
 absl::StatusOr<uint64_t> SuppressionList::Count() { return store_.Count(kPartition, kPrefix); }
 
 absl::StatusOr<v1::ListSuppressionsResponse> SuppressionList::List(const v1::ListSuppressionsRequest& request, const paging::Page& page) {
-  std::string prefix = kPrefix;
-  if (!request.address().empty()) {
-    const auto token = contacts_.AddressToken(request.address());
-    if (!token.ok()) return token.status();
-    prefix += *token;
-  }
-  auto documents = store_.List(kPartition, prefix, page.after, static_cast<size_t>(page.size) + 1);
+  auto documents = store_.List(kPartition, kPrefix, page.after, static_cast<size_t>(page.size) + 1);
   if (!documents.ok()) return documents.status();
   v1::ListSuppressionsResponse response;
   for (const storage::Document& document : *documents) {
@@ -104,6 +98,17 @@ absl::StatusOr<v1::ListSuppressionsResponse> SuppressionList::List(const v1::Lis
     *response.add_suppressions() = *std::move(suppression);
   }
   return response;
+}
+
+absl::StatusOr<v1::Suppression> SuppressionList::Find(const std::string& address) {
+  const auto token = contacts_.AddressToken(address);
+  if (!token.ok()) return token.status();
+  const auto document = store_.Get(kPartition, KeyOf(*token));
+  if (!document.ok()) return document.status();
+  if (!document->has_value()) {
+    return status::Error(absl::StatusCode::kNotFound, "SUPPRESSION_NOT_FOUND", "mail goes to that address");
+  }
+  return storage::Parse<v1::Suppression>(**document);
 }
 
 absl::StatusOr<v1::CreateSuppressionResponse> SuppressionList::Create(const v1::CreateSuppressionRequest& request,

@@ -42,6 +42,7 @@ class SuppressionList {
 
   // As the RPCs. ALREADY_EXISTS/REQUEST_ID_REUSED; ABORTED/CONCURRENT_CHANGE after too many lost races.
   absl::StatusOr<v1::ListSuppressionsResponse> List(const v1::ListSuppressionsRequest& request, const paging::Page& page);
+  absl::StatusOr<v1::Suppression> Find(const std::string& address);
   absl::StatusOr<v1::CreateSuppressionResponse> Create(const v1::CreateSuppressionRequest& request, const std::string& caller);
   absl::Status Delete(const v1::DeleteSuppressionRequest& request);
 

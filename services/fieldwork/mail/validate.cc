@@ -107,8 +107,13 @@ absl::Status Validate(const v1::PreviewMailRequest& request) {
 
 absl::Status Validate(const v1::ListSuppressionsRequest& request, paging::Page& page) {
   BadRequest bad;
-  if (!request.address().empty()) CheckAddress(request.address(), bad);
   page = paging::ReadPage(request, bad);
+  return bad.ToStatus();
+}
+
+absl::Status Validate(const v1::FindSuppressionRequest& request) {
+  BadRequest bad;
+  CheckAddress(request.address(), bad);
   return bad.ToStatus();
 }
 

@@ -17,6 +17,7 @@ absl::Status Validate(const v1::ListMessagesRequest& request, paging::Page& page
 absl::Status Validate(const v1::GetMailStatusRequest& request);
 absl::Status Validate(const v1::PreviewMailRequest& request);
 absl::Status Validate(const v1::ListSuppressionsRequest& request, paging::Page& page);
+absl::Status Validate(const v1::FindSuppressionRequest& request);
 absl::Status Validate(const v1::CreateSuppressionRequest& request);
 absl::Status Validate(const v1::DeleteSuppressionRequest& request);
 
