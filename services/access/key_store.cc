@@ -8,6 +8,7 @@
 #include "services/common/log/log.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/etag.h"
 #include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
@@ -163,10 +164,7 @@ absl::Status KeyStore::TryRevoke(const v1::RevokeKeyRequest& request, const std:
   auto found = Find(request.name());
   if (!found.ok()) return found.status();
   v1::Key& key = *found->event.mutable_key();
-  if (!request.etag().empty() && request.etag() != key.etag()) {
-    return status::Error(StatusCode::kAborted, "ETAG_MISMATCH", absl::StrCat("the etag is now \"", key.etag(), "\""),
-                         {{"name", request.name()}});
-  }
+  if (absl::Status status = storage::CheckEtag(request.etag(), request.name(), key.etag()); !status.ok()) return status;
   if (key.has_revoked_at()) {
     *response.mutable_key() = key;
     return store_.Confirm(kPartition);

@@ -10,6 +10,7 @@
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/etag.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/catalog.h"
@@ -274,10 +275,7 @@ absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawRespon
   absl::StatusOr<StoredResponse> stored = Get(request.name(), partitions);
   if (!stored.ok()) return stored.status();
   v1::Response& response = stored->response;
-  if (!request.etag().empty() && request.etag() != response.etag()) {
-    return status::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH", absl::StrCat("the etag is now \"", response.etag(), "\""),
-                         {{"name", request.name()}});
-  }
+  if (absl::Status status = storage::CheckEtag(request.etag(), request.name(), response.etag()); !status.ok()) return status;
   if (response.state() == v1::RESPONSE_STATE_WITHDRAWN) {
     if (absl::Status status = Confirm(wave, partition); !status.ok()) return status;
     return status::Error(absl::StatusCode::kFailedPrecondition, "ALREADY_WITHDRAWN", "the response was withdrawn before",

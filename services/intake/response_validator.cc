@@ -34,4 +34,12 @@ bool HasError(const google::protobuf::RepeatedPtrField<Issue>& issues) {
   return std::any_of(issues.begin(), issues.end(), [](const Issue& issue) { return issue.severity() == validation::v1::SEVERITY_ERROR; });
 }
 
+absl::Status ResponseInvalid(const google::protobuf::RepeatedPtrField<Issue>& issues) {
+  status::BadRequest bad;
+  for (const Issue& issue : issues) {
+    if (issue.severity() == validation::v1::SEVERITY_ERROR) bad.Add(issue.question(), issue.message());
+  }
+  return bad.ToStatus("RESPONSE_INVALID");
+}
+
 }  // namespace peiling::intake

@@ -32,5 +32,7 @@ class ResponseValidator {
 
 // Whether a finding of severity error is among them.
 bool HasError(const google::protobuf::RepeatedPtrField<validation::v1::Issue>& issues);
+// Of findings with errors: INVALID_ARGUMENT/RESPONSE_INVALID, which names every question with one.
+absl::Status ResponseInvalid(const google::protobuf::RepeatedPtrField<validation::v1::Issue>& issues);
 
 }  // namespace peiling::intake

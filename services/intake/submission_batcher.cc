@@ -44,14 +44,6 @@ std::string NewId(absl::Time now, int partition, int partitions) {
   }
 }
 
-absl::Status ResponseInvalid(const google::protobuf::RepeatedPtrField<Issue>& issues) {
-  status::BadRequest bad;
-  for (const Issue& issue : issues) {
-    if (issue.severity() == validation::v1::SEVERITY_ERROR) bad.Add(issue.question(), issue.message());
-  }
-  return bad.ToStatus("RESPONSE_INVALID");
-}
-
 absl::Status ShuttingDown() { return status::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN", "intake is shutting down"); }
 
 std::optional<tracing::TraceContext> CurrentTrace() {

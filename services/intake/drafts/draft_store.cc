@@ -11,6 +11,7 @@
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/etag.h"
 #include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
@@ -37,12 +38,6 @@ absl::Status Refuse(std::string_view reason, std::string_view message, const std
   return status::Error(absl::StatusCode::kFailedPrecondition, reason, message, {{"name", name}});
 }
 
-template <typename Request>
-std::string DigestOf(Request request) {
-  request.clear_request_id();
-  return storage::RequestDigest(request);
-}
-
 bool IsPersonal(const CompiledQuestionnaire& questionnaire, const std::string& code) {
   const survey::QuestionIndex index = questionnaire.Find(code);
   return index != survey::kNoQuestion && questionnaire.questions()[index].question->personal();
@@ -54,7 +49,7 @@ std::string DigestOf(const v1::SaveDraftRequest& request, const CompiledQuestion
   for (v1::AnswerChange& change : *content.mutable_changes()) {
     if (IsPersonal(questionnaire, change.answer().question())) change.mutable_answer()->clear_value();
   }
-  return DigestOf(std::move(content));
+  return storage::DigestOf(std::move(content));
 }
 
 // What of an answer goes into its receipt: not what the caller sent and will send again, nor personal answers.
@@ -100,14 +95,6 @@ absl::Status CheckSize(const StoredDraft& stored) {
 uint64_t KnownRevision(const v1::SaveDraftRequest& request, const StoredDraft& stored) {
   const uint64_t revision = RevisionOf(request.etag());
   return revision > stored.version ? 0 : revision;
-}
-
-absl::Status Invalid(const google::protobuf::RepeatedPtrField<validation::v1::Issue>& issues) {
-  status::BadRequest bad;
-  for (const validation::v1::Issue& issue : issues) {
-    if (issue.severity() == validation::v1::SEVERITY_ERROR) bad.Add(issue.question(), issue.message());
-  }
-  return bad.ToStatus("RESPONSE_INVALID");
 }
 
 // The question that names the municipality, answered with the codes.
@@ -307,7 +294,7 @@ absl::StatusOr<v1::Draft> DraftStore::TryCreate(const v1::CreateDraftRequest& re
 absl::StatusOr<v1::Draft> DraftStore::Create(const v1::CreateDraftRequest& request, const DraftWriter& writer) {
   absl::StatusOr<DraftPlace> place = PlaceOf(absl::StrCat(request.parent(), "/responses/", request.response_id()));
   if (!place.ok()) return place.status();
-  const Receipt receipt{.request_id = request.request_id(), .digest = DigestOf(request)};
+  const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
   return Run<v1::Draft>([&] { return TryCreate(request, *place, writer, receipt); },
                         [&] { return FindDraftAnswer(*place, writer, receipt); });
 }
@@ -422,12 +409,11 @@ absl::StatusOr<v1::Response> DraftStore::TrySubmit(const v1::SubmitDraftRequest&
   v1::Draft& draft = opened->stored.draft;
   if (absl::Status status = CheckOpen(*opened); !status.ok()) return status;
   if (!request.etag().empty() && request.etag() != draft.etag()) {
-    return status::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH", absl::StrCat("the etag is now \"", draft.etag(), "\""),
-                         {{"name", request.name()}});
+    return storage::EtagMismatch(request.name(), draft.etag());
   }
   auto judgement = JudgeDraft(opened->stored, /*submitted=*/true, *opened->questions, parts_.validator, make_context);
   if (!judgement.ok()) return judgement.status();
-  if (HasError(judgement->issues)) return Invalid(judgement->issues);
+  if (HasError(judgement->issues)) return ResponseInvalid(judgement->issues);
   // Validation may have taken its time.
   if (absl::Status status = CheckOpen(*opened); !status.ok()) return status;
   const KeyedLocks::Guard lock = Lock(place);
@@ -441,7 +427,7 @@ absl::StatusOr<v1::SubmitDraftResponse> DraftStore::Submit(const v1::SubmitDraft
   if (absl::Status status = CheckWhole(writer); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
-  const Receipt receipt{.request_id = request.request_id(), .digest = DigestOf(request)};
+  const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
   auto response =
       Run<v1::Response>([&] { return TrySubmit(request, *place, writer, make_context, receipt); },
                         [&] { return parts_.responses.FindAnswer(place->wave, place->partition, receipt.request_id, receipt.digest); });
@@ -474,7 +460,7 @@ absl::StatusOr<v1::Draft> DraftStore::Reopen(const v1::ReopenDraftRequest& reque
   if (absl::Status status = CheckWhole(writer); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
-  const Receipt receipt{.request_id = request.request_id(), .digest = DigestOf(request)};
+  const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
   return Run<v1::Draft>([&] { return TryReopen(*place, writer, receipt); }, [&] { return FindDraftAnswer(*place, writer, receipt); });
 }
 
@@ -491,10 +477,7 @@ absl::StatusOr<v1::Response> DraftStore::TryWithdraw(const v1::WithdrawResponseR
     auto response = parts_.responses.FindMany(place.wave, place.partition, {place.id});
     if (!response.ok()) return response.status();
     const std::string etag = response->front() ? response->front()->response.etag() : "";
-    if (request.etag() != etag) {
-      return status::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH", absl::StrCat("the etag is now \"", etag, "\""),
-                           {{"name", request.name()}});
-    }
+    if (absl::Status status = storage::CheckEtag(request.etag(), request.name(), etag); !status.ok()) return status;
   }
   if (draft.state() == v1::RESPONSE_STATE_WITHDRAWN) {
     if (absl::Status status = parts_.store.Confirm(place.partition_name); !status.ok()) return status;
@@ -508,7 +491,7 @@ absl::StatusOr<v1::WithdrawResponseResponse> DraftStore::Withdraw(const v1::With
   if (absl::Status status = CheckWhole(writer); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
-  const Receipt receipt{.request_id = request.request_id(), .digest = DigestOf(request)};
+  const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
   auto response =
       Run<v1::Response>([&] { return TryWithdraw(request, *place, writer, receipt); },
                         [&] { return parts_.responses.FindAnswer(place->wave, place->partition, receipt.request_id, receipt.digest); });
