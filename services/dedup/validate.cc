@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/requests/checks.h"
 #include "services/common/status/errors.h"
-#include "services/common/text/characters.h"
 
 namespace peiling::dedup::validate {
 namespace {
@@ -16,28 +16,14 @@ namespace {
 using status::BadRequest;
 
 constexpr char kWave[] = "surveys/*/waves/*";
-constexpr size_t kMaxRequestId = 100;
 constexpr size_t kMaxName = 200;
 constexpr size_t kMaxReason = 1000;
 constexpr int kMaxSplit = 100;
 
-void CheckText(std::string_view field, std::string_view text, size_t most, BadRequest& bad) {
-  if (const size_t count = text::Characters(text); count > most) bad.Add(field, absl::StrCat(count, " characters, want at most ", most));
-}
-
-void RequireText(std::string_view field, std::string_view text, size_t most, BadRequest& bad) {
-  if (text.empty()) bad.Add(field, "\"\", want non-empty");
-  CheckText(field, text, most, bad);
-}
-
 // Who decided: by default the caller, where there is one.
 void CheckWho(std::string_view field, std::string_view who, const std::string& caller, BadRequest& bad) {
-  if (caller.empty()) return RequireText(field, who, kMaxName, bad);
-  CheckText(field, who, kMaxName, bad);
-}
-
-void RequireEmpty(std::string_view field, bool empty, BadRequest& bad) {
-  if (!empty) bad.Add(field, "set by dedup, want it empty");
+  if (caller.empty()) return requests::RequireText(field, who, kMaxName, bad);
+  requests::CheckText(field, who, kMaxName, bad);
 }
 
 void RequireCode(std::string_view field, const std::string& code, BadRequest& bad) {
@@ -101,16 +87,16 @@ absl::Status Check(const v1::CreateRulingRequest& request, const std::string& ca
     bad.Add("ruling.response", absl::StrCat("\"", ruling.response(), "\", want a response of ", request.parent()));
   }
   CheckDecision(ruling, bad);
-  RequireText("ruling.reason", ruling.reason(), kMaxReason, bad);
+  requests::RequireText("ruling.reason", ruling.reason(), kMaxReason, bad);
   CheckWho("ruling.ruled_by", ruling.ruled_by(), caller, bad);
-  RequireEmpty("ruling.name", ruling.name().empty(), bad);
-  RequireEmpty("ruling.ruled_at", !ruling.has_ruled_at(), bad);
-  RequireEmpty("ruling.retracted_at", !ruling.has_retracted_at(), bad);
-  RequireEmpty("ruling.retracted_by", ruling.retracted_by().empty(), bad);
-  RequireEmpty("ruling.retraction_reason", ruling.retraction_reason().empty(), bad);
-  RequireEmpty("ruling.recorded_by", ruling.recorded_by().empty(), bad);
-  RequireEmpty("ruling.retraction_recorded_by", ruling.retraction_recorded_by().empty(), bad);
-  RequireText("request_id", request.request_id(), kMaxRequestId, bad);
+  requests::RequireUnset("ruling.name", !ruling.name().empty(), bad);
+  requests::RequireUnset("ruling.ruled_at", ruling.has_ruled_at(), bad);
+  requests::RequireUnset("ruling.retracted_at", ruling.has_retracted_at(), bad);
+  requests::RequireUnset("ruling.retracted_by", !ruling.retracted_by().empty(), bad);
+  requests::RequireUnset("ruling.retraction_reason", !ruling.retraction_reason().empty(), bad);
+  requests::RequireUnset("ruling.recorded_by", !ruling.recorded_by().empty(), bad);
+  requests::RequireUnset("ruling.retraction_recorded_by", !ruling.retraction_recorded_by().empty(), bad);
+  requests::RequireRequestId(request.request_id(), bad);
   return bad.ToStatus();
 }
 
@@ -118,8 +104,8 @@ absl::Status Check(const v1::RetractRulingRequest& request, const std::string& c
   BadRequest bad;
   names::Require("name", request.name(), "surveys/*/waves/*/rulings/*", bad);
   CheckWho("retracted_by", request.retracted_by(), caller, bad);
-  RequireText("reason", request.reason(), kMaxReason, bad);
-  RequireText("request_id", request.request_id(), kMaxRequestId, bad);
+  requests::RequireText("reason", request.reason(), kMaxReason, bad);
+  requests::RequireRequestId(request.request_id(), bad);
   return bad.ToStatus();
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/names/resource_names.h"
+#include "services/common/requests/checks.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::registry {
@@ -12,7 +13,7 @@ namespace {
 
 constexpr int kMaxTexts = 1000;
 constexpr int kMaxCodes = 1000;
-constexpr int kMaxTextCharacters = 500;
+constexpr size_t kMaxTextCharacters = 500;
 
 void CheckDate(const std::string& field, const std::string& date, status::BadRequest& bad) {
   if (!names::IsDate(date)) bad.Add(field, absl::StrCat("\"", date, "\", want a day as YYYY-MM-DD"));
@@ -20,13 +21,6 @@ void CheckDate(const std::string& field, const std::string& date, status::BadReq
 
 void CheckOptionalDate(const std::string& field, const std::string& date, status::BadRequest& bad) {
   if (!date.empty()) CheckDate(field, date, bad);
-}
-
-void CheckText(const std::string& field, const std::string& text, status::BadRequest& bad) {
-  // Bytes that go on with a character begin with 10.
-  int characters = 0;
-  for (char c : text) characters += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
-  if (characters > kMaxTextCharacters) bad.Add(field, absl::StrCat(characters, " characters, want at most ", kMaxTextCharacters));
 }
 
 }  // namespace
@@ -57,7 +51,7 @@ absl::Status Validate(const v1::TraceLineageRequest& request) {
 
 absl::Status Validate(const v1::ResolveMunicipalityRequest& request) {
   status::BadRequest bad;
-  CheckText("text", request.text(), bad);
+  requests::CheckText("text", request.text(), kMaxTextCharacters, bad);
   CheckOptionalDate("as_of", request.as_of(), bad);
   return bad.ToStatus();
 }
@@ -65,7 +59,9 @@ absl::Status Validate(const v1::ResolveMunicipalityRequest& request) {
 absl::Status Validate(const v1::BatchResolveMunicipalitiesRequest& request) {
   status::BadRequest bad;
   if (request.texts_size() > kMaxTexts) bad.Add("texts", absl::StrCat(request.texts_size(), ", want at most ", kMaxTexts));
-  for (int i = 0; i < std::min(request.texts_size(), kMaxTexts); ++i) CheckText(absl::StrCat("texts[", i, "]"), request.texts(i), bad);
+  for (int i = 0; i < std::min(request.texts_size(), kMaxTexts); ++i) {
+    requests::CheckText(absl::StrCat("texts[", i, "]"), request.texts(i), kMaxTextCharacters, bad);
+  }
   CheckOptionalDate("as_of", request.as_of(), bad);
   return bad.ToStatus();
 }
