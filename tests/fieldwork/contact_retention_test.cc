@@ -41,7 +41,11 @@ TEST(IsPastRetentionTest, TellsWhoseTimeIsOver) {
   const Wave old = MakeWave("2025", "2025-03-01", "2025-04-01", "2025-07-01");
   const Wave recent = MakeWave("2026", "2026-03-01", "2026-04-01", "2026-07-01");
   const Wave imported = MakeWave("2022", "", "2022-05-01", "2022-08-01");
-  const Wave endless = MakeWave("endless", "2025-01-01", "", "");
+  const Wave endless = MakeWave("endless", "", "", "");
+  Wave graceful = recent;
+  graceful.mutable_grace_period()->set_seconds(24 * 3600);
+  v1::Contact changed = MakeContact("2026-02-01");
+  *changed.mutable_updated_at() = calendar::ToProto(At("2026-04-02"));
   const struct {
     std::string what;
     v1::Contact contact;
@@ -60,11 +64,39 @@ TEST(IsPastRetentionTest, TellsWhoseTimeIsOver) {
       {"used in the older one, the newer one closed since", MakeContact("2025-02-01"), {"2025"}, {old, recent}, "2026-05-01", true},
       {"confirmed between, the newer one over", MakeContact("2025-02-01", "2025-05-01"), {"2025"}, {old, recent}, "2026-07-01", true},
       {"confirmed between, the newer one not over", MakeContact("2025-02-01", "2025-05-01"), {"2025"}, {old, recent}, "2026-06-30", false},
-      {"used in a wave nobody knows", MakeContact("2025-02-01"), {"2025", "lost"}, {old, recent}, "2027-01-01", false},
-      {"used in a wave without end", MakeContact("2025-02-01"), {"endless"}, {endless}, "2030-01-01", false},
+      {"used in an older one, another is under way that may yet write to it",
+       MakeContact("2025-02-01"),
+       {"2025"},
+       {old, recent},
+       "2026-03-15",
+       false},
+      {"used in an older one and invited in one under way",
+       MakeContact("2025-02-01"),
+       {"2025", "2026"},
+       {old, recent},
+       "2026-03-15",
+       false},
+      {"used in an older one and invited in one that is planned",
+       MakeContact("2025-02-01"),
+       {"2025", "2026"},
+       {old, recent},
+       "2026-02-15",
+       false},
+      {"used in a wave without end, three months after its last use",
+       MakeContact("2025-02-01"),
+       {"endless"},
+       {endless},
+       "2025-09-01",
+       true},
+      {"used in a wave without end, within three months of that", MakeContact("2025-02-01"), {"endless"}, {endless}, "2025-08-31", false},
+      {"not used in a wave without end", MakeContact("2025-02-01"), {}, {endless}, "2025-09-01", true},
+      {"added since the last use of a wave without end", MakeContact("2025-06-01"), {}, {endless}, "2030-01-01", false},
+      {"changed after closing", changed, {"2026"}, {recent}, "2026-07-01", false},
       {"never used, no wave closed", MakeContact("2026-01-01"), {}, {recent}, "2026-03-01", false},
       {"never used, no waves", MakeContact("2026-01-01"), {}, {}, "2030-03-01", false},
       {"never used, the last one not over", MakeContact("2026-01-01"), {}, {old, recent}, "2026-06-30", false},
+      {"never used, finishing what was begun", MakeContact("2025-01-01"), {}, {old, graceful}, "2026-04-01", false},
+      {"never used, nobody can finish anything any more", MakeContact("2025-01-01"), {}, {old, graceful}, "2026-04-02", true},
       {"never used, the last one over", MakeContact("2026-01-01"), {}, {old, recent}, "2026-07-01", true},
       {"never used, added since", MakeContact("2026-04-02"), {}, {old, recent}, "2026-07-01", false},
       {"never used, confirmed since", MakeContact("2026-01-01", "2026-05-01"), {}, {old, recent}, "2026-07-01", false},
@@ -77,14 +109,25 @@ TEST(IsPastRetentionTest, TellsWhoseTimeIsOver) {
   for (const auto& one : cases) {
     std::set<std::string> used;
     for (const std::string& id : one.used_in) used.insert("surveys/s/waves/" + id);
-    EXPECT_EQ(IsPastRetention(one.contact, used, one.waves, At(one.now)), one.gone) << one.what;
-    v1::Contact general = one.contact;
-    general.set_kind(v1::CONTACT_KIND_GENERAL);
-    EXPECT_FALSE(IsPastRetention(general, used, one.waves, At(one.now))) << one.what;
-    v1::Contact function = one.contact;
-    function.set_kind(v1::CONTACT_KIND_FUNCTION);
-    EXPECT_EQ(IsPastRetention(function, used, one.waves, At(one.now)), one.gone) << one.what;
+    std::vector<WaveSpan> spans;
+    for (const Wave& wave : one.waves)
+      spans.push_back(SpanOf(wave, wave.name() == endless.name() ? At("2025-06-01") : absl::InfinitePast()));
+    for (const auto kind : {v1::CONTACT_KIND_PERSON, v1::CONTACT_KIND_FUNCTION, v1::CONTACT_KIND_GENERAL}) {
+      v1::Contact contact = one.contact;
+      contact.set_kind(kind);
+      EXPECT_EQ(IsPastRetention(contact, used, spans, At(one.now)), one.gone) << one.what;
+    }
   }
+}
+
+TEST(SpanOfTest, AWaveThatSaysNothingOfErasingKeepsDataForAWhileAfterItsLastUse) {
+  Wave imported = MakeWave("2022", "", "2022-05-01", "");
+  EXPECT_EQ(SpanOf(imported, absl::InfinitePast()).erased, At("2022-08-02"));
+  EXPECT_EQ(SpanOf(imported, At("2026-01-10")).closed, At("2026-01-10"));
+  EXPECT_EQ(SpanOf(imported, At("2026-01-10")).erased, At("2026-04-10"));
+  imported.set_retention_months(12);
+  EXPECT_EQ(SpanOf(imported, At("2026-01-10")).erased, At("2027-01-10"));
+  EXPECT_EQ(SpanOf(MakeWave("none", "", "", ""), absl::InfinitePast()).erased, absl::InfiniteFuture());
 }
 
 class RetentionTest : public testing::Test {
@@ -101,11 +144,13 @@ class RetentionTest : public testing::Test {
       return grpc::Status::OK;
     });
   }
-  std::string Add(const std::string& email) {
+  std::string Add(const std::string& email, v1::ContactKind kind = v1::CONTACT_KIND_PERSON) {
     v1::CreateContactRequest request;
     request.set_parent("municipalities/GM0363");
     request.mutable_contact()->set_email(email);
-    request.mutable_contact()->set_kind(v1::CONTACT_KIND_PERSON);
+    request.mutable_contact()->set_full_name("Jansen, A.");
+    request.mutable_contact()->set_phone("14 020");
+    request.mutable_contact()->set_kind(kind);
     request.set_request_id(email);
     return contacts_.Create(request)->name();
   }
@@ -162,6 +207,56 @@ TEST_F(RetentionTest, ErasesWhomNoWaveNeedsAnyMore) {
   EXPECT_FALSE(Erased(added_now));
   EXPECT_THAT(holders_, ElementsAre("surveys/s/waves/2025", "surveys/s/waves/2025", "surveys/s/waves/2026"));
   EXPECT_EQ(*retention_.Sweep(), 0);
+}
+
+TEST_F(RetentionTest, ForgetsWhoAnswersAGeneralAddressAndKeepsThat) {
+  const std::string name = Add("info@b.nl", v1::CONTACT_KIND_GENERAL);
+  now_ = At("2026-07-01");
+  EXPECT_EQ(*retention_.Sweep(), 1);
+  const v1::Contact left = *contacts_.Get(name);
+  EXPECT_FALSE(left.has_erased_at());
+  EXPECT_EQ(left.email(), "info@b.nl");
+  EXPECT_EQ(left.full_name() + left.phone(), "");
+  EXPECT_EQ(*retention_.Sweep(), 0);
+}
+
+TEST_F(RetentionTest, ForgetsHoldersOfAWaveWithoutAnEndAfterItsLastUse) {
+  waves_ = {MakeWave("2026", "", "", "")};
+  v1::Invitation& invitation = invitations_.emplace_back();
+  invitation.set_contact(Add("a@b.nl"));
+  *invitation.mutable_issued_at() = calendar::ToProto(At("2026-02-02"));
+  v1::Message& message = messages_.emplace_back();
+  message.set_contact(invitation.contact());
+  *message.mutable_sent_at() = calendar::ToProto(At("2026-02-03"));
+  now_ = At("2026-05-02");
+  EXPECT_EQ(*retention_.Sweep(), 0);
+  EXPECT_THAT(holders_, testing::IsEmpty());
+  now_ = At("2026-05-03");
+  EXPECT_EQ(*retention_.Sweep(), 1);
+  EXPECT_THAT(holders_, ElementsAre("surveys/s/waves/2026"));
+  waves_.clear();
+  EXPECT_EQ(*retention_.Sweep(), 0);
+  EXPECT_THAT(holders_, ElementsAre("surveys/s/waves/2026", "surveys/s/waves/2026")) << "also of a wave intake has no more";
+}
+
+TEST_F(RetentionTest, ErasesNobodyWhoWasConfirmedWhileItWasDecided) {
+  const std::string name = Add("a@b.nl");
+  now_ = At("2026-07-01");
+  int looked = 0;
+  const auto erased = contacts_.EraseWhere("GM0363", [&](const v1::Contact& contact) {
+    // Another replica confirms it just then.
+    if (++looked == 1) {
+      v1::UpdateContactRequest request;
+      *request.mutable_contact() = contact;
+      request.mutable_contact()->set_last_confirmed("2026-06-30");
+      request.set_request_id("confirm");
+      EXPECT_TRUE(contacts_.Update(request).ok());
+    }
+    return contact.last_confirmed().empty();
+  });
+  EXPECT_THAT(*erased, testing::IsEmpty());
+  EXPECT_EQ(looked, 2) << "a lost race is decided anew";
+  EXPECT_FALSE(Erased(name));
 }
 
 TEST_F(RetentionTest, ErasesNobodyWhileTheWavesAreNotKnown) {

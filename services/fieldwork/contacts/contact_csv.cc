@@ -131,8 +131,11 @@ class Header {
     std::vector<std::string> wrong;
     for (const std::string& text : row.fields) {
       const std::string_view meaning = MeaningOf(text);
-      if (meaning.empty()) wrong.push_back(absl::StrCat("onbekende kolom \"", text::Shorten(text, 50), "\""));
-      if (!meaning.empty() && header.Has(meaning)) wrong.push_back(absl::StrCat("dubbele kolom \"", text::Shorten(text, 50), "\""));
+      const size_t number = header.meanings_.size() + 1;
+      // Not by name: a file without a header has somebody's data there.
+      if (meaning.empty()) wrong.push_back(absl::StrCat("kolom ", number, " is onbekend"));
+      if (!meaning.empty() && header.Has(meaning))
+        wrong.push_back(absl::StrCat("kolom ", number, " is er twee keer: \"", ColumnOf(meaning), "\""));
       header.meanings_.push_back(meaning);
     }
     if (!header.Has(kCode) && !header.Has(kMunicipality)) wrong.push_back("kolom \"gemeentecode\" of \"gemeente\" ontbreekt");
@@ -185,7 +188,7 @@ void SetField(std::string_view meaning, const std::string& text, CsvContact& row
   }
 }
 
-CsvContact ReadRow(const csv::Row& fields, const Header& header, const std::string& today) {
+CsvContact ReadRow(const csv::Row& fields, const Header& header, const std::string& source, const std::string& today) {
   CsvContact row{.line = fields.line};
   row.contact.set_kind(v1::CONTACT_KIND_PERSON);
   const size_t wanted = header.meanings().size();
@@ -194,9 +197,8 @@ CsvContact ReadRow(const csv::Row& fields, const Header& header, const std::stri
     return row;
   }
   for (size_t i = 0; i < wanted; ++i) SetField(header.meanings()[i], Unguard(fields.fields[i]), row);
-  for (const FieldProblem& problem : Problems(row.contact, today)) {
-    row.problems.push_back(absl::StrCat(ColumnOf(problem.field), ": ", problem.dutch));
-  }
+  if (row.contact.source().empty()) row.contact.set_source(source);
+  for (std::string& problem : ProblemsInDutch(row.contact, today)) row.problems.push_back(std::move(problem));
   return row;
 }
 
@@ -209,7 +211,7 @@ std::string TextOf(const v1::Contact& contact, std::string_view field) {
 
 }  // namespace
 
-absl::StatusOr<CsvContacts> ReadContacts(std::string_view content, const std::string& today) {
+absl::StatusOr<CsvContacts> ReadContacts(std::string_view content, const std::string& source, const std::string& today) {
   if (!text::IsValidUtf8(content)) {
     return status::Error(StatusCode::kInvalidArgument, "IMPORT_ENCODING",
                          "het bestand is geen UTF-8: bewaar het als \"CSV UTF-8 (door scheidingstekens gescheiden)\"");
@@ -222,13 +224,21 @@ absl::StatusOr<CsvContacts> ReadContacts(std::string_view content, const std::st
   for (const Column& column : kColumns) {
     if (header->Has(column.field)) contacts.fields.emplace_back(column.field);
   }
-  for (size_t i = 1; i < rows->size(); ++i) contacts.rows.push_back(ReadRow((*rows)[i], *header, today));
+  for (size_t i = 1; i < rows->size(); ++i) contacts.rows.push_back(ReadRow((*rows)[i], *header, source, today));
   return contacts;
 }
 
 std::string ColumnOf(std::string_view field) {
   const auto column = std::find_if(kColumns.begin(), kColumns.end(), [&](const Column& c) { return c.field == field; });
   return std::string(column == kColumns.end() ? field : column->name);
+}
+
+std::vector<std::string> ProblemsInDutch(const v1::Contact& contact, const std::string& today) {
+  std::vector<std::string> problems;
+  for (const FieldProblem& problem : Problems(Given(contact), today)) {
+    problems.push_back(absl::StrCat(ColumnOf(problem.field), ": ", problem.dutch));
+  }
+  return problems;
 }
 
 std::string CsvHeader() {

@@ -30,12 +30,15 @@ struct CsvContacts {
   std::vector<CsvContact> rows;
 };
 
-// `today`: YYYY-MM-DD. Errors as the RPC: IMPORT_MALFORMED (metadata: line, column), IMPORT_COLUMNS, IMPORT_ENCODING; INVALID_REQUEST
-// beyond 20,000 rows.
-absl::StatusOr<CsvContacts> ReadContacts(std::string_view content, const std::string& today);
+// `source`: of rows without one of their own; `today`: YYYY-MM-DD. No error and no problem quotes what stands in the file, its header
+// included, which may be missing. Errors as the RPC: IMPORT_MALFORMED (metadata: line, column), IMPORT_COLUMNS, IMPORT_ENCODING;
+// INVALID_REQUEST beyond 20,000 rows.
+absl::StatusOr<CsvContacts> ReadContacts(std::string_view content, const std::string& source, const std::string& today);
 
 // "e-mail" of field "email".
 std::string ColumnOf(std::string_view field);
+// Problems(Given(contact)) by column: "e-mail: ontbreekt".
+std::vector<std::string> ProblemsInDutch(const v1::Contact& contact, const std::string& today);
 
 // The header of what is taken out, with a byte order mark: spreadsheets else take UTF-8 for something else.
 std::string CsvHeader();

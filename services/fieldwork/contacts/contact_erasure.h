@@ -19,8 +19,8 @@ class ContactErasure {
   ContactErasure(ContactStore& contacts, const ContactUses& uses, intake::v1::IntakeService::StubInterface& intake)
       : contacts_(contacts), uses_(uses), intake_(intake) {}
 
-  // As the RPC. The answers go first: what breaks off before the contact is gone is gone on with by a repeat. `caller`: subject of who
-  // asks.
+  // As the RPC. The answers go first: what breaks off before the contact is gone is gone on with by a repeat. Those that were kept when it
+  // was erased, by whoever, can still be erased. `caller`: subject of who asks.
   absl::StatusOr<v1::EraseContactResponse> Erase(const v1::EraseContactRequest& request, const std::string& caller,
                                                  const MakeContext& make_context);
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/receipts.h"
-#include "services/common/text/fold.h"
 #include "services/fieldwork/contacts/contact_csv.h"
 #include "services/fieldwork/contacts/email_address.h"
 
@@ -20,8 +20,6 @@ using registry::v1::Resolution;
 
 // Rows of a report.
 constexpr size_t kMaxReported = 1000;
-// Of a text that people typed for a municipality.
-constexpr size_t kMaxShown = 100;
 
 // A row and what will be reported of it: refused when there is something wrong with it already.
 struct Row {
@@ -59,24 +57,37 @@ absl::StatusOr<Known> Ask(const MunicipalityLookup& registry, const std::vector<
   return known;
 }
 
-std::string Shown(const std::string& text) { return absl::StrCat("\"", text::Shorten(text, kMaxShown), "\""); }
-
 // The one a text stands for; "" when it does not stand for one.
 std::string CodeOf(const Resolution& resolution) {
   const bool one = resolution.kind() == registry::v1::RESOLUTION_KIND_EXACT || resolution.kind() == registry::v1::RESOLUTION_KIND_CORRECTED;
   return one && resolution.codes_size() == 1 ? resolution.codes(0) : "";
 }
 
+// Why a text stands for no municipality, without the text: what stands in the wrong column may be somebody's name.
+std::string WhyNone(const Resolution& resolution, const std::string& day) {
+  switch (resolution.kind()) {
+    case registry::v1::RESOLUTION_KIND_AMBIGUOUS:
+      return absl::StrCat("kan ", absl::StrJoin(resolution.candidates(), " of "), " zijn");
+    case registry::v1::RESOLUTION_KIND_SEVERAL:
+      return absl::StrCat("noemt er meer dan één: ", absl::StrJoin(resolution.codes(), ", "));
+    case registry::v1::RESOLUTION_KIND_FORMER:
+      return absl::StrCat(absl::StrJoin(resolution.codes(), ", "), " is geen gemeente meer op ", day, "; opgegaan in ",
+                          absl::StrJoin(resolution.successors(), ", "));
+    default:
+      return absl::StrCat("is geen gemeente op ", day);
+  }
+}
+
 // By its code, which a name beside it may not contradict; it need not be clear by itself ("Bergen").
 void PlaceByCode(const Known& known, Row& row) {
   if (!known.codes.contains(row.csv.code)) {
-    return row.Refuse(absl::StrCat("gemeentecode: ", Shown(row.csv.code), " is geen gemeente op ", known.day));
+    return row.Refuse(absl::StrCat("gemeentecode: is geen gemeente op ", known.day));
   }
   row.report.set_municipality("municipalities/" + row.csv.code);
   if (row.csv.municipality.empty()) return;
   const std::string named = CodeOf(known.by_text.at(row.csv.municipality));
   if (!named.empty() && named != row.csv.code) {
-    row.Refuse(absl::StrCat("gemeentecode: ", row.csv.code, " is niet ", Shown(row.csv.municipality), ", dat is ", named));
+    row.Refuse(absl::StrCat("gemeente: is ", named, ", niet ", row.csv.code));
   }
 }
 
@@ -85,12 +96,11 @@ void PlaceByName(const Known& known, Row& row) {
   const Resolution& resolution = known.by_text.at(row.csv.municipality);
   row.csv.code = CodeOf(resolution);
   if (row.csv.code.empty()) {
-    const std::string why = resolution.explanation().empty() ? "is geen gemeente" : resolution.explanation();
-    return row.Refuse(absl::StrCat("gemeente: ", Shown(row.csv.municipality), ": ", why));
+    return row.Refuse(absl::StrCat("gemeente: ", WhyNone(resolution, known.day)));
   }
   row.report.set_municipality("municipalities/" + row.csv.code);
   if (resolution.kind() == registry::v1::RESOLUTION_KIND_CORRECTED) {
-    row.report.add_problems(absl::StrCat("gemeente: verbeterd: ", resolution.correction()));
+    row.report.add_problems(absl::StrCat("gemeente: verbeterd, gelezen als ", row.csv.code));
   }
 }
 
@@ -142,7 +152,11 @@ void Apply(const std::vector<std::string>& fields, absl::Time now, MunicipalityC
     row.report.set_outcome(v1::CONTACT_OUTCOME_ADDED);
   } else {
     const v1::Contact before = *municipality.Find(name);
-    after = municipality.Update(name, Merge(before, row.csv.contact, fields), "", now);
+    const v1::Contact merged = Merge(before, row.csv.contact, fields);
+    // What is right in the file need not be beside what was there.
+    for (const std::string& problem : ProblemsInDutch(merged, calendar::DayOf(now))) row.Refuse(problem);
+    if (!row.good()) return;
+    after = municipality.Update(name, merged, "", now);
     const bool same = after.ok() && after->etag() == before.etag();
     row.report.set_outcome(same ? v1::CONTACT_OUTCOME_UNCHANGED : v1::CONTACT_OUTCOME_UPDATED);
   }
@@ -183,11 +197,8 @@ v1::ImportContactsResponse Report(std::vector<Row> rows, bool dry_run) {
 absl::StatusOr<v1::ImportContactsResponse> ContactImport::Run(const v1::ImportContactsRequest& request, const MakeContext& make_context) {
   const absl::Time now = clock_();
   const std::string today = calendar::DayOf(now);
-  auto file = ReadContacts(request.content(), today);
+  auto file = ReadContacts(request.content(), request.source(), today);
   if (!file.ok()) return file.status();
-  for (CsvContact& row : file->rows) {
-    if (row.contact.source().empty()) row.contact.set_source(request.source());
-  }
   const auto known = Ask(municipalities_, file->rows, request.as_of().empty() ? today : request.as_of(), make_context);
   if (!known.ok()) return known.status();
   const std::vector<Row> placed = Place(std::move(file->rows), *known);

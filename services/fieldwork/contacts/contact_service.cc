@@ -106,7 +106,7 @@ grpc::Status ContactService::ExportContacts(ServerContext*, const v1::ExportCont
     piece.clear_content();
     return sent ? absl::OkStatus() : absl::CancelledError("the caller is gone");
   };
-  const absl::Status walked = contacts_.ForEach([&](const MunicipalityContacts& municipality) {
+  const absl::Status walked = contacts_.ForEach("", [&](const MunicipalityContacts& municipality) {
     if (!wanted.empty() && !wanted.contains(municipality.code())) return absl::OkStatus();
     for (const v1::Contact& contact : municipality.InOrder()) {
       if (!contact.has_erased_at()) piece.mutable_content()->append(CsvLine(contact));

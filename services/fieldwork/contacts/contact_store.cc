@@ -48,18 +48,37 @@ std::string Serialise(const MunicipalityContacts& municipality) {
   return contacts.SerializeAsString();
 }
 
-// Puts a municipality's contacts on a page, from after `rank`; false when the page is full.
-bool Fill(const MunicipalityContacts& municipality, const v1::ListContactsRequest& request, const std::string& rank, int32_t size,
-          v1::ListContactsResponse& page, std::string& last) {
-  for (v1::Contact& contact : municipality.InOrder()) {
-    const std::string place = Rank(contact);
-    if (place <= rank || (contact.has_erased_at() && !request.show_erased())) continue;
-    if (page.contacts_size() == size || page.ByteSizeLong() >= kMaxPageBytes) return false;
-    last = absl::StrCat(municipality.code(), "/", place);
-    *page.add_contacts() = std::move(contact);
+// A page of contacts as it is filled.
+class ContactPage {
+ public:
+  ContactPage(const v1::ListContactsRequest& request, const paging::Page& page) : request_(request), size_(page.size) {}
+
+  bool full() const { return !response_.next_page_token().empty(); }
+  // Those of a municipality, from after `rank`; false when there is no room for all of them.
+  bool Add(const MunicipalityContacts& municipality, const std::string& rank) {
+    for (v1::Contact& contact : municipality.InOrder()) {
+      const std::string place = Rank(contact);
+      if (place <= rank || (contact.has_erased_at() && !request_.show_erased())) continue;
+      if (response_.contacts_size() == size_ || bytes_ >= kMaxPageBytes) {
+        response_.set_next_page_token(paging::NextPageToken(request_, last_));
+        return false;
+      }
+      last_ = absl::StrCat(municipality.code(), "/", place);
+      bytes_ += contact.ByteSizeLong();
+      *response_.add_contacts() = std::move(contact);
+    }
+    return true;
   }
-  return true;
-}
+  v1::ListContactsResponse Take() { return std::move(response_); }
+
+ private:
+  const v1::ListContactsRequest& request_;
+  const int32_t size_;
+  size_t bytes_ = 0;
+  // Place of the last one.
+  std::string last_;
+  v1::ListContactsResponse response_;
+};
 
 }  // namespace
 
@@ -138,9 +157,9 @@ absl::StatusOr<std::string> ContactStore::AddressToken(const std::string& email)
   return absl::BytesToHexString(HmacSha256(*pepper, absl::StrCat("address ", canonical)).substr(0, kTokenBytes));
 }
 
-absl::Status ContactStore::ForEach(const std::function<absl::Status(const MunicipalityContacts&)>& visit) {
-  for (std::string after;;) {
-    auto documents = store_.List(kPartition, kSealed, after, kReadAtOnce);
+absl::Status ContactStore::ForEach(const std::string& after, const std::function<absl::Status(const MunicipalityContacts&)>& visit) {
+  for (std::string last = after.empty() ? "" : KeyOf(after);;) {
+    auto documents = store_.List(kPartition, kSealed, last, kReadAtOnce);
     if (!documents.ok()) return documents.status();
     for (const storage::Document& document : *documents) {
       auto municipality = Read(document.key.substr(std::string_view(kSealed).size()), document);
@@ -148,34 +167,31 @@ absl::Status ContactStore::ForEach(const std::function<absl::Status(const Munici
       if (absl::Status seen = visit(*municipality); !seen.ok()) return seen;
     }
     if (documents->size() < kReadAtOnce) return absl::OkStatus();
-    after = documents->back().key;
+    last = documents->back().key;
   }
 }
 
 absl::StatusOr<v1::ListContactsResponse> ContactStore::List(const v1::ListContactsRequest& request, const paging::Page& page) {
-  const size_t slash = page.after.find('/');
-  const std::string first = page.after.substr(0, slash);
-  const std::string rank = slash == std::string::npos ? "" : page.after.substr(slash + 1);
   const std::string wanted = names::LastId(request.parent());
-  v1::ListContactsResponse response;
-  std::string last;
-  const auto fill = [&](const MunicipalityContacts& municipality) {
-    if (municipality.code() < first) return absl::OkStatus();
-    if (Fill(municipality, request, municipality.code() == first ? rank : "", page.size, response, last)) return absl::OkStatus();
-    response.set_next_page_token(paging::NextPageToken(request, last));
-    return absl::CancelledError();
-  };
-  if (wanted == "-") {
-    const absl::Status walked = ForEach(fill);
-    if (!walked.ok() && response.next_page_token().empty()) return walked;
-    return response;
+  const bool all = wanted == "-";
+  const size_t slash = page.after.find('/');
+  const std::string first = all ? page.after.substr(0, slash) : wanted;
+  const std::string rank = slash == std::string::npos ? "" : page.after.substr(slash + 1);
+  ContactPage filling(request, page);
+  if (!first.empty()) {
+    const auto document = store_.Get(kPartition, KeyOf(first));
+    if (!document.ok()) return document.status();
+    const auto municipality = Read(first, *document);
+    if (!municipality.ok()) return municipality.status();
+    filling.Add(*municipality, rank);
   }
-  auto document = store_.Get(kPartition, KeyOf(wanted));
-  if (!document.ok()) return document.status();
-  auto municipality = Read(wanted, *document);
-  if (!municipality.ok()) return municipality.status();
-  (void)fill(*municipality);
-  return response;
+  if (all && !filling.full()) {
+    const absl::Status walked = ForEach(first, [&](const MunicipalityContacts& municipality) {
+      return filling.Add(municipality, "") ? absl::OkStatus() : absl::CancelledError();
+    });
+    if (!walked.ok() && !filling.full()) return walked;
+  }
+  return filling.Take();
 }
 
 absl::Status ContactStore::TryRun(const Change& change, const std::string& digest, google::protobuf::Message& answer) {
@@ -204,14 +220,18 @@ absl::Status ContactStore::TryRun(const Change& change, const std::string& diges
   return store_.Commit(std::move(batch)).status();
 }
 
-absl::Status ContactStore::Run(const Change& change, google::protobuf::Message& answer) {
-  // A plain digest of a request would tell who tries all names and addresses there are which ones it had.
+absl::StatusOr<std::string> ContactStore::ReceiptDigest(const std::string& digest) {
   const auto pepper = Pepper();
   if (!pepper.ok()) return pepper.status();
-  const std::string digest = HmacSha256(*pepper, absl::StrCat("request ", change.digest));
+  return HmacSha256(*pepper, absl::StrCat("request ", digest));
+}
+
+absl::Status ContactStore::Run(const Change& change, google::protobuf::Message& answer) {
+  const auto digest = ReceiptDigest(change.digest);
+  if (!digest.ok()) return digest.status();
   return storage::RetryRaces([&] {
     answer.Clear();
-    return TryRun(change, digest, answer);
+    return TryRun(change, *digest, answer);
   });
 }
 
@@ -265,6 +285,28 @@ absl::StatusOr<v1::EraseContactResponse> ContactStore::Erase(const v1::EraseCont
                                 answer);
   if (!done.ok()) return done;
   return answer;
+}
+
+absl::StatusOr<std::optional<v1::EraseContactResponse>> ContactStore::Erased(const v1::EraseContactRequest& request) {
+  const auto digest = ReceiptDigest(storage::DigestOf(request));
+  if (!digest.ok()) return digest.status();
+  v1::EraseContactResponse answer;
+  const auto found = storage::FindReceipt(store_, kPartition, request.request_id(), *digest, answer);
+  if (!found.ok()) return found.status();
+  return *found ? std::make_optional(std::move(answer)) : std::nullopt;
+}
+
+absl::StatusOr<std::vector<std::string>> ContactStore::EraseWhere(const std::string& municipality,
+                                                                  const std::function<bool(const v1::Contact&)>& wanted) {
+  std::vector<std::string> erased;
+  const auto edit = [&](std::vector<MunicipalityContacts>& municipalities) -> absl::StatusOr<bool> {
+    erased = municipalities[0].EraseWhere(wanted, clock_());
+    return !erased.empty();
+  };
+  v1::EraseContactResponse answer;
+  const absl::Status done = Run({.municipalities = {municipality}, .request_id = "", .digest = "", .edit = edit}, answer);
+  if (!done.ok()) return done;
+  return erased;
 }
 
 }  // namespace peiling::fieldwork

@@ -51,8 +51,8 @@ class ContactStore {
 
   // By municipality, in the order they are used. A page may be short and yet have a token.
   absl::StatusOr<v1::ListContactsResponse> List(const v1::ListContactsRequest& request, const paging::Page& page);
-  // All municipalities that have or had contacts, by code, until `visit` is not OK.
-  absl::Status ForEach(const std::function<absl::Status(const MunicipalityContacts&)>& visit);
+  // All municipalities that have or had contacts, by code, after one ("": from the first), until `visit` is not OK.
+  absl::Status ForEach(const std::string& after, const std::function<absl::Status(const MunicipalityContacts&)>& visit);
 
   // What is repeated gets the contact as it is now: how it was then is kept nowhere.
   // As the RPCs (MunicipalityContacts).
@@ -61,6 +61,11 @@ class ContactStore {
   // Its responses are those the caller erased personal answers of; of a repeat those of the first.
   absl::StatusOr<v1::EraseContactResponse> Erase(const v1::EraseContactRequest& request, const std::string& caller,
                                                  const std::vector<std::string>& responses);
+  // Whether that was done already, and what was answered.
+  absl::StatusOr<std::optional<v1::EraseContactResponse>> Erased(const v1::EraseContactRequest& request);
+  // Those of a municipality that `wanted` says yes to as they are when it is done, as MunicipalityContacts::EraseWhere; names of them.
+  absl::StatusOr<std::vector<std::string>> EraseWhere(const std::string& municipality,
+                                                      const std::function<bool(const v1::Contact&)>& wanted);
 
   // A change of contacts that is answered with `answer`, in which there are no personal data. `request_id` empty: no receipt.
   struct Change {
@@ -78,6 +83,8 @@ class ContactStore {
 
  private:
   absl::Status TryRun(const Change& change, const std::string& digest, google::protobuf::Message& answer);
+  // What a receipt has of a request: a plain digest would tell who tries all names and addresses there are which ones it had.
+  absl::StatusOr<std::string> ReceiptDigest(const std::string& digest);
   absl::StatusOr<MunicipalityContacts> Read(const std::string& code, const std::optional<storage::Document>& document);
   absl::StatusOr<std::vector<MunicipalityContacts>> ReadAll(const std::vector<std::string>& codes,
                                                             std::vector<std::optional<storage::Document>>& documents);

@@ -1,6 +1,9 @@
 #include "services/fieldwork/contacts/contact_uses.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/names/resource_names.h"
 
 namespace peiling::fieldwork {
@@ -9,17 +12,18 @@ namespace {
 // What partitions of waves begin with.
 constexpr char kWaves[] = "surveys/";
 
-// Whether it went, or may have.
-bool Went(v1::MessageState state) {
-  switch (state) {
+// Whether it reached its contact, or may have: one that came back did not, nor one that was never begun.
+bool MayHaveArrived(const v1::Message& message) {
+  switch (message.state()) {
+    case v1::MESSAGE_STATE_BOUNCED:
+      return false;
     case v1::MESSAGE_STATE_BEGUN:
     case v1::MESSAGE_STATE_UNCERTAIN:
     case v1::MESSAGE_STATE_SENT:
     case v1::MESSAGE_STATE_DELIVERED:
-    case v1::MESSAGE_STATE_BOUNCED:
       return true;
     default:
-      return false;
+      return message.has_sent_at();
   }
 }
 
@@ -30,30 +34,44 @@ absl::StatusOr<std::vector<std::string>> ContactUses::ResponsesOf(const std::str
   if (!waves.ok()) return waves.status();
   std::set<std::string> responses;
   for (const std::string& wave : *waves) {
-    const absl::Status walked = for_each_message_(wave, [&](const v1::Message& message) {
-      if (message.contact() != contact || !(Went(message.state()) || message.has_sent_at())) return;
+    absl::Status walked = for_each_message_(wave, [&](const v1::Message& message) {
+      if (message.contact() != contact || !MayHaveArrived(message)) return;
       responses.insert(absl::StrCat(wave, "/responses/", names::LastId(message.invitation())));
+    });
+    if (!walked.ok()) return walked;
+    walked = for_each_invitation_(wave, [&](const v1::Invitation& invitation) {
+      if (invitation.contact() == contact && !invitation.response().empty()) responses.insert(invitation.response());
     });
     if (!walked.ok()) return walked;
   }
   return std::vector<std::string>(responses.begin(), responses.end());
 }
 
-absl::StatusOr<std::map<std::string, std::set<std::string>>> ContactUses::Waves() const {
+absl::StatusOr<ContactUses::Uses> ContactUses::All() const {
   const auto waves = store_.Partitions(kWaves);
   if (!waves.ok()) return waves.status();
-  std::map<std::string, std::set<std::string>> uses;
+  Uses uses;
   for (const std::string& wave : *waves) {
+    absl::Time last = absl::InfinitePast();
     const auto use = [&](const std::string& contact) {
-      if (!contact.empty()) uses[contact].insert(wave);
+      if (!contact.empty()) uses.waves[contact].insert(wave);
     };
-    absl::Status walked = for_each_message_(wave, [&](const v1::Message& message) { use(message.contact()); });
+    const auto at = [&](bool set, const google::protobuf::Timestamp& time) {
+      if (set) last = std::max(last, calendar::FromProto(time));
+    };
+    absl::Status walked = for_each_message_(wave, [&](const v1::Message& message) {
+      use(message.contact());
+      at(message.has_sent_at(), message.sent_at());
+    });
     if (!walked.ok()) return walked;
     walked = for_each_invitation_(wave, [&](const v1::Invitation& invitation) {
       use(invitation.contact());
       for (const std::string& before : invitation.escalated_from()) use(before);
+      at(invitation.has_issued_at(), invitation.issued_at());
+      at(invitation.has_opened_at(), invitation.opened_at());
     });
     if (!walked.ok()) return walked;
+    if (last != absl::InfinitePast()) uses.last_use[wave] = last;
   }
   return uses;
 }

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "peiling/fieldwork/v1/invitations.pb.h"
 #include "peiling/fieldwork/v1/mail.pb.h"
 #include "services/common/storage/store.h"
@@ -28,11 +29,17 @@ class ContactUses {
   ContactUses(storage::Store& store, ForEachMessage for_each_message, ForEachInvitation for_each_invitation)
       : store_(store), for_each_message_(std::move(for_each_message)), for_each_invitation_(std::move(for_each_invitation)) {}
 
-  // Responses of the invitations that were mailed to a contact, sorted; also when they may have been, and when the mail came back.
+  // Responses of the invitations a contact had the link of, sorted: by mail that went, or may have, and did not come back, or since the
+  // invitation is its own now and was opened (the link may have been told by phone).
   absl::StatusOr<std::vector<std::string>> ResponsesOf(const std::string& contact) const;
 
-  // For every contact the waves it has an invitation or mail in, sent or not.
-  absl::StatusOr<std::map<std::string, std::set<std::string>>> Waves() const;
+  struct Uses {
+    // For every contact the waves it has an invitation or mail in, sent or not.
+    std::map<std::string, std::set<std::string>> waves;
+    // For every wave there are invitations or mail in when anybody was last invited, opened or was written to.
+    std::map<std::string, absl::Time> last_use;
+  };
+  absl::StatusOr<Uses> All() const;
 
  private:
   storage::Store& store_;

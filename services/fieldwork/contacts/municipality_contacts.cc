@@ -9,6 +9,7 @@
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/etag.h"
 #include "services/fieldwork/contacts/contact_fields.h"
 #include "services/fieldwork/contacts/email_address.h"
 
@@ -30,6 +31,18 @@ std::string Next(const std::string& etag) {
   uint64_t number = 0;
   (void)absl::SimpleAtoi(etag.empty() ? "0" : etag.substr(1), &number);
   return absl::StrCat("v", number + 1);
+}
+
+// False when nobody was named.
+bool ErasePerson(v1::Contact& general, absl::Time now) {
+  if (general.full_name().empty() && general.salutation().empty() && general.job_title().empty() && general.phone().empty()) return false;
+  for (std::string* const text :
+       {general.mutable_full_name(), general.mutable_salutation(), general.mutable_job_title(), general.mutable_phone()}) {
+    text->clear();
+  }
+  *general.mutable_updated_at() = calendar::ToProto(now);
+  general.set_etag(Next(general.etag()));
+  return true;
 }
 
 std::string Canonical(const v1::Contact& contact) { return CanonicalAddress(contact.email()).value_or(""); }
@@ -65,15 +78,24 @@ absl::StatusOr<v1::Contact> MunicipalityContacts::Find(const std::string& name) 
   return *found;
 }
 
-std::string MunicipalityContacts::WithAddress(std::string_view canonical) const {
-  for (const v1::Contact& contact : contacts_) {
-    if (!contact.has_erased_at() && Canonical(contact) == canonical) return contact.name();
+std::string MunicipalityContacts::WithAddress(const std::string& canonical) const {
+  if (!by_address_) {
+    by_address_.emplace();
+    for (const v1::Contact& contact : contacts_) {
+      if (!contact.has_erased_at()) by_address_->emplace(Canonical(contact), contact.name());
+    }
   }
-  return "";
+  const auto found = by_address_->find(canonical);
+  return found == by_address_->end() ? "" : found->second;
+}
+
+absl::Status MunicipalityContacts::RefuseAddressOfAnother(const v1::Contact& given, const std::string& name) const {
+  const std::string other = WithAddress(Canonical(given));
+  return other.empty() || other == name ? absl::OkStatus() : Exists(other);
 }
 
 absl::StatusOr<v1::Contact> MunicipalityContacts::Add(const v1::Contact& given, absl::Time now) {
-  if (const std::string other = WithAddress(Canonical(given)); !other.empty()) return Exists(other);
+  if (absl::Status taken = RefuseAddressOfAnother(given, ""); !taken.ok()) return taken;
   const auto live = std::count_if(contacts_.begin(), contacts_.end(), [](const v1::Contact& contact) { return !contact.has_erased_at(); });
   if (static_cast<size_t>(live) >= kMost) {
     return status::Error(StatusCode::kResourceExhausted, "TOO_MANY_CONTACTS",
@@ -84,6 +106,7 @@ absl::StatusOr<v1::Contact> MunicipalityContacts::Add(const v1::Contact& given, 
   *contact.mutable_created_at() = *contact.mutable_updated_at() = calendar::ToProto(now);
   contact.set_etag(Next(""));
   contacts_.push_back(contact);
+  if (by_address_) by_address_->emplace(Canonical(contact), contact.name());
   return contact;
 }
 
@@ -94,17 +117,18 @@ absl::StatusOr<v1::Contact> MunicipalityContacts::Update(const std::string& name
   if (contact->has_erased_at()) {
     return status::Error(StatusCode::kFailedPrecondition, "CONTACT_ERASED", absl::StrCat(name, " was erased"), {{"contact", name}});
   }
-  if (!etag.empty() && etag != contact->etag()) {
-    return status::Error(StatusCode::kAborted, "ETAG_MISMATCH", absl::StrCat("the etag is now \"", contact->etag(), "\""),
-                         {{"name", name}});
-  }
-  if (const std::string other = WithAddress(Canonical(given)); !other.empty() && other != name) return Exists(other);
+  if (absl::Status status = storage::CheckEtag(etag, name, contact->etag()); !status.ok()) return status;
+  if (absl::Status taken = RefuseAddressOfAnother(given, name); !taken.ok()) return taken;
   v1::Contact wanted = Given(given);
-  if (wanted.SerializeAsString() == Given(*contact).SerializeAsString()) return *contact;
+  if (wanted.SerializeAsString() == Given(*contact).SerializeAsString()) {
+    *contact->mutable_updated_at() = calendar::ToProto(now);
+    return *contact;
+  }
   wanted.set_name(name);
   *wanted.mutable_created_at() = contact->created_at();
   *wanted.mutable_updated_at() = calendar::ToProto(now);
   wanted.set_etag(Next(contact->etag()));
+  if (wanted.email() != contact->email()) by_address_.reset();
   *contact = wanted;
   return wanted;
 }
@@ -120,7 +144,22 @@ absl::StatusOr<v1::Contact> MunicipalityContacts::Erase(const std::string& name,
   left.set_erased_by(caller);
   left.set_etag(Next(contact->etag()));
   *contact = left;
+  by_address_.reset();
   return left;
+}
+
+std::vector<std::string> MunicipalityContacts::EraseWhere(const std::function<bool(const v1::Contact&)>& wanted, absl::Time now) {
+  std::vector<std::string> erased;
+  for (v1::Contact& contact : contacts_) {
+    if (contact.has_erased_at() || !wanted(contact)) continue;
+    if (contact.kind() != v1::CONTACT_KIND_GENERAL) {
+      (void)Erase(contact.name(), "", now);
+    } else if (!ErasePerson(contact, now)) {
+      continue;
+    }
+    erased.push_back(contact.name());
+  }
+  return erased;
 }
 
 }  // namespace peiling::fieldwork

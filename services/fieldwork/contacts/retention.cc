@@ -17,110 +17,109 @@ using intake::v1::Wave;
 constexpr std::chrono::seconds kPatience{10};
 constexpr int kPageSize = 1000;
 
-// When it takes no more answers; never, for a wave without an end.
-absl::Time ClosingOf(const Wave& wave) {
-  if (wave.has_closes_at()) return calendar::FromProto(wave.closes_at());
-  return calendar::EndOfDay(wave.closed()).value_or(absl::InfiniteFuture());
-}
+constexpr int kRetentionMonths = 3;
 
-bool IsPast(const Wave& wave, absl::Time now) {
-  return wave.has_personal_data_erased_at() && calendar::FromProto(wave.personal_data_erased_at()) <= now;
-}
-
-bool IsUnderWay(const Wave& wave, absl::Time now) {
-  return wave.has_opens_at() && calendar::FromProto(wave.opens_at()) <= now && now < ClosingOf(wave);
-}
+bool IsUnderWay(const WaveSpan& wave, absl::Time now) { return wave.opens <= now && now < wave.ends; }
 
 // When somebody last said that it is right.
 absl::Time KnownAt(const v1::Contact& contact) {
-  const absl::Time created = calendar::FromProto(contact.created_at());
-  return std::max(created, calendar::EndOfDay(contact.last_confirmed()).value_or(created));
-}
-
-// Of the waves a contact was used in, when the last one closed; the distant past when there are none, and never when one is not past its
-// retention.
-absl::Time LastUse(const std::set<std::string>& used_in, const std::vector<Wave>& waves, absl::Time now) {
-  absl::Time last = absl::InfinitePast();
-  for (const std::string& name : used_in) {
-    const auto wave = std::find_if(waves.begin(), waves.end(), [&](const Wave& candidate) { return candidate.name() == name; });
-    if (wave == waves.end() || !IsPast(*wave, now)) return absl::InfiniteFuture();
-    last = std::max(last, ClosingOf(*wave));
-  }
-  return last;
-}
-
-// When the last wave that closed did so, if its retention is over and none is under way; else the distant past.
-absl::Time LastClosing(const std::vector<Wave>& waves, absl::Time now) {
-  const Wave* last = nullptr;
-  for (const Wave& wave : waves) {
-    if (IsUnderWay(wave, now)) return absl::InfinitePast();
-    const absl::Time closing = ClosingOf(wave);
-    if (closing <= now && (last == nullptr || closing > ClosingOf(*last))) last = &wave;
-  }
-  return last != nullptr && IsPast(*last, now) ? ClosingOf(*last) : absl::InfinitePast();
+  const absl::Time changed = std::max(calendar::FromProto(contact.created_at()), calendar::FromProto(contact.updated_at()));
+  return std::max(changed, calendar::EndOfDay(contact.last_confirmed()).value_or(changed));
 }
 
 }  // namespace
 
-bool IsPastRetention(const v1::Contact& contact, const std::set<std::string>& used_in, const std::vector<Wave>& waves, absl::Time now) {
-  if (contact.has_erased_at() || contact.kind() == v1::CONTACT_KIND_GENERAL) return false;
-  const absl::Time last_use = LastUse(used_in, waves, now);
-  if (last_use == absl::InfiniteFuture()) return false;
-  return KnownAt(contact) < std::max(last_use, LastClosing(waves, now));
+WaveSpan SpanOf(const Wave& wave, absl::Time last_use) {
+  WaveSpan span{.name = wave.name()};
+  if (wave.has_opens_at() && wave.has_closes_at()) {
+    span.opens = calendar::FromProto(wave.opens_at());
+    span.ends = calendar::FromProto(wave.closes_at()) + calendar::FromProto(wave.grace_period());
+  }
+  if (wave.has_closes_at()) {
+    span.closed = calendar::FromProto(wave.closes_at());
+  } else if (const absl::Time closed = std::max(calendar::EndOfDay(wave.closed()).value_or(last_use), last_use);
+             closed != absl::InfinitePast()) {
+    span.closed = closed;
+  }
+  if (wave.has_personal_data_erased_at()) {
+    span.erased = std::max(span.closed, calendar::FromProto(wave.personal_data_erased_at()));
+  } else if (span.closed != absl::InfiniteFuture()) {
+    span.erased = calendar::AddMonths(span.closed, wave.retention_months() == 0 ? kRetentionMonths : wave.retention_months());
+  }
+  return span;
 }
 
-absl::StatusOr<std::vector<Wave>> Retention::Waves() {
+bool IsPastRetention(const v1::Contact& contact, const std::set<std::string>& used_in, const std::vector<WaveSpan>& waves, absl::Time now) {
+  if (contact.has_erased_at()) return false;
+  const absl::Time known = KnownAt(contact);
+  bool past = false;
+  for (const WaveSpan& wave : waves) {
+    const bool over = wave.erased <= now;
+    if (IsUnderWay(wave, now) || (!over && used_in.contains(wave.name))) return false;
+    past = past || (over && known < wave.closed);
+  }
+  return past;
+}
+
+absl::StatusOr<std::vector<WaveSpan>> Retention::Waves(const ContactUses::Uses& uses) {
   intake::v1::ListWavesRequest request;
   request.set_parent("surveys/-");
   request.set_page_size(kPageSize);
-  std::vector<Wave> waves;
+  std::map<std::string, absl::Time> last_uses = uses.last_use;
+  std::vector<WaveSpan> waves;
   do {
     grpc::ClientContext context;
     deadline::Set(context, kPatience);
     intake::v1::ListWavesResponse page;
     if (grpc::Status listed = intake_.ListWaves(&context, request, &page); !listed.ok()) return status::FromGrpc(listed);
-    waves.insert(waves.end(), page.waves().begin(), page.waves().end());
+    for (const Wave& wave : page.waves()) {
+      const auto last_use = last_uses.extract(wave.name());
+      waves.push_back(SpanOf(wave, last_use.empty() ? absl::InfinitePast() : last_use.mapped()));
+    }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
+  // Those intake does not have any more.
+  for (const auto& [name, last_use] : last_uses) {
+    Wave gone;
+    gone.set_name(name);
+    waves.push_back(SpanOf(gone, last_use));
+  }
   return waves;
 }
 
-absl::StatusOr<std::vector<std::string>> Retention::Due(const std::vector<Wave>& waves) {
-  const auto uses = uses_.Waves();
-  if (!uses.ok()) return uses.status();
+absl::StatusOr<int> Retention::EraseContacts(const std::vector<WaveSpan>& waves, const ContactUses::Uses& uses) {
   const absl::Time now = clock_();
-  std::vector<std::string> due;
-  const absl::Status walked = contacts_.ForEach([&](const MunicipalityContacts& municipality) {
-    for (const v1::Contact& contact : municipality.contacts()) {
-      const auto used = uses->find(contact.name());
-      const std::set<std::string> used_in = used == uses->end() ? std::set<std::string>() : used->second;
-      if (IsPastRetention(contact, used_in, waves, now)) due.push_back(contact.name());
-    }
+  const auto is_past = [&](const v1::Contact& contact) {
+    const auto used = uses.waves.find(contact.name());
+    return IsPastRetention(contact, used == uses.waves.end() ? std::set<std::string>() : used->second, waves, now);
+  };
+  int erased = 0;
+  absl::Status status;
+  const absl::Status walked = contacts_.ForEach("", [&](const MunicipalityContacts& municipality) {
+    if (std::none_of(municipality.contacts().begin(), municipality.contacts().end(), is_past)) return absl::OkStatus();
+    const auto done = contacts_.EraseWhere(municipality.code(), is_past);
+    status.Update(done.status());
+    if (!done.ok()) return absl::OkStatus();
+    for (const std::string& name : *done) log::Info("erased a contact whose time was over", {{"contact", name}});
+    erased += static_cast<int>(done->size());
     return absl::OkStatus();
   });
-  if (!walked.ok()) return walked;
-  return due;
+  status.Update(walked);
+  if (!status.ok()) return status;
+  return erased;
 }
 
 absl::StatusOr<int> Retention::Sweep() {
-  const auto waves = Waves();
+  const auto uses = uses_.All();
+  if (!uses.ok()) return uses.status();
+  const auto waves = Waves(*uses);
   if (!waves.ok()) return waves.status();
   absl::Status status;
-  for (const Wave& wave : *waves) {
-    if (IsPast(wave, clock_())) status.Update(erase_holders_(wave.name()));
+  for (const WaveSpan& wave : *waves) {
+    if (wave.erased <= clock_()) status.Update(erase_holders_(wave.name));
   }
-  const auto due = Due(*waves);
-  if (!due.ok()) return due.status();
-  int erased = 0;
-  for (const std::string& name : *due) {
-    v1::EraseContactRequest request;
-    request.set_name(name);
-    const auto done = contacts_.Erase(request, "", {});
-    status.Update(done.status());
-    if (!done.ok()) continue;
-    ++erased;
-    log::Info("erased a contact whose time was over", {{"contact", name}});
-  }
+  const auto erased = EraseContacts(*waves, *uses);
+  status.Update(erased.status());
   if (!status.ok()) return status;
   return erased;
 }

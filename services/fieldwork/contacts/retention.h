@@ -20,17 +20,32 @@
 
 namespace peiling::fieldwork {
 
-// Whether a contact is to be erased. General addresses never are. Nobody is while a wave they were used in (`used_in`, by name) has not
-// reached its Wave.personal_data_erased_at, or is not among `waves`. Else they are when nobody confirmed or added them since the last of
-// those waves closed. So is who nobody confirmed or added since the wave that closed last did, whether used or not, once that has reached
-// it and none is under way, which might yet escalate to them.
-bool IsPastRetention(const v1::Contact& contact, const std::set<std::string>& used_in, const std::vector<intake::v1::Wave>& waves,
-                     absl::Time now);
+// A wave as retention sees it.
+struct WaveSpan {
+  std::string name;
+  // While it is under way whom it may yet write to is kept: from opening until it takes nothing more. Both far ahead when it has no such
+  // times.
+  absl::Time opens = absl::InfiniteFuture();
+  absl::Time ends = absl::InfiniteFuture();
+  // When it closed. Without an end of its own (imported, or open at any time): when something last happened in it.
+  absl::Time closed = absl::InfiniteFuture();
+  // From when on it needs nobody's data any more.
+  absl::Time erased = absl::InfiniteFuture();
+};
+
+// `last_use`: when anybody was last invited or written to in it; the distant past: never. Without Wave.personal_data_erased_at its data are
+// erased as many months after it closed as it says, by default 3.
+WaveSpan SpanOf(const intake::v1::Wave& wave, absl::Time last_use);
+
+// Whether a contact is to be erased: no wave is under way, all waves it was used in (`used_in`, by name) need it no more, and nobody added,
+// changed, took in anew or confirmed it since the closing of some wave whose retention is over. A wave that is not among `waves` counts as
+// none.
+bool IsPastRetention(const v1::Contact& contact, const std::set<std::string>& used_in, const std::vector<WaveSpan>& waves, absl::Time now);
 
 // Thread-safe. Replicas may all do this.
 class Retention {
  public:
-  // Erases names and addresses of colleagues and of who took over an invitation of a wave, for ever; may be called again.
+  // Erases names and addresses of everybody who has or had a link of a wave though no contact, for ever; may be called again.
   using EraseHolders = std::function<absl::Status(const std::string& wave)>;
 
   // All must outlive it.
@@ -38,7 +53,8 @@ class Retention {
             calendar::Clock clock)
       : contacts_(contacts), uses_(uses), intake_(intake), erase_holders_(std::move(erase_holders)), clock_(std::move(clock)) {}
 
-  // Erases what is to be erased now; how many contacts were. After an error, which is the first there was, the rest is erased all the same.
+  // Erases what is to be erased now; how many contacts were, with general addresses whose persons were. After an error, which is the first
+  // there was, the rest is erased all the same.
   absl::StatusOr<int> Sweep();
 
   // Sweeps now and every hour from then on, in a thread of its own. What fails is logged, and done by the next sweep.
@@ -47,8 +63,8 @@ class Retention {
   void Stop() { repeater_.Stop(); }
 
  private:
-  absl::StatusOr<std::vector<intake::v1::Wave>> Waves();
-  absl::StatusOr<std::vector<std::string>> Due(const std::vector<intake::v1::Wave>& waves);
+  absl::StatusOr<std::vector<WaveSpan>> Waves(const ContactUses::Uses& uses);
+  absl::StatusOr<int> EraseContacts(const std::vector<WaveSpan>& waves, const ContactUses::Uses& uses);
   void SweepLogged();
 
   ContactStore& contacts_;

@@ -13,7 +13,6 @@ using status::BadRequest;
 
 constexpr char kMunicipality[] = "municipalities/*";
 constexpr char kContact[] = "municipalities/*/contacts/*";
-constexpr size_t kMaxSource = 200;
 constexpr size_t kMaxFile = 3 << 20;
 
 void CheckContact(const v1::Contact& contact, const std::string& today, BadRequest& bad) {
@@ -72,7 +71,11 @@ absl::Status Validate(const v1::ImportContactsRequest& request) {
   if (request.content().empty() || request.content().size() > kMaxFile) {
     bad.Add("content", absl::StrCat(request.content().size(), " bytes, want 1 to ", kMaxFile));
   }
-  requests::CheckText("source", request.source(), kMaxSource, bad);
+  v1::Contact row;
+  row.set_source(request.source());
+  for (const FieldProblem& problem : Problems(Given(row), "")) {
+    if (problem.field == "source") bad.Add(problem.field, problem.english);
+  }
   if (!request.as_of().empty() && !names::IsDate(request.as_of())) bad.Add("as_of", "is no day, want YYYY-MM-DD");
   requests::RequireRequestId(request.request_id(), bad);
   return bad.ToStatus();
