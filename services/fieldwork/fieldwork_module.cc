@@ -1,6 +1,7 @@
 #include "services/fieldwork/fieldwork_module.h"
 
 #include <atomic>
+#include <chrono>
 #include <initializer_list>
 #include <map>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "absl/time/clock.h"
 #include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/log/log.h"
+#include "services/common/repeater/repeater.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
 #include "services/common/vault/resealer.h"
@@ -23,7 +26,6 @@
 #include "services/fieldwork/invitations/invitation_store.h"
 #include "services/fieldwork/mail/mail_service.h"
 #include "services/fieldwork/mail/outbox.h"
-#include "services/fieldwork/mail/outbox_timer.h"
 #include "services/fieldwork/mail/plan_policy.h"
 #include "services/fieldwork/mail/planner.h"
 #include "services/fieldwork/mail/suppression_list.h"
@@ -82,7 +84,7 @@ class FieldworkModule final : public server::Module {
         invitations_(*store_, *vault_, options.link, absl::Now),
         unsubscriber_(*vault_, suppressions_, options.public_url),
         policy_(plan_sources_, unsubscriber_, intake::v1::DraftService::NewStub(peers.intake), options.link),
-        outbox_(*store_, policy_, absl::Now, {.settle_time = options.mail_settle_time, .keep_opens = options.keep_opens}),
+        outbox_(*store_, policy_, *vault_, absl::Now, {.settle_time = options.mail_settle_time, .keep_opens = options.keep_opens}),
         progress_service_(fact_sources_, contacts_, analytics::v1::AnalyticsService::NewStub(peers.analytics), absl::Now),
         webhooks_(*store_, *vault_, options.webhook_source, absl::Now),
         webhook_sender_(
@@ -104,7 +106,7 @@ class FieldworkModule final : public server::Module {
   absl::Status Start() override {
     followers_.Start();
     planner_.Start();
-    outbox_timer_.Start();
+    outbox_sweeper_.Start();
     retention_.Start();
     metrics_.Start();
     resealer_.Start();
@@ -135,7 +137,7 @@ class FieldworkModule final : public server::Module {
     resealer_.Stop();
     metrics_.Stop();
     retention_.Stop();
-    outbox_timer_.Stop();
+    outbox_sweeper_.Stop();
     planner_.Stop();
     followers_.Stop();
     store_->Interrupt();
@@ -163,7 +165,8 @@ class FieldworkModule final : public server::Module {
   PlanPolicy policy_;
   Outbox outbox_;
   Planner planner_{plan_sources_, outbox_};
-  OutboxTimer outbox_timer_{outbox_};
+  // Ends leases, settles and suppresses as time passes, also when nobody asks for mail.
+  Repeater outbox_sweeper_{std::chrono::seconds(5), [this] { SweepOutbox(); }};
   MailService mail_service_{{book_, invitations_, outbox_, policy_, suppressions_, unsubscriber_}};
 
   InvitationService invitation_service_{{invitations_, contacts_, book_, *drafts_, *intake_},
@@ -204,6 +207,11 @@ class FieldworkModule final : public server::Module {
       if (absl::Status resealed = invitations_.ResealHolders(wave); !resealed.ok()) return resealed;
     }
     return absl::OkStatus();
+  }
+  void SweepOutbox() {
+    if (const absl::Status swept = outbox_.SweepAll(); !swept.ok()) {
+      log::Warning("leases of mail could not be ended for now", {{"reason", status::Reason(swept)}});
+    }
   }
   absl::StatusOr<bool> IsSuppressed(const std::string& address_token) {
     const auto contained = suppressions_.Contains({address_token});

@@ -56,13 +56,14 @@ class BenchPolicy : public MailPolicy {
 struct Setting {
   Folder folder;
   std::unique_ptr<storage::Store> store;
+  std::unique_ptr<vault::Vault> vault = *vault::Vault::Make(vault::Vault::NewKey("bench"));
   BenchPolicy policy;
   std::unique_ptr<Outbox> outbox;
   std::vector<v1::LeaseMailResponse> leases;
 
   Setting() {
     store = *storage::OpenStore("sqlite:" + folder.File("outbox.db"), "bench");
-    outbox = std::make_unique<Outbox>(*store, policy, [] { return absl::FromUnixSeconds(1'774'000'000); });
+    outbox = std::make_unique<Outbox>(*store, policy, *vault, [] { return absl::FromUnixSeconds(1'774'000'000); });
   }
 };
 

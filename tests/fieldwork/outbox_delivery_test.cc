@@ -2,6 +2,7 @@
 #include <array>
 #include <functional>
 
+#include "absl/strings/ascii.h"
 #include "gmock/gmock.h"
 #include "services/fieldwork/mail/delivery_event.h"
 #include "services/fieldwork/mail/message_life.h"
@@ -30,6 +31,7 @@ class DeliveryTest : public OutboxSetting {
     Add({id});
     if (state == v1::MESSAGE_STATE_DUE) return;
     const auto lease = Lease();
+    leased_ = lease.lease_id();
     if (state == v1::MESSAGE_STATE_LEASED) return;
     if (state == v1::MESSAGE_STATE_CANCELLED) {
       ASSERT_TRUE(outbox_->Cancel(kWave, {NameOf(id)}, v1::CANCEL_REASON_SUBMITTED).ok());
@@ -46,7 +48,94 @@ class DeliveryTest : public OutboxSetting {
     if (state == v1::MESSAGE_STATE_DELIVERED) Report(Event(id, kDelivered));
     if (state == v1::MESSAGE_STATE_BOUNCED) Report(Event(id, kHard));
   }
+
+  // The last one's.
+  std::string leased_;
 };
+
+TEST_F(DeliveryTest, WhatNobodyHasLeasedWentNowhere) {
+  Add({"a.u.1"});
+  EXPECT_EQ(Report(Event("a.u.1", kDelivered)), v1::MAIL_RESULT_INVALID);
+  EXPECT_EQ(Report(Event("a.u.1", kHard)), v1::MAIL_RESULT_INVALID);
+  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  EXPECT_EQ(Get("a.u.1").events_size(), 0);
+  // Nor does such an event count as known afterwards.
+  const v1::DeliveryEvent event = Event("a.u.1", kDelivered, "E1");
+  EXPECT_EQ(Report(event), v1::MAIL_RESULT_INVALID);
+  Lease();
+  EXPECT_EQ(Report(event), v1::MAIL_RESULT_OK);
+}
+
+TEST_F(DeliveryTest, ADelayOfAnAttemptThatFailedDoesNotMakeItSent) {
+  Bring("a.u.1", v1::MESSAGE_STATE_BEGUN);
+  EXPECT_EQ(Complete(leased_, Refused("a.u.1", false, 451)), v1::MAIL_RESULT_OK);
+  EXPECT_EQ(Report(Event("a.u.1", kSoft)), v1::MAIL_RESULT_OK);
+  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  EXPECT_FALSE(Get("a.u.1").has_sent_at());
+  // One that may have gone is with the mailing system.
+  now_ = now_.load() + MailRetryDelay(1);
+  const auto lease = Lease();
+  Begin(lease.lease_id(), "a.u.1");
+  now_ = now_.load() + absl::Minutes(20);
+  ASSERT_TRUE(outbox_->SweepAll().ok());
+  ASSERT_EQ(StateOf("a.u.1"), "DUE") << "nothing was heard of it";
+  EXPECT_EQ(Report(Event("a.u.1", kSoft)), v1::MAIL_RESULT_OK);
+  EXPECT_EQ(StateOf("a.u.1"), "SENT");
+}
+
+TEST_F(DeliveryTest, AReturnTokenIsCheckedWhenItIsGivenAndNotKept) {
+  Add({"a.u.1", "b.u.1"});
+  const auto lease = Lease();
+  std::map<std::string, std::string> tokens;
+  for (const v1::LeasedMessage& message : lease.messages()) {
+    EXPECT_EQ(message.return_token().size(), 16u);
+    EXPECT_TRUE(std::all_of(message.return_token().begin(), message.return_token().end(), [](char c) {
+      return absl::ascii_islower(c) || absl::ascii_isdigit(c);
+    })) << message.return_token();
+    tokens[message.message()] = message.return_token();
+  }
+  const std::string a = tokens[NameOf("a.u.1")], b = tokens[NameOf("b.u.1")];
+  EXPECT_NE(a, b);
+  for (const std::string& wrong : {b, a.substr(1), a + "a", std::string(16, 'a')}) {
+    v1::DeliveryEvent event = Event("a.u.1", kHard);
+    event.set_return_token(wrong);
+    EXPECT_EQ(Report(event), v1::MAIL_RESULT_INVALID) << wrong;
+  }
+  EXPECT_EQ(StateOf("a.u.1"), "LEASED");
+  v1::DeliveryEvent event = Event("a.u.1", kDelivered);
+  event.set_return_token(a);
+  EXPECT_EQ(Report(event), v1::MAIL_RESULT_OK);
+  ASSERT_EQ(Get("a.u.1").events_size(), 1);
+  EXPECT_EQ(Get("a.u.1").events(0).return_token(), "");
+  // It holds for later leases, and for as long as the vault has its key.
+  now_ = now_.load() + absl::Minutes(5);
+  const auto later = Lease();
+  ASSERT_EQ(later.messages_size(), 1);
+  EXPECT_EQ(later.messages(0).return_token(), b);
+  vault_ = *vault::Vault::Make(absl::StrCat(vault::Vault::NewKey("new"), "\n", keys_));
+  outbox_ = NewOutbox();
+  for (const auto& [token, result] : {std::pair(a, v1::MAIL_RESULT_INVALID), std::pair(b, v1::MAIL_RESULT_OK)}) {
+    v1::DeliveryEvent other = Event("b.u.1", kHard);
+    other.set_return_token(token);
+    EXPECT_EQ(Report(other), result);
+  }
+}
+
+TEST_F(DeliveryTest, NothingHappensBeforeAMessageIsDueNorInTheFuture) {
+  const absl::Time due = now_;
+  for (const auto& [reported, kept] : {std::pair(due - absl::Hours(100), due), std::pair(due + absl::Hours(100), due + absl::Hours(1)),
+                                       std::pair(due + absl::Minutes(20), due + absl::Minutes(20))}) {
+    now_ = due;
+    const std::string id = absl::StrCat("m.u.", absl::ToUnixSeconds(reported));
+    Bring(id, v1::MESSAGE_STATE_BEGUN);
+    now_ = due + absl::Hours(1);
+    v1::DeliveryEvent event = Event(id, kDelivered);
+    *event.mutable_time() = calendar::ToProto(reported);
+    EXPECT_EQ(Report(event), v1::MAIL_RESULT_OK);
+    EXPECT_EQ(calendar::FromProto(Get(id).sent_at()), kept);
+    EXPECT_EQ(calendar::FromProto(Get(id).events(0).time()), kept);
+  }
+}
 
 TEST_F(DeliveryTest, EventsMoveMessagesForwardOnly) {
   const struct {
@@ -54,11 +143,10 @@ TEST_F(DeliveryTest, EventsMoveMessagesForwardOnly) {
     // After ACCEPTED, DELIVERED, SOFT_BOUNCE, HARD_BOUNCE, COMPLAINT, REJECTED, UNSUBSCRIBED.
     std::array<const char*, 7> after;
   } kCases[] = {
-      {v1::MESSAGE_STATE_DUE, {"SENT", "DELIVERED", "SENT", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
-      {v1::MESSAGE_STATE_LEASED, {"SENT", "DELIVERED", "SENT", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
+      {v1::MESSAGE_STATE_LEASED, {"SENT", "DELIVERED", "LEASED", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
       {v1::MESSAGE_STATE_BEGUN, {"SENT", "DELIVERED", "SENT", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
       {v1::MESSAGE_STATE_UNCERTAIN, {"SENT", "DELIVERED", "SENT", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
-      {v1::MESSAGE_STATE_CANCELLED, {"SENT", "DELIVERED", "SENT", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
+      {v1::MESSAGE_STATE_CANCELLED, {"SENT", "DELIVERED", "CANCELLED", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
       {v1::MESSAGE_STATE_SENT, {"SENT", "DELIVERED", "SENT", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
       {v1::MESSAGE_STATE_FAILED, {"FAILED", "DELIVERED", "FAILED", "BOUNCED", "DELIVERED", "FAILED", "DELIVERED"}},
       {v1::MESSAGE_STATE_DELIVERED, {"DELIVERED", "DELIVERED", "DELIVERED", "BOUNCED", "DELIVERED", "DELIVERED", "DELIVERED"}},
@@ -74,10 +162,12 @@ TEST_F(DeliveryTest, EventsMoveMessagesForwardOnly) {
       ASSERT_EQ(Get(id).state(), test.before);
       EXPECT_EQ(Report(Event(id, kKinds[i])), v1::MAIL_RESULT_OK);
       EXPECT_EQ(StateOf(id), test.after[i]);
+      if (Get(id).state() == v1::MESSAGE_STATE_LEASED) Complete(leased_, Sent(id));
       // Whatever it was: it is over.
+      const std::string last = StateOf(id);
       now_ = now_.load() + absl::Hours(2);
       EXPECT_THAT(Lease().messages(), IsEmpty());
-      EXPECT_EQ(StateOf(id), test.after[i]);
+      EXPECT_EQ(StateOf(id), last);
     }
   }
 }
@@ -89,12 +179,12 @@ TEST_F(DeliveryTest, TheOrderOfEventsDoesNotMatter) {
   // Every order of every choice of three.
   do {
     const std::string id = absl::StrCat("m.u.", ++number);
-    Add({id});
+    Bring(id, v1::MESSAGE_STATE_BEGUN);
     std::vector<v1::DeliveryEventKind> some(kinds.begin(), kinds.begin() + 3);
     for (const auto kind : some) Report(Event(id, kind));
     std::sort(some.begin(), some.end());
     const std::string sorted = absl::StrCat("m.s.", number);
-    Add({sorted});
+    Bring(sorted, v1::MESSAGE_STATE_BEGUN);
     for (const auto kind : some) Report(Event(sorted, kind));
     EXPECT_EQ(StateOf(id), StateOf(sorted)) << number;
   } while (std::next_permutation(kinds.begin(), kinds.end()));
@@ -102,6 +192,7 @@ TEST_F(DeliveryTest, TheOrderOfEventsDoesNotMatter) {
 
 TEST_F(DeliveryTest, TheSameEventCountsOnce) {
   Add({"a.u.1", "b.u.1"});
+  Lease();
   EXPECT_EQ(Report(Event("a.u.1", kAccepted, "E1")), v1::MAIL_RESULT_OK);
   EXPECT_EQ(Report(Event("a.u.1", kAccepted, "E1")), v1::MAIL_RESULT_REPEATED);
   EXPECT_EQ(Report(Event("b.u.1", kHard, "E1")), v1::MAIL_RESULT_REPEATED) << "an id is unique with its provider";
@@ -118,12 +209,14 @@ TEST_F(DeliveryTest, TheSameEventCountsOnce) {
 }
 
 TEST_F(DeliveryTest, TheLatestEventsAreKeptByTime) {
-  Add({"a.u.1"});
+  Bring("a.u.1", v1::MESSAGE_STATE_BEGUN);
   const absl::Time start = now_;
   for (int i = 0; i < kMaxMailEvents + 10; ++i) {
     // Every other one comes late.
     now_ = start + absl::Minutes(i % 2 == 0 ? i + 1 : i - 1);
-    Report(Event("a.u.1", kSoft));
+    const v1::DeliveryEvent event = Event("a.u.1", kSoft);
+    now_ = start + absl::Hours(24);
+    Report(event);
   }
   const v1::Message message = Get("a.u.1");
   ASSERT_EQ(message.events_size(), kMaxMailEvents);
@@ -134,9 +227,9 @@ TEST_F(DeliveryTest, TheLatestEventsAreKeptByTime) {
 }
 
 TEST_F(DeliveryTest, OpensAreDroppedUnlessAskedFor) {
-  Add({"a.u.1"});
+  Bring("a.u.1", v1::MESSAGE_STATE_LEASED);
   EXPECT_EQ(Report(Event("a.u.1", kOpened)), v1::MAIL_RESULT_IGNORED);
-  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  EXPECT_EQ(StateOf("a.u.1"), "LEASED");
   EXPECT_EQ(Get("a.u.1").events_size(), 0);
   outbox_ = NewOutbox({.keep_opens = true});
   EXPECT_EQ(Report(Event("a.u.1", kOpened)), v1::MAIL_RESULT_OK);
@@ -176,7 +269,7 @@ TEST_F(DeliveryTest, ASuppressionThatDidNotSucceedIsNotForgotten) {
 }
 
 TEST_F(DeliveryTest, AddressesAreLeftOutOfWhatServersSaid) {
-  Add({"a.u.1"});
+  Bring("a.u.1", v1::MESSAGE_STATE_LEASED);
   v1::DeliveryEvent event = Event("a.u.1", kHard);
   event.set_diagnostic("550 5.1.1 <j.jansen@gemeente.nl>: no such user");
   Report(event);
@@ -192,7 +285,7 @@ TEST_F(DeliveryTest, AddressesAreLeftOutOfWhatServersSaid) {
 }
 
 TEST_F(DeliveryTest, SaysWhatIsWrongWithAnEvent) {
-  Add({"a.u.1"});
+  Bring("a.u.1", v1::MESSAGE_STATE_LEASED);
   const auto problem = [this](const std::function<void(v1::DeliveryEvent&)>& spoil) {
     v1::DeliveryEvent event = Event("a.u.1", kDelivered);
     spoil(event);
@@ -210,6 +303,7 @@ TEST_F(DeliveryTest, SaysWhatIsWrongWithAnEvent) {
   EXPECT_EQ(problem([](auto& e) { e.set_provider(""); }), "provider");
   EXPECT_EQ(problem([](auto& e) { e.set_provider("a/b"); }), "provider");
   EXPECT_EQ(problem([](auto& e) { e.set_provider(std::string(51, 'a')); }), "provider");
+  for (const char* own : {kCompletion, kSettling}) EXPECT_EQ(problem([&](auto& e) { e.set_provider(own); }), "provider");
   EXPECT_EQ(problem([](auto& e) { e.set_event_id(""); }), "event_id");
   EXPECT_EQ(problem([](auto& e) { e.set_event_id(std::string(201, 'a')); }), "event_id");
   EXPECT_EQ(problem([](auto& e) { e.clear_kind(); }), "kind");
@@ -220,7 +314,7 @@ TEST_F(DeliveryTest, SaysWhatIsWrongWithAnEvent) {
   EXPECT_EQ(problem([](auto& e) { e.set_enhanced_code("3.1.1"); }), "enhanced_code");
   EXPECT_EQ(problem([](auto& e) { e.set_enhanced_code("5.1.1000"); }), "enhanced_code");
   EXPECT_EQ(problem([](auto& e) { e.set_diagnostic(std::string(1001, 'a')); }), "diagnostic");
-  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  EXPECT_EQ(StateOf("a.u.1"), "LEASED");
   EXPECT_EQ(problem([](auto& e) { e.set_enhanced_code("5.1.123"); }), "");
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
+#include "services/fieldwork/mail/message_life.h"
 #include "tests/common/storage/forwarding_store.h"
 #include "tests/fieldwork/outbox_setting.h"
 
@@ -94,6 +95,8 @@ class Simulation : public OutboxSetting {
       const bool sent = got_[message.name()] > 0;
       switch (message.state()) {
         case v1::MESSAGE_STATE_SENT:
+          EXPECT_TRUE(sent || IsUnconfirmed(message)) << message.name();
+          break;
         case v1::MESSAGE_STATE_DELIVERED:
           EXPECT_TRUE(sent) << message.name();
           break;
@@ -123,6 +126,13 @@ class Simulation : public OutboxSetting {
   }
 
  private:
+  // Begun twice, and nothing was heard of it.
+  bool IsUnconfirmed(const v1::Message& message) {
+    const auto whole = outbox_->Get(message.name());
+    return whole.ok() && std::count_if(whole->events().begin(), whole->events().end(),
+                                       [](const v1::DeliveryEvent& event) { return event.provider() == kSettling; }) == 2;
+  }
+
   Outbox& AnyReplica() { return *replicas_[Between<size_t>(random_, 0, replicas_.size() - 1)]; }
 
   int Unfinished() {

@@ -45,7 +45,8 @@ class FakePolicy : public MailPolicy {
     mail.content.set_to_address(absl::StrCat(message.contact(), "@example.nl"));
     mail.content.set_subject("Uitnodiging");
     mail.content.set_text(std::string(text_bytes, 'x'));
-    mail.address_token = absl::StrCat("token of ", message.contact());
+    const auto found = moved.find(message.name());
+    mail.address_token = found == moved.end() ? absl::StrCat("token of ", message.contact()) : found->second;
     return mail;
   }
 
@@ -58,6 +59,8 @@ class FakePolicy : public MailPolicy {
 
   std::map<std::string, v1::CancelReason> at_lease_reasons, at_beginning_reasons;
   std::map<std::string, absl::Status> unwritable;
+  // Tokens of addresses, where they have changed.
+  std::map<std::string, std::string> moved;
   absl::Status intake, suppressing;
   size_t text_bytes = 10;
   std::set<std::pair<std::string, v1::SuppressionReason>> suppressed;
@@ -90,7 +93,7 @@ class OutboxSetting : public testing::Test {
   std::unique_ptr<Outbox> NewOutbox(OutboxOptions options = {}) { return NewOutbox(*store_, options); }
   std::unique_ptr<Outbox> NewOutbox(storage::Store& store, OutboxOptions options = {}) {
     return std::make_unique<Outbox>(
-        store, policy_, [this] { return now_.load(); }, options);
+        store, policy_, *vault_, [this] { return now_.load(); }, options);
   }
 
   void Add(const std::vector<std::string>& ids) {
@@ -189,6 +192,8 @@ class OutboxSetting : public testing::Test {
   }
 
   std::unique_ptr<storage::Store> store_;
+  const std::string keys_ = vault::Vault::NewKey("test");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(keys_);
   FakePolicy policy_;
   std::atomic<absl::Time> now_ = absl::FromUnixSeconds(1'774'000'000);
   std::unique_ptr<Outbox> outbox_;

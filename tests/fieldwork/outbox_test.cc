@@ -157,6 +157,111 @@ TEST_F(OutboxTest, WhatWasBegunIsUncertainWhenItsLeaseEndsAndDueAgainWhenNobodyR
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("a.u.1"));
 }
 
+TEST_F(OutboxTest, WhatNothingIsHeardOfForTheSecondTimeCountsAsSent) {
+  Add({"a.u.1"});
+  // Nor does it matter that one lease ran out before it was begun.
+  Lease();
+  Pass(absl::Minutes(5));
+  std::vector<std::string> leases;
+  for (int i = 0; i < 2; ++i) {
+    const auto lease = Lease();
+    ASSERT_THAT(IdsOf(lease), ElementsAre("a.u.1")) << i;
+    leases.push_back(lease.lease_id());
+    Begin(lease.lease_id(), "a.u.1");
+    Pass(absl::Minutes(20));
+    Sweep();
+  }
+  EXPECT_EQ(StateOf("a.u.1"), "SENT");
+  Pass(absl::Hours(24));
+  EXPECT_THAT(IdsOf(Lease()), IsEmpty());
+  const v1::Message message = Get("a.u.1");
+  ASSERT_EQ(message.events_size(), 2);
+  EXPECT_EQ(message.events(0).kind(), v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE);
+  EXPECT_EQ(message.events(1).kind(), v1::DELIVERY_EVENT_KIND_ACCEPTED);
+  EXPECT_THAT(message.events(1).diagnostic(), testing::HasSubstr("unconfirmed"));
+  // Whoever sent it may say so still, or that it came back.
+  for (const std::string& lease : leases) EXPECT_EQ(Complete(lease, Sent("a.u.1")), v1::MAIL_RESULT_OK);
+  EXPECT_EQ(Complete("another", Sent("a.u.1")), v1::MAIL_RESULT_LEASE_LOST);
+  Report(Event("a.u.1", v1::DELIVERY_EVENT_KIND_HARD_BOUNCE));
+  EXPECT_EQ(StateOf("a.u.1"), "BOUNCED");
+}
+
+TEST_F(OutboxTest, NothingIsSettledBeforeItCouldBeReported) {
+  Add({"a.u.1"});
+  Begin(Lease().lease_id(), "a.u.1");
+  Pass(absl::Minutes(5));
+  Sweep();
+  // The service is away for an hour.
+  Pass(absl::Hours(1));
+  outbox_ = NewOutbox();
+  Sweep();
+  EXPECT_THAT(IdsOf(Lease()), IsEmpty());
+  EXPECT_EQ(StateOf("a.u.1"), "UNCERTAIN");
+  Pass(absl::Minutes(14));
+  // So is the store.
+  class AwayStore : public storage::ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    absl::StatusOr<std::vector<std::string>> Partitions(const std::string& prefix) override {
+      if (away) return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "no answer");
+      return ForwardingStore::Partitions(prefix);
+    }
+    bool away = true;
+  } store(*store_);
+  outbox_ = NewOutbox(store);
+  EXPECT_FALSE(outbox_->SweepAll().ok());
+  Pass(absl::Minutes(30));
+  EXPECT_FALSE(outbox_->SweepAll().ok());
+  store.away = false;
+  Pass(absl::Minutes(15) - absl::Seconds(1));
+  Sweep();
+  EXPECT_EQ(StateOf("a.u.1"), "UNCERTAIN");
+  Pass(absl::Seconds(1));
+  Sweep();
+  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  outbox_ = nullptr;
+}
+
+TEST_F(OutboxTest, WhatWasNotTriedIsDueAtOnceAndDoesNotCount) {
+  Add({"a.u.1"});
+  for (int i = 0; i < 2 * kMaxMailRetries; ++i) {
+    const auto lease = Lease();
+    ASSERT_THAT(IdsOf(lease), ElementsAre("a.u.1")) << i;
+    Begin(lease.lease_id(), "a.u.1");
+    v1::MailOutcome outcome = Refused("a.u.1", false, 535, "5.7.8");
+    outcome.set_not_tried(true);
+    EXPECT_EQ(Complete(lease.lease_id(), outcome), v1::MAIL_RESULT_OK);
+    EXPECT_EQ(Complete(lease.lease_id(), outcome), v1::MAIL_RESULT_REPEATED);
+    EXPECT_EQ(StateOf("a.u.1"), "DUE");
+    EXPECT_EQ(Get("a.u.1").attempts(), 0);
+  }
+  EXPECT_THAT(policy_.suppressed, IsEmpty());
+  const auto lease = Lease();
+  for (const bool sent : {true, false}) {
+    v1::MailOutcome outcome = sent ? Sent("a.u.1") : Refused("a.u.1", true);
+    outcome.set_not_tried(true);
+    EXPECT_EQ(Complete(lease.lease_id(), outcome), v1::MAIL_RESULT_INVALID);
+  }
+  EXPECT_EQ(StateOf("a.u.1"), "LEASED");
+}
+
+TEST_F(OutboxTest, WhoHasAnotherAddressSinceIsWrittenToThere) {
+  Add({"a.u.1", "b.u.1"});
+  const auto lease = Lease();
+  policy_.moved[NameOf("a.u.1")] = "token of a new address";
+  EXPECT_EQ(Begin(lease.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_LEASE_LOST);
+  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  EXPECT_EQ(Begin(lease.lease_id(), "b.u.1").result(), v1::MAIL_RESULT_OK);
+  const auto next = Lease();
+  ASSERT_THAT(IdsOf(next), ElementsAre("a.u.1"));
+  EXPECT_EQ(Begin(next.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_OK);
+  // Once it has begun it went where it was leased for.
+  policy_.moved.clear();
+  EXPECT_EQ(Begin(next.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_OK);
+  Report(Event("a.u.1", v1::DELIVERY_EVENT_KIND_HARD_BOUNCE));
+  EXPECT_THAT(policy_.suppressed, ElementsAre(Pair("token of a new address", v1::SUPPRESSION_REASON_HARD_BOUNCE)));
+}
+
 TEST_F(OutboxTest, AResultAfterTheLeaseIsTakenAsLongAsNobodyElseHasTheMessage) {
   Add({"sent.u.1", "soft.u.1", "hard.u.1"});
   const auto lease = Lease();
@@ -165,7 +270,7 @@ TEST_F(OutboxTest, AResultAfterTheLeaseIsTakenAsLongAsNobodyElseHasTheMessage) {
   Sweep();
   EXPECT_EQ(Complete(lease.lease_id(), Sent("sent.u.1")), v1::MAIL_RESULT_OK);
   EXPECT_EQ(Complete(lease.lease_id(), Refused("soft.u.1", false)), v1::MAIL_RESULT_OK);
-  EXPECT_EQ(Complete(lease.lease_id(), Refused("hard.u.1", true)), v1::MAIL_RESULT_OK);
+  EXPECT_EQ(Complete(lease.lease_id(), Refused("hard.u.1", true, 554)), v1::MAIL_RESULT_OK);
   EXPECT_EQ(Counts(), "DUE 1, SENT 1, FAILED 1");
 }
 
@@ -216,14 +321,14 @@ TEST_F(OutboxTest, ARefusalForNowIsTriedAgainFiveTimesEverLater) {
   EXPECT_THAT(policy_.suppressed, IsEmpty());
 }
 
-TEST_F(OutboxTest, ARefusalForGoodSuppressesTheAddressOnlyWhenItIsTheAddress) {
+TEST_F(OutboxTest, ARefusalForGoodComesBackOnlyWhenItIsTheAddress) {
   const struct {
     int smtp_code;
     const char* enhanced_code;
-    bool suppresses;
-  } kCases[] = {{550, "5.1.1", true},  {550, "5.1.10", true}, {550, "5.2.1", true}, {0, "", true},         {550, "", true},
-                {553, "", true},       {550, "5.7.1", false}, {554, "", false},     {550, "5.1.8", false}, {535, "5.7.8", false},
-                {552, "5.2.3", false}, {550, "5.2.2", false}, {530, "", false},     {550, "5.1.7", false}};
+    bool came_back;
+  } kCases[] = {{550, "5.1.1", true},  {550, "5.1.10", true}, {550, "5.2.1", true},  {0, "", false},   {550, "", true},
+                {551, "", true},       {553, "", true},       {550, "5.7.1", false}, {554, "", false}, {550, "5.1.8", false},
+                {535, "5.7.8", false}, {552, "5.2.3", false}, {550, "5.2.2", false}, {530, "", false}, {550, "5.1.7", false}};
   for (const auto& test : kCases) {
     SCOPED_TRACE(absl::StrCat(test.smtp_code, " ", test.enhanced_code));
     const std::string id = absl::StrCat("a.u.", test.smtp_code, test.enhanced_code);
@@ -232,8 +337,10 @@ TEST_F(OutboxTest, ARefusalForGoodSuppressesTheAddressOnlyWhenItIsTheAddress) {
     Begin(lease.lease_id(), id);
     policy_.suppressed.clear();
     EXPECT_EQ(Complete(lease.lease_id(), Refused(id, true, test.smtp_code, test.enhanced_code)), v1::MAIL_RESULT_OK);
-    EXPECT_EQ(StateOf(id), "FAILED");
-    EXPECT_EQ(policy_.suppressed.size(), test.suppresses ? 1u : 0u);
+    EXPECT_EQ(StateOf(id), test.came_back ? "BOUNCED" : "FAILED");
+    EXPECT_EQ(CameBack(Get(id)), test.came_back);
+    EXPECT_FALSE(Get(id).has_sent_at());
+    EXPECT_EQ(policy_.suppressed.size(), test.came_back ? 1u : 0u);
   }
 }
 

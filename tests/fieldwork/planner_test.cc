@@ -180,7 +180,7 @@ class PlannerTest : public testing::Test {
       std::make_unique<NiceMock<intake::v1::MockDraftServiceStub>>();
   NiceMock<intake::v1::MockDraftServiceStub>& drafts_ = *owned_drafts_;
   PlanPolicy policy_{sources_, unsubscriber_, std::move(owned_drafts_), "https://peiling.example.nl/deelnemen#{token}"};
-  Outbox outbox_{*store_, policy_, clock_};
+  Outbox outbox_{*store_, policy_, *vault_, clock_};
   Planner planner_{sources_, outbox_, absl::Milliseconds(20)};
 };
 

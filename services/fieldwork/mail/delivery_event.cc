@@ -7,6 +7,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/text/characters.h"
+#include "services/fieldwork/mail/message_life.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -76,6 +77,7 @@ std::string ProblemOf(const v1::DeliveryEvent& event, const std::string& wave) {
     return absl::StrCat("message: want a message of ", wave);
   }
   if (!IsProvider(event.provider())) return absl::StrCat("provider: want 1 to ", kMaxProvider, " letters, digits, '-', '_' or '.'");
+  if (event.provider() == kCompletion || event.provider() == kSettling) return "provider: that is what this service itself is called";
   if (event.event_id().empty() || text::Characters(event.event_id()) > kMaxEventId) {
     return absl::StrCat("event_id: want 1 to ", kMaxEventId, " characters");
   }
@@ -89,6 +91,7 @@ std::string ProblemOf(const v1::MailOutcome& outcome) {
     return absl::StrCat("provider_message_id: want at most ", kMaxEventId, " characters");
   }
   if (outcome.sent() && outcome.permanent()) return "permanent: what was sent was not refused";
+  if (outcome.not_tried() && (outcome.sent() || outcome.permanent())) return "not_tried: what was not tried was neither sent nor refused";
   return ProblemOfCodes(outcome);
 }
 
@@ -125,7 +128,7 @@ bool BlamesAddress(const v1::MailOutcome& outcome) {
     return (code.substr(0, 4) == "5.1." && code != "5.1.7" && code != "5.1.8" && code != "5.1.9") || code == "5.2.1";
   }
   const int code = outcome.smtp_code();
-  return code == 0 || code == 550 || code == 551 || code == 553;
+  return code == 550 || code == 551 || code == 553;
 }
 
 }  // namespace peiling::fieldwork

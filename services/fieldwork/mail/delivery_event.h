@@ -18,7 +18,7 @@ std::string WithoutAddresses(std::string_view text);
 // Why the address is suppressed after an event; UNSPECIFIED: it is not.
 v1::SuppressionReason SuppressionAfter(v1::DeliveryEventKind kind);
 // Whether a refusal for good is about the address rather than about who sends, or what: by its enhanced status code (RFC 3463: 5.1.x but
-// for the sender's address, and a mailbox that is disabled), without one by its reply code (RFC 5321), without codes it is.
+// for the sender's address, and a mailbox that is disabled), without one by its reply code (RFC 5321), without codes it is not.
 bool BlamesAddress(const v1::MailOutcome& outcome);
 
 }  // namespace peiling::fieldwork

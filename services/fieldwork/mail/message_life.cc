@@ -30,7 +30,6 @@ int Weight(v1::MessageState state) {
 v1::MessageState StateAfter(v1::DeliveryEventKind kind) {
   switch (kind) {
     case v1::DELIVERY_EVENT_KIND_ACCEPTED:
-    // The mailing system has it, and tries again itself.
     case v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE:
       return v1::MESSAGE_STATE_SENT;
     case v1::DELIVERY_EVENT_KIND_REJECTED:
@@ -50,6 +49,25 @@ void Advance(StoredMessage& stored, v1::MessageState state) {
   message.clear_cancel_reason();
 }
 
+const v1::DeliveryEvent* UnheardOf(const StoredMessage& stored) {
+  const auto& events = stored.message().events();
+  const auto found = std::find_if(events.begin(), events.end(), [](const auto& event) { return event.provider() == kSettling; });
+  return found == events.end() ? nullptr : &*found;
+}
+
+// Whether it was handed over, or may have been in an attempt nobody told the outcome of.
+bool MayHaveGone(const StoredMessage& stored) {
+  switch (stored.message().state()) {
+    case v1::MESSAGE_STATE_DUE:
+    case v1::MESSAGE_STATE_LEASED:
+    case v1::MESSAGE_STATE_CANCELLED:
+    case v1::MESSAGE_STATE_FAILED:
+      return UnheardOf(stored) != nullptr;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 absl::Duration MailRetryDelay(int failures) {
@@ -62,6 +80,14 @@ absl::Time LeasableAt(const StoredMessage& stored) {
 }
 
 bool IsOpen(v1::MessageState state) { return Weight(state) == 0 && state != v1::MESSAGE_STATE_CANCELLED; }
+
+bool CameBack(const v1::Message& message) { return message.state() == v1::MESSAGE_STATE_BOUNCED; }
+
+bool IsOrWasUnder(const StoredMessage& stored, const std::string& lease_id) {
+  if (stored.lease_id() == lease_id) return true;
+  const v1::DeliveryEvent* unheard = UnheardOf(stored);
+  return unheard != nullptr && unheard->event_id() == lease_id;
+}
 
 void Lease(StoredMessage& stored, const std::string& lease_id, absl::Time expires_at) {
   v1::Message& message = *stored.mutable_message();
@@ -77,9 +103,29 @@ void ReturnToQueue(StoredMessage& stored) {
   stored.clear_lease_id();
 }
 
+void Untried(StoredMessage& stored) {
+  stored.mutable_message()->set_attempts(stored.message().attempts() - 1);
+  ReturnToQueue(stored);
+}
+
 void AwaitEvents(StoredMessage& stored, absl::Time until) {
   stored.mutable_message()->set_state(v1::MESSAGE_STATE_UNCERTAIN);
   *stored.mutable_message()->mutable_lease_expires_at() = calendar::ToProto(until);
+}
+
+void Settle(StoredMessage& stored, absl::Time now) {
+  const bool before = UnheardOf(stored) != nullptr;
+  v1::DeliveryEvent event;
+  event.set_message(stored.message().name());
+  event.set_provider(kSettling);
+  event.set_event_id(stored.lease_id());
+  event.set_kind(before ? v1::DELIVERY_EVENT_KIND_ACCEPTED : v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE);
+  *event.mutable_time() = calendar::ToProto(now);
+  event.set_diagnostic(before ? "unconfirmed: nothing was heard of it for the second time, so that it counts as sent"
+                              : "nothing was heard of it, so that it is sent once more");
+  if (before) return Apply(stored, event);
+  Keep(stored, event);
+  ReturnToQueue(stored);
 }
 
 void Cancel(StoredMessage& stored, v1::CancelReason reason) {
@@ -95,6 +141,8 @@ void Fail(StoredMessage& stored, absl::Time now) {
   ReturnToQueue(stored);
 }
 
+void ComeBack(StoredMessage& stored) { Advance(stored, v1::MESSAGE_STATE_BOUNCED); }
+
 void FailForGood(StoredMessage& stored) { Advance(stored, v1::MESSAGE_STATE_FAILED); }
 
 void Keep(StoredMessage& stored, const v1::DeliveryEvent& event) {
@@ -107,6 +155,8 @@ void Keep(StoredMessage& stored, const v1::DeliveryEvent& event) {
 
 void Apply(StoredMessage& stored, const v1::DeliveryEvent& event) {
   Keep(stored, event);
+  // It may be about an attempt that is known to have failed.
+  if (event.kind() == v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE && !MayHaveGone(stored)) return;
   const v1::MessageState state = StateAfter(event.kind());
   Advance(stored, state);
   v1::Message& message = *stored.mutable_message();

@@ -18,6 +18,7 @@
 #include "services/fieldwork/mail/delivery_event.h"
 #include "services/fieldwork/mail/message_life.h"
 #include "services/fieldwork/mail/message_table.h"
+#include "services/fieldwork/mail/return_token.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -37,8 +38,6 @@ constexpr size_t kMaxScanned = 10'000;
 constexpr size_t kMaxPageBytes = 2 << 20;
 // A mail, before any was seen.
 constexpr size_t kGuessedBytes = 4096;
-// Who says what the outcome of sending says.
-constexpr char kCompletion[] = "completion";
 
 constexpr char kLeasePrefix[] = "lease/request/";
 
@@ -113,13 +112,14 @@ v1::MailItemResult Cancelled(const v1::Message& message) {
   return item;
 }
 
-v1::LeasedMessage Leased(const v1::Message& message, v1::MailContent content) {
-  v1::LeasedMessage leased;
-  leased.set_message(message.name());
-  leased.set_kind(message.kind());
-  leased.set_step(message.step());
-  *leased.mutable_content() = std::move(content);
-  return leased;
+// An event as it is kept: nothing happens to a message before it can be leased, nor in the future.
+v1::DeliveryEvent Kept(const v1::DeliveryEvent& event, const v1::Message& message, absl::Time now) {
+  v1::DeliveryEvent kept = event;
+  const absl::Time time = std::min(calendar::FromProto(event.time()), now);
+  *kept.mutable_time() = calendar::ToProto(std::max(time, calendar::FromProto(message.due_at())));
+  kept.set_diagnostic(WithoutAddresses(event.diagnostic()));
+  kept.clear_return_token();
+  return kept;
 }
 
 // The outcome of sending as an event, to be kept with the message.
@@ -128,9 +128,10 @@ v1::DeliveryEvent EventOf(const v1::MailOutcome& outcome, const std::string& lea
   event.set_message(outcome.message());
   event.set_provider(kCompletion);
   event.set_event_id(lease_id);
-  event.set_kind(outcome.sent()        ? v1::DELIVERY_EVENT_KIND_ACCEPTED
-                 : outcome.permanent() ? v1::DELIVERY_EVENT_KIND_HARD_BOUNCE
-                                       : v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE);
+  event.set_kind(outcome.sent()           ? v1::DELIVERY_EVENT_KIND_ACCEPTED
+                 : !outcome.permanent()   ? v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE
+                 : BlamesAddress(outcome) ? v1::DELIVERY_EVENT_KIND_HARD_BOUNCE
+                                          : v1::DELIVERY_EVENT_KIND_REJECTED);
   *event.mutable_time() = calendar::ToProto(now);
   event.set_smtp_code(outcome.smtp_code());
   event.set_enhanced_code(outcome.enhanced_code());
@@ -147,7 +148,6 @@ bool HasEvent(const StoredMessage& stored, const v1::DeliveryEvent& event) {
 // Notes that the address of a message is to be suppressed, in the commit that knows why.
 void SuppressWith(MessageChange& change, const StoredMessage& stored, v1::SuppressionReason reason,
                   std::vector<PendingSuppression>& pending) {
-  // Never composed: it went nowhere.
   if (stored.address_token().empty() || reason == v1::SUPPRESSION_REASON_UNSPECIFIED) return;
   PendingSuppression suppression;
   suppression.set_address_token(stored.address_token());
@@ -166,7 +166,8 @@ v1::MailItemResult Complete(StoredMessage& stored, const v1::MailOutcome& outcom
   if (stored.completed_lease_id() == lease_id) return Result(outcome.message(), v1::MAIL_RESULT_REPEATED);
   const v1::DeliveryEvent event = EventOf(outcome, lease_id, now);
   if (outcome.sent()) {
-    // Whoever has the lease by now: it was sent.
+    // Also when somebody else has it by now.
+    if (!IsOrWasUnder(stored, lease_id)) return Result(outcome.message(), v1::MAIL_RESULT_LEASE_LOST);
     if (HasEvent(stored, event)) return Result(outcome.message(), v1::MAIL_RESULT_REPEATED);
     if (!outcome.provider_message_id().empty()) message.set_provider_message_id(outcome.provider_message_id());
     Apply(stored, event);
@@ -175,9 +176,15 @@ v1::MailItemResult Complete(StoredMessage& stored, const v1::MailOutcome& outcom
   }
   if (message.state() == v1::MESSAGE_STATE_CANCELLED) return Cancelled(message);
   if (!IsUnder(stored, lease_id)) return Result(outcome.message(), v1::MAIL_RESULT_LEASE_LOST);
-  Keep(stored, event);
   stored.set_completed_lease_id(lease_id);
-  if (outcome.permanent()) {
+  if (outcome.not_tried()) {
+    if (IsOpen(message.state())) Untried(stored);
+    return Result(outcome.message(), v1::MAIL_RESULT_OK);
+  }
+  Keep(stored, event);
+  if (event.kind() == v1::DELIVERY_EVENT_KIND_HARD_BOUNCE) {
+    ComeBack(stored);
+  } else if (outcome.permanent()) {
     FailForGood(stored);
   } else if (IsOpen(message.state())) {
     Fail(stored, now);
@@ -197,8 +204,8 @@ struct Outbox::Wave {
   size_t mean_bytes = kGuessedBytes;
 };
 
-Outbox::Outbox(storage::Store& store, MailPolicy& policy, calendar::Clock clock, OutboxOptions options)
-    : store_(store), policy_(policy), clock_(std::move(clock)), options_(options) {}
+Outbox::Outbox(storage::Store& store, MailPolicy& policy, const vault::Vault& vault, calendar::Clock clock, OutboxOptions options)
+    : store_(store), policy_(policy), vault_(vault), clock_(std::move(clock)), options_(options), hearing_since_(clock_()) {}
 
 Outbox::~Outbox() = default;
 
@@ -354,14 +361,15 @@ absl::StatusOr<v1::LeaseMailResponse> Outbox::Take(Wave& wave, const std::vector
       Fail(stored, clock_());
       continue;
     }
-    v1::LeasedMessage leased = Leased(stored.message(), std::move(mail->content));
-    const size_t size = leased.ByteSizeLong();
+    auto leased = Leased(stored.message(), std::move(mail->content));
+    if (!leased.ok()) return leased.status();
+    const size_t size = leased->ByteSizeLong();
     if (bytes > 0 && bytes + size > kMaxLeaseBytes) break;
     bytes += size;
     fieldwork::Lease(stored, terms.lease_id(), expires_at);
     stored.set_address_token(std::move(mail->address_token));
     lease.add_messages(ids[looked_at]);
-    response.mutable_messages()->Add(std::move(leased));
+    response.mutable_messages()->Add(*std::move(leased));
   }
   if (!response.messages().empty()) {
     wave.mean_bytes = std::max<size_t>(1, bytes / response.messages_size());
@@ -387,10 +395,24 @@ absl::StatusOr<v1::LeaseMailResponse> Outbox::TakeAgain(Wave& wave, const MailLe
     if (IsForNow(mail.status())) return mail.status();
     // It comes back when the lease ends.
     if (!mail.ok()) continue;
-    response.mutable_messages()->Add(Leased(stored->message(), std::move(mail->content)));
+    auto leased = Leased(stored->message(), std::move(mail->content));
+    if (!leased.ok()) return leased.status();
+    response.mutable_messages()->Add(*std::move(leased));
   }
   if (absl::Status durable = messages.Commit(); !durable.ok()) return durable;
   return response;
+}
+
+absl::StatusOr<v1::LeasedMessage> Outbox::Leased(const v1::Message& message, v1::MailContent content) const {
+  auto token = ReturnTokenOf(vault_, message.name());
+  if (!token.ok()) return token.status();
+  v1::LeasedMessage leased;
+  leased.set_message(message.name());
+  leased.set_kind(message.kind());
+  leased.set_step(message.step());
+  *leased.mutable_content() = std::move(content);
+  leased.set_return_token(*std::move(token));
+  return leased;
 }
 
 absl::StatusOr<v1::BeginMailResponse> Outbox::Begin(const v1::BeginMailRequest& request) {
@@ -408,24 +430,11 @@ absl::StatusOr<v1::BeginMailResponse> Outbox::TryBegin(Wave& wave, const v1::Beg
            calendar::FromProto(stored.message().lease_expires_at()) > now;
   };
   std::vector<StoredMessage*> ours;
-  std::vector<v1::Message> messages;
   for (const std::string& id : std::set<std::string>(ids.begin(), ids.end())) {
     StoredMessage* stored = change.Find(id);
-    if (stored == nullptr || !may_begin(*stored)) continue;
-    ours.push_back(stored);
-    messages.push_back(stored->message());
+    if (stored != nullptr && may_begin(*stored)) ours.push_back(stored);
   }
-  if (!messages.empty()) {
-    auto verdicts = policy_.Judge(wave.table.wave(), messages, /*at_beginning=*/true);
-    if (!verdicts.ok()) return verdicts.status();
-    for (size_t i = 0; i < ours.size(); ++i) {
-      if (const auto& reason = (*verdicts)[i]; reason) {
-        fieldwork::Cancel(*ours[i], *reason);
-      } else {
-        ours[i]->mutable_message()->set_state(v1::MESSAGE_STATE_BEGUN);
-      }
-    }
-  }
+  if (absl::Status begun = BeginAll(wave.table.wave(), ours); !begun.ok()) return begun;
   if (absl::Status committed = change.Commit(); !committed.ok()) return committed;
   v1::BeginMailResponse response;
   for (int i = 0; i < request.messages_size(); ++i) {
@@ -442,6 +451,31 @@ absl::StatusOr<v1::BeginMailResponse> Outbox::TryBegin(Wave& wave, const v1::Beg
     }
   }
   return response;
+}
+
+absl::Status Outbox::BeginAll(const std::string& wave, const std::vector<StoredMessage*>& messages) {
+  if (messages.empty()) return absl::OkStatus();
+  std::vector<v1::Message> judged;
+  judged.reserve(messages.size());
+  for (const StoredMessage* stored : messages) judged.push_back(stored->message());
+  const auto verdicts = policy_.Judge(wave, judged, /*at_beginning=*/true);
+  if (!verdicts.ok()) return verdicts.status();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    StoredMessage& stored = *messages[i];
+    if (const auto& reason = (*verdicts)[i]; reason) {
+      fieldwork::Cancel(stored, *reason);
+      continue;
+    }
+    // The mail was made when it was leased: would it be the same now?
+    const absl::StatusOr<Mail> mail = policy_.Compose(wave, stored.message());
+    if (IsForNow(mail.status())) return mail.status();
+    if (mail.ok() && mail->address_token == stored.address_token()) {
+      stored.mutable_message()->set_state(v1::MESSAGE_STATE_BEGUN);
+    } else {
+      ReturnToQueue(stored);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::CompleteMailResponse> Outbox::Complete(const v1::CompleteMailRequest& request) {
@@ -481,6 +515,7 @@ absl::StatusOr<v1::ReportDeliveryEventsResponse> Outbox::Report(const v1::Report
 }
 
 absl::StatusOr<v1::ReportDeliveryEventsResponse> Outbox::TryReport(Wave& wave, const v1::ReportDeliveryEventsRequest& request) {
+  const absl::Time now = clock_();
   std::vector<std::string> ids, keys;
   for (const v1::DeliveryEvent& event : request.events()) {
     ids.push_back(IdOf(event.message(), request.parent()));
@@ -497,7 +532,9 @@ absl::StatusOr<v1::ReportDeliveryEventsResponse> Outbox::TryReport(Wave& wave, c
     const v1::DeliveryEvent& event = request.events(i);
     StoredMessage* stored = change.Find(ids[i]);
     v1::MailItemResult& result = *response.add_results();
-    if (const std::string problem = ProblemOf(event, request.parent()); !problem.empty()) {
+    std::string problem = ProblemOf(event, request.parent());
+    if (problem.empty() && stored != nullptr) problem = ProblemWith(event, *stored);
+    if (!problem.empty()) {
       result = Invalid(event.message(), problem);
     } else if (event.kind() == v1::DELIVERY_EVENT_KIND_OPENED && !options_.keep_opens) {
       result = Result(event.message(), v1::MAIL_RESULT_IGNORED);
@@ -506,9 +543,7 @@ absl::StatusOr<v1::ReportDeliveryEventsResponse> Outbox::TryReport(Wave& wave, c
     } else if ((*known)[i] || !seen.insert(keys[i]).second) {
       result = Result(event.message(), v1::MAIL_RESULT_REPEATED);
     } else {
-      v1::DeliveryEvent kept = event;
-      kept.set_diagnostic(WithoutAddresses(event.diagnostic()));
-      Apply(*stored, kept);
+      Apply(*stored, Kept(event, stored->message(), now));
       change.Add({.key = keys[i], .value = "", .expected_version = 0});
       SuppressWith(change, *stored, SuppressionAfter(event.kind()), pending);
       result = Result(event.message(), v1::MAIL_RESULT_OK);
@@ -517,6 +552,13 @@ absl::StatusOr<v1::ReportDeliveryEventsResponse> Outbox::TryReport(Wave& wave, c
   if (absl::Status committed = change.Commit(); !committed.ok()) return committed;
   Suppress(wave, pending).IgnoreError();
   return response;
+}
+
+std::string Outbox::ProblemWith(const v1::DeliveryEvent& event, const StoredMessage& stored) const {
+  // Never composed: it went nowhere.
+  if (stored.address_token().empty()) return "message: nobody has leased it yet";
+  const bool is_its = event.return_token().empty() || IsReturnToken(vault_, event.message(), event.return_token());
+  return is_its ? "" : "return_token: is not that of the message";
 }
 
 absl::StatusOr<v1::ListMessagesResponse> Outbox::List(const v1::ListMessagesRequest& request, const paging::Page& page) {
@@ -591,11 +633,22 @@ absl::Status Outbox::Sweep(const std::string& wave_name) {
 }
 
 absl::Status Outbox::SweepAll() {
-  auto partitions = store_.Partitions("surveys/");
-  if (!partitions.ok()) return partitions.status();
-  absl::Status first;
-  for (const std::string& wave : *partitions) first.Update(Sweep(wave));
+  const auto partitions = store_.Partitions("surveys/");
+  absl::Status first = partitions.status();
+  if (partitions.ok()) {
+    for (const std::string& wave : *partitions) first.Update(Sweep(wave));
+  }
+  // Reports cannot be written down either.
+  if (IsForNow(first)) {
+    const std::lock_guard lock(mutex_);
+    hearing_since_ = clock_();
+  }
   return first;
+}
+
+absl::Time Outbox::SettlesFrom() {
+  const std::lock_guard lock(mutex_);
+  return hearing_since_ + options_.settle_time;
 }
 
 absl::Status Outbox::EndLeases(Wave& wave, absl::Time now) {
@@ -635,6 +688,7 @@ absl::Status Outbox::EndLease(Wave& wave, const std::string& end_key, const std:
 }
 
 absl::Status Outbox::Settle(Wave& wave, absl::Time now) {
+  if (now < SettlesFrom()) return absl::OkStatus();
   TimeQueue& settling = wave.table.settling();
   for (;;) {
     auto found = settling.Read(store_, wave.table.wave(), now, kReadAtOnce);
@@ -645,7 +699,7 @@ absl::Status Outbox::Settle(Wave& wave, absl::Time now) {
     for (const std::string& id : found->ids) {
       StoredMessage* stored = change.Find(id);
       if (stored == nullptr || stored->message().state() != v1::MESSAGE_STATE_UNCERTAIN) continue;
-      if (calendar::FromProto(stored->message().lease_expires_at()) <= now) ReturnToQueue(*stored);
+      if (calendar::FromProto(stored->message().lease_expires_at()) <= now) fieldwork::Settle(*stored, now);
     }
     if (absl::Status committed = change.Commit(); !committed.ok()) return committed;
     settling.Passed(*found, found->ids.size());

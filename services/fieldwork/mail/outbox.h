@@ -18,12 +18,13 @@
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
+#include "services/common/vault/vault.h"
 #include "services/fieldwork/mail/mail_policy.h"
 
 namespace peiling::fieldwork {
 
 struct OutboxOptions {
-  // How long after its lease a message that was begun waits for an event. Then it was not sent.
+  // How long after its lease a message that was begun waits for an event, while events can be heard. Then it was not sent.
   absl::Duration settle_time = absl::Minutes(15);
   // Whether it is kept that mail was opened.
   bool keep_opens = false;
@@ -37,7 +38,7 @@ class Outbox {
   static constexpr size_t kMaxLeaseBytes = 3 << 20;
 
   // All must outlive it.
-  Outbox(storage::Store& store, MailPolicy& policy, calendar::Clock clock, OutboxOptions options = {});
+  Outbox(storage::Store& store, MailPolicy& policy, const vault::Vault& vault, calendar::Clock clock, OutboxOptions options = {});
   ~Outbox();
 
   // --- For who plans ---
@@ -60,7 +61,7 @@ class Outbox {
   absl::StatusOr<v1::LeaseMailResponse> Lease(const v1::LeaseMailRequest& request, const std::string& caller);
   // UNAVAILABLE when it cannot be told who has submitted: nothing is begun then.
   absl::StatusOr<v1::BeginMailResponse> Begin(const v1::BeginMailRequest& request);
-  // A refusal for good suppresses the address when the codes say that it is the address, or there are no codes.
+  // A refusal for good suppresses the address when the codes say that it is the address.
   absl::StatusOr<v1::CompleteMailResponse> Complete(const v1::CompleteMailRequest& request);
   absl::StatusOr<v1::ReportDeliveryEventsResponse> Report(const v1::ReportDeliveryEventsRequest& request);
 
@@ -97,19 +98,30 @@ class Outbox {
                                              const std::string& key, size_t& looked_at);
   // What is still leased of a lease.
   absl::StatusOr<v1::LeaseMailResponse> TakeAgain(Wave& wave, const storage::v1::MailLease& lease);
+  // As a mailing system is given it. Errors of the vault.
+  absl::StatusOr<v1::LeasedMessage> Leased(const v1::Message& message, v1::MailContent content) const;
+  // Of messages that were leased, begins those that may go to the address they were leased for.
+  absl::Status BeginAll(const std::string& wave, const std::vector<storage::v1::StoredMessage*>& messages);
+  // What is wrong with an event about this message, which looks right by itself; "": nothing.
+  std::string ProblemWith(const v1::DeliveryEvent& event, const storage::v1::StoredMessage& stored) const;
   absl::Status EndLeases(Wave& wave, absl::Time now);
   absl::Status EndLease(Wave& wave, const std::string& end_key, const std::string& request);
   absl::Status Settle(Wave& wave, absl::Time now);
+  // From when on what nobody reported by then is settled.
+  absl::Time SettlesFrom();
   // Suppresses, and forgets that it was to be done. What does not succeed is left to Sweep.
   absl::Status Suppress(Wave& wave, const std::vector<storage::v1::PendingSuppression>& pending);
 
   storage::Store& store_;
   MailPolicy& policy_;
+  const vault::Vault& vault_;
   const calendar::Clock clock_;
   const OutboxOptions options_;
   std::mutex mutex_;
   // None is ever removed.
   std::map<std::string, std::unique_ptr<Wave>> waves_;
+  // Since when reports reach the messages: since the start, or since the store last did not answer.
+  absl::Time hearing_since_;
 };
 
 }  // namespace peiling::fieldwork
