@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
@@ -123,7 +124,7 @@ class Application {
   // The questionnaires of all waves come before the waves, which show their fingerprints.
   absl::Status PutQuestionnaire(Item& item, WaveDocument& document);
   absl::Status PutWave(Item& item, WaveDocument& document);
-  // Gives a wave the times of its document when those are new, which is recorded, else those it has.
+  // Gives a wave the times of its document as far as those are new, else those it has; a change of them is recorded.
   absl::Status PutTimes(const Item& item, v1::Wave& wave);
   absl::Status PutPublished(Item& item, PublishedDocument& document);
   // Runs `put` for the documents of one kind.
@@ -138,7 +139,9 @@ class Application {
   // Waves that are not in the request and use questions that it changes show new fingerprints.
   absl::Status RenewWavesOfChangedQuestionnaires();
   absl::Status RenewWave(const std::string& questionnaire, const std::string& fingerprint, const storage::Document& document);
-  // Once personal data are erased a wave cannot go on.
+  // What stands under a key of a wave's; an empty one when there is nothing.
+  absl::StatusOr<v1::Wave> GetWave(const std::string& key);
+  // Once personal data are erased a wave cannot go on; ERASES_PERSONAL_DATA when its new times would have that done at once.
   absl::Status CheckErasure(const Item& item, const v1::Wave& before, const v1::Wave& after);
   absl::Status CheckNotInUse(const v1::Wave& before, const v1::Wave& after);
   absl::StatusOr<std::vector<std::string>> Events();
@@ -250,23 +253,41 @@ absl::Status Application::PutWave(Item& item, WaveDocument& document) {
 }
 
 absl::Status Application::PutTimes(const Item& item, v1::Wave& wave) {
-  absl::StatusOr<const std::string*> value = transaction_.Get(WaveKey(wave.name()));
-  if (!value.ok()) return value.status();
-  v1::Wave before;
-  if (*value != nullptr) before.ParseFromString(**value);
-  if (before.has_extended_at()) *wave.mutable_extended_at() = before.extended_at();
-  wave.set_extensions(before.extensions());
+  absl::StatusOr<v1::Wave> before = GetWave(WaveKey(wave.name()));
+  if (!before.ok()) return before.status();
+  absl::StatusOr<v1::Wave> scheduled = GetWave(ScheduledKey(wave.name()));
+  if (!scheduled.ok()) return scheduled.status();
+  if (before->has_extended_at()) *wave.mutable_extended_at() = before->extended_at();
+  wave.set_extensions(before->extensions());
 
-  absl::StatusOr<std::vector<v1::WaveChange>> changes = ReadWaveChanges(transaction_.store(), wave.name());
-  if (!changes.ok()) return changes.status();
-  if (proto::CanonicalBytes(ScheduledTimes(*changes)) == proto::CanonicalBytes(TimesOf(wave))) {
-    SetTimes(before, wave);
-  } else {
+  const v1::Wave document = TimesOf(wave);
+  SetTimes(MergeTimes(*scheduled, document, *before), wave);
+  if (wave.has_closes_at() && calendar::FromProto(wave.opens_at()) > calendar::FromProto(wave.closes_at())) {
+    bad_.Add(item.place, absl::StrCat(wave.name(), " would open after ", calendar::DayOf(calendar::FromProto(wave.closes_at())),
+                                      ", when it is closed"));
+  }
+  if (proto::CanonicalBytes(*scheduled) != proto::CanonicalBytes(document)) {
+    const auto put = transaction_.Put(ScheduledKey(wave.name()), proto::CanonicalBytes(document));
+    if (!put.ok()) return put.status();
+  }
+  if (proto::CanonicalBytes(TimesOf(*before)) != proto::CanonicalBytes(TimesOf(wave))) {
+    absl::StatusOr<std::vector<v1::WaveChange>> changes = ReadWaveChanges(transaction_.store(), wave.name());
+    if (!changes.ok()) return changes.status();
     const v1::WaveChange change = NextChange(*changes, v1::WAVE_CHANGE_KIND_SCHEDULED, wave, now_, caller_);
     const auto put = transaction_.Put(WaveChangeKey(wave.name(), change.number()), proto::CanonicalBytes(change));
     if (!put.ok()) return put.status();
   }
-  return CheckErasure(item, before, wave);
+  return CheckErasure(item, *before, wave);
+}
+
+absl::StatusOr<v1::Wave> Application::GetWave(const std::string& key) {
+  v1::Wave wave;
+  absl::StatusOr<const std::string*> value = transaction_.Get(key);
+  if (!value.ok()) return value.status();
+  if (*value != nullptr && !wave.ParseFromString(**value)) {
+    return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat(key, " cannot be read"));
+  }
+  return wave;
 }
 
 absl::Status Application::CheckErasure(const Item& item, const v1::Wave& before, const v1::Wave& after) {
@@ -274,8 +295,16 @@ absl::Status Application::CheckErasure(const Item& item, const v1::Wave& before,
   if (!begun.ok()) return begun.status();
   if (*begun != nullptr && ErasedAt(before) != ErasedAt(after)) {
     bad_.Add(item.place, absl::StrCat("the personal data of ", after.name(), " are erased, so it ends when it ended"));
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  // A new wave has none yet.
+  if (before.name().empty() || !CheckNotErased(before, now_).ok() || CheckNotErased(after, now_).ok()) return absl::OkStatus();
+  const std::string then = calendar::DayOf(*ErasedAt(after));
+  return status::Error(
+      absl::StatusCode::kFailedPrecondition, "ERASES_PERSONAL_DATA",
+      absl::StrCat(item.place, ": with these times the personal data of ", after.name(), " would have had to be erased on ", then,
+                   ", so they would all be gone at once; give times with which that lies ahead"),
+      {{"wave", after.name()}, {"erased_at", then}});
 }
 
 absl::Status Application::PutWaveValue(const v1::Wave& wave, std::vector<v1::AppliedResource>& resources) {

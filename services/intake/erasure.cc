@@ -93,6 +93,26 @@ absl::Status Erasure::TryErase(const std::string& wave, int partition, const std
   return changes.empty() ? absl::OkStatus() : responses_.Commit(wave, partition, changes);
 }
 
+absl::Status Erasure::EraseUnreadable(const std::string& wave, int partition, const std::string& id) {
+  storage::Batch batch{.partition = names::PartitionName(wave, partition)};
+  batch.writes.push_back({.key = PersonalKey(id), .value = std::nullopt});
+  if (absl::Status status = store_.Commit(std::move(batch)).status(); !status.ok()) return status;
+  log::Error("the personal answers of a response are erased that cannot be read, so nothing tells of it",
+             {{"wave", wave}, {"response", id}});
+  return absl::OkStatus();
+}
+
+absl::Status Erasure::EraseSome(const std::string& wave, int partition, const std::vector<std::string>& ids) {
+  absl::Status status = storage::RetryRaces([&] { return TryErase(wave, partition, ids); });
+  if (!absl::IsDataLoss(status)) return status;
+  // One of them at least cannot be read, which must not keep the others.
+  if (ids.size() == 1) return EraseUnreadable(wave, partition, ids.front());
+  for (const std::string& id : ids) {
+    if (absl::Status one = EraseSome(wave, partition, {id}); !one.ok()) return one;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Erasure::ErasePartition(const std::string& wave, int partition) {
   const std::string place = names::PartitionName(wave, partition);
   storage::Batch mark{.partition = place};
@@ -107,7 +127,7 @@ absl::Status Erasure::ErasePartition(const std::string& wave, int partition) {
     if (documents->empty()) return store_.Confirm(place);
     std::vector<std::string> ids;
     for (const storage::Document& document : *documents) ids.push_back(document.key.substr(sizeof(kPersonalPrefix) - 1));
-    if (absl::Status status = storage::RetryRaces([&] { return TryErase(wave, partition, ids); }); !status.ok()) return status;
+    if (absl::Status status = EraseSome(wave, partition, ids); !status.ok()) return status;
   }
   return absl::CancelledError("stopped");
 }
@@ -117,9 +137,9 @@ absl::Status Erasure::EraseWave(const v1::Wave& wave) {
   if (!stage.ok()) return stage.status();
   if (*stage == ErasureStage::kNotDue) return absl::OkStatus();
   if (*stage == ErasureStage::kUnderWay) {
-    for (int i = 0; i < wave.partitions(); ++i) {
-      if (absl::Status status = ErasePartition(wave.name(), i); !status.ok()) return status;
-    }
+    absl::Status first;
+    for (int i = 0; i < wave.partitions(); ++i) first.Update(ErasePartition(wave.name(), i));
+    if (!first.ok()) return first;
     if (absl::Status status = FinishErasure(store_, wave.name(), catalog_.now()); !status.ok()) return status;
     log::Info("the personal answers of a wave are erased", {{"wave", wave.name()}});
   }

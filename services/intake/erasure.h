@@ -4,7 +4,7 @@
 // Of a wave, every step is durable before the next, and done again without harm by whoever finds it begun:
 //   erasure/<wave> in the catalogue fixes its times (wave_changes.h);
 //   "erased" in each of its partitions keeps new ones out (personal_answers.h), and the secret of the respondents' keys goes with it;
-//   then they are deleted response by response, each with an event;
+//   then they are deleted response by response, each with an event, but those of a response that cannot be read, without;
 //   a WaveChange tells that all are gone.
 #pragma once
 
@@ -47,7 +47,10 @@ class Erasure {
   absl::Status TryErase(const v1::ErasePersonalAnswersRequest& request, const std::string& caller, v1::Response& response);
   absl::Status EraseWave(const v1::Wave& wave);
   absl::Status ErasePartition(const std::string& wave, int partition);
-  // Those of these responses; one try.
+  // Those of these responses, also of such as cannot be read.
+  absl::Status EraseSome(const std::string& wave, int partition, const std::vector<std::string>& ids);
+  absl::Status EraseUnreadable(const std::string& wave, int partition, const std::string& id);
+  // One try, of responses that can; DATA_LOSS when one cannot.
   absl::Status TryErase(const std::string& wave, int partition, const std::vector<std::string>& ids);
   void SweepLogged();
 

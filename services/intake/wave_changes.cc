@@ -8,6 +8,7 @@
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/proto/canonical_bytes.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/etag.h"
 #include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
@@ -19,6 +20,8 @@ namespace {
 
 // Changes read at a time.
 constexpr size_t kListLimit = 1000;
+// Longest a wave is extended to last: beyond that it is a slip of the pen, and personal data would be kept as long.
+constexpr int kLongestMonths = 24;
 // Of a document erasure/….
 constexpr char kDone[] = "done";
 
@@ -49,7 +52,8 @@ class WaveEdit {
   // As it is stored.
   v1::Wave& wave() { return wave_; }
   v1::WaveState state() const { return StateAt(wave_, now_); }
-  v1::Wave scheduled() const { return ScheduledTimes(changes_); }
+  // What its document says of its times.
+  const v1::Wave& scheduled() const { return scheduled_; }
   // Whether its personal answers are being, or are to be, erased.
   bool erased() const { return erasing_ || !CheckNotErased(wave_, now_).ok(); }
 
@@ -61,6 +65,7 @@ class WaveEdit {
   const absl::Time now_;
   v1::Wave wave_;
   uint64_t version_ = 0;
+  v1::Wave scheduled_;
   std::vector<v1::WaveChange> changes_;
   bool erasing_ = false;
 };
@@ -68,7 +73,7 @@ class WaveEdit {
 absl::StatusOr<bool> WaveEdit::Begin(const std::string& name, const std::string& etag) {
   const auto answered = storage::FindReceipt(store_, Catalog::kPartition, request_id_, digest_, wave_);
   if (!answered.ok() || *answered) return answered;
-  auto documents = store_.GetMany(Catalog::kPartition, {WaveKey(name), ErasureKey(name)});
+  auto documents = store_.GetMany(Catalog::kPartition, {WaveKey(name), ScheduledKey(name), ErasureKey(name)});
   if (!documents.ok()) return documents.status();
   const std::optional<storage::Document>& document = documents->front();
   if (!document) return WaveNotFound(name);
@@ -76,11 +81,13 @@ absl::StatusOr<bool> WaveEdit::Begin(const std::string& name, const std::string&
   if (!wave.ok()) return wave.status();
   wave_ = *std::move(wave);
   version_ = document->version;
-  erasing_ = documents->back().has_value();
-  if (!etag.empty() && etag != Etag(version_)) {
-    return status::Error(absl::StatusCode::kAborted, "ETAG_MISMATCH", absl::StrCat("the etag is now \"", Etag(version_), "\""),
-                         {{"name", name}});
+  if (const std::optional<storage::Document>& said = (*documents)[1]) {
+    auto scheduled = storage::Parse<v1::Wave>(*said);
+    if (!scheduled.ok()) return scheduled.status();
+    scheduled_ = *std::move(scheduled);
   }
+  erasing_ = documents->back().has_value();
+  if (absl::Status status = storage::CheckEtag(etag, name, Etag(version_)); !status.ok()) return status;
   if (state() == v1::WAVE_STATE_UNSCHEDULED) {
     return Because(Refuse("WAVE_UNSCHEDULED", "the wave has no times of its own; give it some in its document", wave_));
   }
@@ -115,6 +122,7 @@ std::string WaveChangesPrefix(const std::string& wave) { return absl::StrCat("wa
 std::string WaveChangeKey(const std::string& wave, int64_t number) {
   return absl::StrCat(WaveChangesPrefix(wave), absl::StrFormat("%09d", number));
 }
+std::string ScheduledKey(const std::string& wave) { return absl::StrCat("scheduled/", wave); }
 std::string ErasureKey(const std::string& wave) { return absl::StrCat("erasure/", wave); }
 
 absl::StatusOr<std::vector<v1::WaveChange>> ReadWaveChanges(storage::Store& store, const std::string& wave) {
@@ -147,10 +155,19 @@ void SetTimes(const v1::Wave& times, v1::Wave& wave) {
   if (times.has_grace_period()) *wave.mutable_grace_period() = times.grace_period();
 }
 
-v1::Wave ScheduledTimes(const std::vector<v1::WaveChange>& changes) {
-  const auto last = std::find_if(changes.rbegin(), changes.rend(),
-                                 [](const v1::WaveChange& change) { return change.kind() == v1::WAVE_CHANGE_KIND_SCHEDULED; });
-  return last == changes.rend() ? v1::Wave() : last->times();
+v1::Wave MergeTimes(const v1::Wave& before, const v1::Wave& document, const v1::Wave& now) {
+  // Who has the say about a field.
+  const auto from = [&](const auto& said_before, const auto& says) -> const v1::Wave& {
+    return said_before.SerializeAsString() == says.SerializeAsString() ? now : document;
+  };
+  v1::Wave merged;
+  const v1::Wave& opens = from(before.opens_at(), document.opens_at());
+  if (opens.has_opens_at()) *merged.mutable_opens_at() = opens.opens_at();
+  const v1::Wave& closes = from(before.closes_at(), document.closes_at());
+  if (closes.has_closes_at()) *merged.mutable_closes_at() = closes.closes_at();
+  const v1::Wave& grace = from(before.grace_period(), document.grace_period());
+  if (grace.has_grace_period()) *merged.mutable_grace_period() = grace.grace_period();
+  return merged;
 }
 
 v1::WaveChange NextChange(const std::vector<v1::WaveChange>& changes, v1::WaveChangeKind kind, const v1::Wave& wave, absl::Time now,
@@ -196,11 +213,13 @@ absl::StatusOr<v1::Wave> CloseWave(storage::Store& store, const v1::CloseWaveReq
 absl::StatusOr<ErasureStage> BeginErasure(storage::Store& store, const std::string& wave, absl::Time now) {
   ErasureStage stage = ErasureStage::kNotDue;
   absl::Status status = storage::RetryRaces([&]() -> absl::Status {
-    auto documents = store.GetMany(Catalog::kPartition, {WaveKey(wave), ErasureKey(wave)});
+    auto documents = store.GetMany(Catalog::kPartition, {WaveKey(wave), InUseKey(wave), ErasureKey(wave)});
     if (!documents.ok()) return documents.status();
     const std::optional<storage::Document>& document = documents->front();
     const std::optional<storage::Document>& begun = documents->back();
     if (!document) return WaveNotFound(wave);
+    // Of one that never took in anything there is nothing to erase, so its times need not stay as they are.
+    if (!(*documents)[1]) return absl::OkStatus();
     if (begun) {
       stage = begun->value == kDone ? ErasureStage::kDone : ErasureStage::kUnderWay;
       return absl::OkStatus();
@@ -253,6 +272,9 @@ absl::StatusOr<v1::Wave> ExtendWave(storage::Store& store, const v1::ExtendWaveR
   const absl::Time closes = calendar::FromProto(request.closes_at());
   if (closes <= calendar::FromProto(wave.closes_at())) bad.Add("closes_at", "is not after the present one");
   if (closes <= now) bad.Add("closes_at", "lies in the past");
+  if (closes > calendar::AddMonths(calendar::FromProto(wave.opens_at()), kLongestMonths)) {
+    bad.Add("closes_at", absl::StrCat("is more than ", kLongestMonths, " months after the wave opens"));
+  }
   if (absl::Status status = bad.ToStatus(); !status.ok()) return edit.Because(status);
   *wave.mutable_closes_at() = request.closes_at();
   // Closing it took its grace away.

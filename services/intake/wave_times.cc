@@ -1,5 +1,6 @@
 #include "services/intake/wave_times.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -38,7 +39,8 @@ std::optional<absl::Time> ErasedAt(const v1::Wave& wave) {
   const std::optional<absl::Time> end =
       wave.has_closes_at() ? std::optional(calendar::FromProto(wave.closes_at())) : calendar::EndOfDay(wave.closed());
   if (!end) return std::nullopt;
-  return calendar::AddMonths(*end, wave.retention_months() == 0 ? kDefaultRetentionMonths : wave.retention_months());
+  const absl::Time due = calendar::AddMonths(*end, wave.retention_months() == 0 ? kDefaultRetentionMonths : wave.retention_months());
+  return std::max(due, TakenUntil(wave).value_or(due));
 }
 
 void FillIn(v1::Wave& wave, absl::Time now) {

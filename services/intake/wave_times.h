@@ -12,8 +12,9 @@ namespace peiling::intake {
 // Without times UNSCHEDULED.
 v1::WaveState StateAt(const v1::Wave& wave, absl::Time now);
 
-// When personal data are to be erased; nullopt: not by themselves. They are some months after the wave closes; without closes_at, after the
-// end of `closed`, when it says how many months: a wave that took place long ago may still be imported or studied.
+// When personal data are to be erased; nullopt: not by themselves. They are some months after the wave closes, and
+// not while it still takes answers; without closes_at, after the end of `closed`, when it says how many months: a wave that took place long
+// ago may still be imported or studied.
 std::optional<absl::Time> ErasedAt(const v1::Wave& wave);
 
 // Fills in what is not stored: the state at `now`, personal_data_erased_at, and the days of fieldwork that its document leaves to its

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/names/resource_names.h"
 #include "services/intake/personal_answers.h"
 #include "tests/common/storage/forwarding_store.h"
 #include "tests/intake/poll.h"
@@ -168,15 +169,47 @@ TEST_F(ErasureTest, NothingPersonalComesInAfterwards) {
 
 TEST_F(ErasureTest, AWaveWithoutTimesKeepsThemUnlessItSaysHowLong) {
   auto old = MemoryStore();
-  Rooms rooms(*old, {}, [] { return Local("2026-03-25 12:00"); });
+  Rooms rooms(*old, {}, [this] { return now_; });
   rooms.Apply({kSurveyYaml, Replaced(kWaveYaml, "opened: 2022-09-05", "opened: 2022-09-05\nclosed: 2022-12-15")});
   ASSERT_TRUE(RunImport(rooms, ExportOf(3)).status.ok());
   Erasure erasure(*old, rooms.catalog, rooms.responses);
   ASSERT_TRUE(erasure.Sweep().ok());
   EXPECT_EQ(Must(old->Count(kWaveName, kPersonalPrefix)), 3u);
-  rooms.Apply({kSurveyYaml, Replaced(kWaveYaml, "opened: 2022-09-05", "opened: 2022-09-05\nclosed: 2022-12-15\nretention_months: 39")});
+  rooms.Apply({kSurveyYaml, Replaced(kWaveYaml, "opened: 2022-09-05", "opened: 2022-09-05\nclosed: 2022-12-15\nretention_months: 40")});
   ASSERT_TRUE(erasure.Sweep().ok());
-  EXPECT_EQ(Must(old->Count(kWaveName, kPersonalPrefix)), 0u) << "the 16th of March 2026";
+  EXPECT_EQ(Must(old->Count(kWaveName, kPersonalPrefix)), 3u);
+  now_ = Local("2026-04-16 00:00");
+  ASSERT_TRUE(erasure.Sweep().ok());
+  EXPECT_EQ(Must(old->Count(kWaveName, kPersonalPrefix)), 0u);
+}
+
+TEST_F(ErasureTest, AResponseThatCannotBeReadKeepsNoOther) {
+  const int partition = names::PartitionOf(names::LastId(names_[7]), 3);
+  storage::Batch batch{.partition = names::PartitionName(kWaveName, partition)};
+  batch.writes.push_back({.key = absl::StrCat("response/", names::LastId(names_[7])), .value = "\xff"});
+  ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
+  now_ = Local("2026-08-01 12:00");
+  const absl::Status swept = erasure_.Sweep();
+  ASSERT_TRUE(swept.ok()) << swept;
+  EXPECT_EQ(PersonalDocuments(), 0u) << "its own neither";
+  EXPECT_THAT(Changes(), ElementsAre(v1::WAVE_CHANGE_KIND_SCHEDULED, v1::WAVE_CHANGE_KIND_ERASED));
+  for (const std::string& name : names_) {
+    if (name == names_[7]) continue;
+    EXPECT_TRUE(Get(name).response.has_personal_erased_at()) << name;
+  }
+}
+
+TEST_F(ErasureTest, AWaveThatTookInNothingMayStillGetOtherTimes) {
+  auto store = MemoryStore();
+  Rooms rooms(*store, {}, [this] { return now_; });
+  Erasure erasure(*store, rooms.catalog, rooms.responses);
+  const auto times = [](const char* year) {
+    return Replaced(kWaveYaml, "opened: 2022-09-05", absl::StrCat("opens: ", year, "-03-24 09:00\ncloses: ", year, "-04-24 17:00"));
+  };
+  rooms.Apply({kSurveyYaml, times("2025")});
+  ASSERT_TRUE(erasure.Sweep().ok());
+  rooms.Apply({times("2026")});
+  EXPECT_TRUE(rooms.Submit(Submission("r")).ok());
 }
 
 TEST_F(ErasureTest, WhatDiesHalfwayIsGoneOnWith) {

@@ -296,6 +296,70 @@ TEST_F(WaveTimesTest, NewTimesInTheDocumentGoBeforeWhatWasDone) {
   EXPECT_THAT(Changes().back(), "SCHEDULED keys/editor no end");
 }
 
+TEST_F(WaveTimesTest, WhatTheDocumentDoesNotChangeStaysAsItWasMade) {
+  now_ = Local("2026-04-01 12:00");
+  ASSERT_TRUE(Extend("2026-05-08 17:00").ok());
+  Apply("opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: 4h", two_);
+  EXPECT_EQ(calendar::FromProto(Wave().closes_at()), Local("2026-05-08 17:00")) << "it only says another grace";
+  EXPECT_EQ(Wave().grace_period().seconds(), 4 * 3600);
+  Apply("opens: 2026-03-23 09:00\ncloses: 2026-04-24 17:00\ngrace: 4h", two_);
+  EXPECT_EQ(calendar::FromProto(Wave().closes_at()), Local("2026-05-08 17:00")) << "nor does another beginning, the time after";
+  EXPECT_EQ(calendar::FromProto(Wave().opens_at()), Local("2026-03-23 09:00"));
+  Apply("opens: 2026-03-23 09:00\ncloses: 2026-05-08 17:00\ngrace: 4h", two_);
+  EXPECT_THAT(Changes(), ElementsAre("SCHEDULED  2026-04-24 17:00", "EXTENDED keys/admin 2026-05-08 17:00",
+                                     "SCHEDULED keys/editor 2026-05-08 17:00", "SCHEDULED keys/editor 2026-05-08 17:00"))
+      << "saying what holds already changes nothing";
+  Apply("opens: 2026-03-23 09:00\ncloses: 2026-04-24 17:00\ngrace: 4h", two_);
+  EXPECT_EQ(calendar::FromProto(Wave().closes_at()), Local("2026-04-24 17:00"));
+
+  ASSERT_TRUE(Close().ok());
+  const auto later = Documents({WaveWith("opens: 2026-04-02 09:00\ncloses: 2026-04-24 17:00\ngrace: 4h")});
+  EXPECT_EQ(status::Reason(two_.catalog.Apply(later).status()), "DOCUMENT_INVALID") << "it closed before that";
+}
+
+TEST_F(WaveTimesTest, ASlipOfThePenErasesNothing) {
+  now_ = Local("2026-06-01 12:00");
+  ASSERT_TRUE(Extend("2026-07-01 17:00").ok());
+  const std::string before = Wave().SerializeAsString();
+  for (const char* const times : {"opens: 2025-03-24 09:00\ncloses: 2025-04-24 17:00\ngrace: 2h",
+                                  "opens: 2026-03-24 09:00\ncloses: 2026-04-25 17:00\ngrace: 2h\nretention_months: 1",
+                                  "opened: 2026-03-24\nclosed: 2026-04-24\nretention_months: 1"}) {
+    for (const bool dry_run : {true, false}) {
+      auto request = Documents({WaveWith(times)});
+      request.set_dry_run(dry_run);
+      const absl::Status status = one_.catalog.Apply(request).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << times;
+      EXPECT_EQ(status::Reason(status), "ERASES_PERSONAL_DATA") << times;
+      EXPECT_EQ(status::Metadata(status)["wave"], kWaveName);
+    }
+    EXPECT_EQ(Wave().SerializeAsString(), before);
+  }
+  Apply("opens: 2026-03-24 09:00\ncloses: 2026-05-02 17:00\ngrace: 2h\nretention_months: 1", one_);
+  EXPECT_EQ(calendar::FromProto(Wave().personal_data_erased_at()), Local("2026-06-02 17:00")) << "that lies ahead";
+  now_ = Local("2026-07-01 12:00");
+  Apply("opens: 2026-03-24 09:00\ncloses: 2026-05-01 17:00\ngrace: 2h\nretention_months: 1", one_);
+  EXPECT_EQ(calendar::FromProto(Wave().personal_data_erased_at()), Local("2026-06-01 17:00")) << "it was past its time before";
+}
+
+TEST_F(WaveTimesTest, AWaveOfLongAgoMayBeNew) {
+  const auto long_ago = [](const char* times) { return Replaced(WaveWith(times), "wave: one", "wave: old"); };
+  ASSERT_TRUE(one_.catalog.Apply(Documents({long_ago("opens: 2022-03-24 09:00\ncloses: 2022-04-24 17:00")})).ok());
+}
+
+TEST_F(WaveTimesTest, PersonalDataStayWhileAnswersAreTaken) {
+  Apply("opens: 2026-02-01 09:00\ncloses: 2026-02-28 17:00\ngrace: 31d\nretention_months: 1", one_);
+  EXPECT_EQ(Wave().personal_data_erased_at().seconds(), Wave().closes_at().seconds() + 31 * 24 * 3600);
+}
+
+TEST_F(WaveTimesTest, IsNotExtendedBeyondTwoYears) {
+  for (const char* const until : {"2028-03-24 09:01", "9999-12-31 23:59"}) {
+    const absl::Status status = Extend(until, until).status();
+    ASSERT_EQ(status::FieldViolations(status).size(), 1u) << until;
+    EXPECT_EQ(status::FieldViolations(status).front().first, "closes_at");
+  }
+  EXPECT_TRUE(Extend("2028-03-24 09:00").ok());
+}
+
 TEST_F(WaveTimesTest, DaysAreThoseOfTheTimesUnlessTheDocumentSaysOthers) {
   EXPECT_EQ(Wave().opened(), "2026-03-24");
   EXPECT_EQ(Wave().closed(), "2026-04-24");
