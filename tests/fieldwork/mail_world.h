@@ -63,7 +63,7 @@ class MailWorld {
   static std::string ContactName(int number) { return absl::StrCat("municipalities/GM0363/contacts/", number); }
   static std::string Receiver(int number) { return absl::StrCat("GM0363-", number); }
 
-  void AddContact(int number) { facts.contacts.push_back({.name = ContactName(number), .updated_at = At("2026-01-01 00:00")}); }
+  void AddContact(int number) { facts.contacts.push_back({.name = ContactName(number)}); }
   UsableContact& Contact(int number) {
     return *std::find_if(facts.contacts.begin(), facts.contacts.end(),
                          [&](const UsableContact& contact) { return contact.name == ContactName(number); });

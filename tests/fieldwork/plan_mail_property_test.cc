@@ -81,7 +81,7 @@ class History {
         break;
       case 9:
         world_.dead.clear();
-        for (UsableContact& contact : world_.facts.contacts) contact = {.name = contact.name, .updated_at = world_.now};
+        for (UsableContact& contact : world_.facts.contacts) contact.suppressed = false;
         break;
       case 10:
         // Somebody chooses another contact.

@@ -144,6 +144,21 @@ TEST_F(PlanMailTest, AReminderThatWaitsIsCancelledByTheSubmission) {
   EXPECT_EQ(ReasonOf("GM0363.herinnering-1.GM0363-1"), v1::CANCEL_REASON_SUBMITTED);
 }
 
+TEST_F(PlanMailTest, WhoReopensIsRemindedOfWhatWasCancelledOnceLeftAloneForAWhile) {
+  RunUntil("2026-03-23 08:00");
+  mailer_works = false;
+  RunUntil("2026-03-23 10:00");
+  Submit();
+  RunUntil("2026-03-23 12:00");
+  EXPECT_EQ(ReasonOf("GM0363.herinnering-2.GM0363-1"), v1::CANCEL_REASON_SUBMITTED);
+  mailer_works = true;
+  facts.submitted = false;
+  facts.last_change = now;
+  RunUntil("2026-03-28 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-16 09:00", "GM0363-1 herinnering-2 03-26 12:00"));
+}
+
 TEST_F(PlanMailTest, WhatHasBegunIsLeftAlone) {
   RunUntil("2026-03-16 08:00");
   mailer_works = false;
@@ -244,7 +259,6 @@ TEST_F(PlanMailTest, WhenNobodyCanBeReachedThereIsNoContactUntilOneIsMended) {
   EXPECT_EQ(sent.size(), 3u);
   dead.clear();
   Contact(2).suppressed = false;
-  Contact(2).updated_at = now;
   RunUntil("2026-03-06 00:00");
   EXPECT_EQ(facts.invitation.contact(), ContactName(2));
   EXPECT_EQ(Log().back(), "GM0363-2 uitnodiging 03-05 00:00");
@@ -252,12 +266,72 @@ TEST_F(PlanMailTest, WhenNobodyCanBeReachedThereIsNoContactUntilOneIsMended) {
   EXPECT_EQ(ReceiverOf(messages.back()), "GM0363-2");
 }
 
-TEST_F(PlanMailTest, ARefusalWithoutSuppressionGoesOnToo) {
+TEST_F(PlanMailTest, AFailureThatSaysNothingOfTheAddressIsMadeUpForAtTheNextReminder) {
   RunUntil("2026-03-02 09:00");
   Plan();
   messages[0].set_state(v1::MESSAGE_STATE_FAILED);
-  EXPECT_EQ(Plan(), 1);
+  RunUntil("2026-03-24 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-16 09:00", "GM0363-1 herinnering-1 03-19 09:00", "GM0363-1 herinnering-2 03-23 09:00"));
+  EXPECT_EQ(facts.invitation.contact(), ContactName(1));
+  EXPECT_THAT(facts.invitation.escalated_from(), IsEmpty());
+}
+
+TEST_F(PlanMailTest, WhatFailsAgainWaitsForTheReminderAfterThat) {
+  RunUntil("2026-03-02 09:00");
+  Plan();
+  messages[0].set_state(v1::MESSAGE_STATE_FAILED);
+  mailer_works = false;
+  RunUntil("2026-03-16 09:00");
+  Plan();
+  ASSERT_EQ(messages.size(), 2u);
+  messages[1].set_state(v1::MESSAGE_STATE_FAILED);
+  RunUntil("2026-03-23 08:00");
+  EXPECT_EQ(messages.size(), 2u);
+  mailer_works = true;
+  RunUntil("2026-03-24 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-23 09:00"));
+}
+
+TEST_F(PlanMailTest, WhoWasWrittenToBeforeIsAgainWhenTheOthersCannotBe) {
+  *wave.mutable_mailing_plan()->add_steps() =
+      MakeStep("herinnering-3", survey::v1::MAIL_KIND_REMINDER, survey::v1::MAIL_ANCHOR_CLOSING, -1);
+  facts.contacts.resize(2);
+  RunUntil("2026-03-27 12:00");
   EXPECT_EQ(facts.invitation.contact(), ContactName(2));
+  Contact(2).suppressed = true;
+  RunUntil("2026-04-10 00:00");
+  EXPECT_EQ(facts.invitation.contact(), ContactName(1));
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-16 09:00", "GM0363-1 herinnering-2 03-23 09:00",
+                          "GM0363-2 uitnodiging 03-26 09:00", "GM0363-1 herinnering-3 03-29 17:00"));
+  EXPECT_THAT(facts.invitation.escalated_from(), ElementsAre(ContactName(1), ContactName(2)));
+}
+
+TEST_F(PlanMailTest, TheOnlyContactIsWrittenToAgainOnceTheAddressIsLetIn) {
+  facts.contacts.resize(1);
+  RunUntil("2026-03-10 12:00");
+  Contact(1).suppressed = true;
+  RunUntil("2026-03-11 12:00");
+  EXPECT_EQ(facts.invitation.contact(), "");
+  Contact(1).suppressed = false;
+  RunUntil("2026-03-24 00:00");
+  EXPECT_EQ(facts.invitation.contact(), ContactName(1));
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-16 09:00", "GM0363-1 herinnering-2 03-23 09:00"));
+}
+
+TEST_F(PlanMailTest, AReminderThatCameBackGoesOnceTheAddressIsLetIn) {
+  facts.contacts.resize(1);
+  RunUntil("2026-03-15 12:00");
+  dead = {ContactName(1)};
+  RunUntil("2026-03-17 00:00");
+  EXPECT_EQ(facts.invitation.contact(), "");
+  dead.clear();
+  Contact(1).suppressed = false;
+  RunUntil("2026-03-18 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-16 09:00", "GM0363-1 herinnering-1 03-17 00:00"));
 }
 
 TEST_F(PlanMailTest, SuppressedAndLostContactsArePassedOver) {
@@ -272,7 +346,7 @@ TEST_F(PlanMailTest, WhoUnsubscribesGetsNothingMoreAndTheNextIsInvited) {
   Contact(1).suppressed = true;
   RunUntil("2026-03-11 00:00");
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-2 uitnodiging 03-10 12:00"));
-  // Let in again, the first is not written to again: the second was.
+  // Let in again, the first is not written to again: the second can be reached.
   Contact(1).suppressed = false;
   RunUntil("2026-03-17 00:00");
   EXPECT_EQ(Log().back(), "GM0363-2 herinnering-1 03-16 09:00");
@@ -289,7 +363,7 @@ TEST_F(PlanMailTest, AnInvitationWithoutContactGoesToTheFirstThereIs) {
 }
 
 TEST_F(PlanMailTest, ContactsOfTwoMunicipalitiesWithOneNumberAreTwo) {
-  facts.contacts.push_back({.name = "municipalities/GM0310/contacts/1", .updated_at = At("2026-01-01 00:00")});
+  facts.contacts.push_back({.name = "municipalities/GM0310/contacts/1"});
   dead = {ContactName(1), ContactName(2), ContactName(3)};
   RunUntil("2026-03-03 00:00");
   EXPECT_EQ(Log().back(), "GM0310-1 uitnodiging 03-02 12:00");
@@ -336,6 +410,31 @@ TEST_F(PlanMailTest, ALateExtensionOpensMailAgain) {
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-31 00:00"));
 }
 
+TEST_F(PlanMailTest, RemindersThatWaitedWhenTheWaveClosedComeAfterTheExtensionIsTold) {
+  RunUntil("2026-03-16 08:00");
+  mailer_works = false;
+  RunUntil("2026-03-31 00:00");
+  EXPECT_EQ(ReasonOf("GM0363.herinnering-1.GM0363-1"), v1::CANCEL_REASON_WAVE_CLOSED);
+  mailer_works = true;
+  Extend("2026-04-30 17:00");
+  RunUntil("2026-04-04 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 verlenging~1 03-31 00:00", "GM0363-1 herinnering-1 04-03 00:00"));
+}
+
+TEST_F(PlanMailTest, AnExtensionMovesRemindersThatWait) {
+  RunUntil("2026-03-22 12:00");
+  mailer_works = false;
+  RunUntil("2026-03-24 12:00");
+  Extend("2026-04-30 17:00");
+  RunUntil("2026-03-24 14:00");
+  EXPECT_EQ(ReasonOf("GM0363.herinnering-2.GM0363-1"), v1::CANCEL_REASON_STEP_REMOVED);
+  mailer_works = true;
+  RunUntil("2026-04-24 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-16 09:00",
+                                 "GM0363-1 verlenging~1 03-24 14:00", "GM0363-1 herinnering-2 04-23 09:00"));
+}
+
 TEST_F(PlanMailTest, AnExtensionMovesRemindersThatWereNotSent) {
   RunUntil("2026-03-20 12:00");
   Extend("2026-04-10 17:00");
@@ -369,6 +468,20 @@ TEST_F(PlanMailTest, WhoTakesOverGetsTheLinkAndWhatComesAfter) {
   RunUntil("2026-03-25 00:00");
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "abc colleague 03-16 10:00", "abc herinnering-1 03-19 10:00",
                                  "abc herinnering-2 03-23 09:00", "abc dank 03-24 00:00"));
+}
+
+TEST_F(PlanMailTest, WhoTookOverAndCannotBeReachedIsWrittenToOnceTheAddressIsLetIn) {
+  RunUntil("2026-03-16 08:00");
+  HandOver("h2");
+  RunUntil("2026-03-16 08:30");
+  ASSERT_EQ(Log().back(), "h2 colleague 03-16 08:00");
+  messages.back().set_state(v1::MESSAGE_STATE_BOUNCED);
+  facts.holders[0].suppressed = true;
+  RunUntil("2026-03-18 00:00");
+  EXPECT_EQ(sent.size(), 2u);
+  facts.holders[0].suppressed = false;
+  RunUntil("2026-03-18 02:00");
+  EXPECT_EQ(Log().back(), "h2 colleague 03-18 00:00");
 }
 
 TEST_F(PlanMailTest, ColleaguesGetTheirLinkAtOnceAndNothingElse) {
@@ -420,7 +533,25 @@ TEST_F(PlanMailTest, AStepThatIsTakenOutOfThePlanIsNotSent) {
   RunUntil("2026-03-03 00:00");
   wave.mutable_mailing_plan()->mutable_steps()->DeleteSubrange(0, 1);
   Plan();
-  EXPECT_EQ(ReasonOf("GM0363.uitnodiging.GM0363-1"), v1::CANCEL_REASON_REVOKED);
+  EXPECT_EQ(ReasonOf("GM0363.uitnodiging.GM0363-1"), v1::CANCEL_REASON_STEP_REMOVED);
+}
+
+TEST_F(PlanMailTest, AStepThatIsMovedIsSentThen) {
+  mailer_works = false;
+  RunUntil("2026-03-03 00:00");
+  *wave.mutable_opens_at() = calendar::ToProto(At("2026-03-05 09:00"));
+  RunUntil("2026-03-03 02:00");
+  EXPECT_EQ(ReasonOf("GM0363.uitnodiging.GM0363-1"), v1::CANCEL_REASON_STEP_REMOVED);
+  mailer_works = true;
+  RunUntil("2026-03-06 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-05 09:00"));
+}
+
+TEST_F(PlanMailTest, AReplicaWhoseClockIsBehindCancelsNothing) {
+  now = At("2026-03-02 09:00");
+  Plan();
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(WhyNot(now - absl::Milliseconds(50), wave, facts, messages[0]), std::nullopt);
 }
 
 TEST_F(PlanMailTest, AnAnnouncementAndAnInvitationBothGo) {

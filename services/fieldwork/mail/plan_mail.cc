@@ -8,6 +8,7 @@
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/names/resource_names.h"
 #include "services/fieldwork/invitations/invitation_store.h"
+#include "services/fieldwork/mail/message_life.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -25,9 +26,6 @@ bool IsPending(const v1::Message& message) {
 }
 bool WasSent(const v1::Message& message) {
   return message.state() == v1::MESSAGE_STATE_SENT || message.state() == v1::MESSAGE_STATE_DELIVERED;
-}
-bool CameBack(const v1::Message& message) {
-  return message.state() == v1::MESSAGE_STATE_BOUNCED || message.state() == v1::MESSAGE_STATE_FAILED;
 }
 
 absl::Time DueAt(const v1::Message& message) { return calendar::FromProto(message.due_at()); }
@@ -61,6 +59,12 @@ const LinkReceiver* FindHolder(const MailFacts& facts, const std::string& mail_i
   return found == facts.holders.end() ? nullptr : &*found;
 }
 
+// Whether a message is of a step that comes later than it was due: it was moved.
+bool IsMoved(absl::Time now, const intake::v1::Wave& wave, const MailingStep& step, const v1::Message& message) {
+  const auto time = StepTime(step, wave);
+  return time.has_value() && *time > now && *time > DueAt(message);
+}
+
 std::optional<v1::CancelReason> WhyNotToContact(const MailFacts& facts, const v1::Message& message) {
   if (facts.invitation.handed_over()) return v1::CANCEL_REASON_REVOKED;
   const UsableContact* contact = FindContact(facts, message.contact());
@@ -91,8 +95,7 @@ class Run {
     Thank();
     if (const std::string receiver = Receiver(); MayAsk() && !receiver.empty()) {
       Invite(receiver);
-      Remind(receiver);
-      TellOfExtension(receiver);
+      if (!TellOfExtension(receiver)) Remind(receiver);
     }
     return std::move(plan_);
   }
@@ -143,23 +146,19 @@ class Run {
 
   // --- Whom to write to.
 
-  // Mail to it came back, and nobody has mended the contact since.
-  bool CannotBeReached(const UsableContact& contact) const {
-    return contact.suppressed || Any(ReceiverOfContact(contact.name), [&](const v1::Message& message) {
-             return CameBack(message) && std::max(SentAt(message), DueAt(message)) >= contact.updated_at;
-           });
-  }
-
-  // The next one nobody has written to, "" when there is none.
-  std::string NextContact() const {
+  // Who takes the place of the present contact: the first nobody has written to; when there is none, and the present one cannot be reached,
+  // the first who can. "": nobody.
+  std::string NextContact(bool unreachable) const {
+    const auto maybe_read = [](const v1::Message& message) {
+      return WasSent(message) || message.state() == v1::MESSAGE_STATE_BEGUN || message.state() == v1::MESSAGE_STATE_UNCERTAIN;
+    };
+    std::string known;
     for (const UsableContact& contact : facts_.contacts) {
-      const auto maybe_read = [](const v1::Message& message) {
-        return WasSent(message) || message.state() == v1::MESSAGE_STATE_BEGUN || message.state() == v1::MESSAGE_STATE_UNCERTAIN;
-      };
-      if (contact.name == facts_.invitation.contact() || CannotBeReached(contact)) continue;
+      if (contact.name == facts_.invitation.contact() || contact.suppressed) continue;
       if (!Any(ReceiverOfContact(contact.name), maybe_read)) return contact.name;
+      if (known.empty()) known = contact.name;
     }
-    return "";
+    return unreachable ? known : "";
   }
 
   // Whether a contact has left reminders unanswered, and had the time to answer.
@@ -180,9 +179,9 @@ class Run {
     if (facts_.invitation.handed_over()) return false;
     const std::string& present = facts_.invitation.contact();
     const UsableContact* contact = FindContact(facts_, present);
-    const bool unreachable = contact == nullptr || CannotBeReached(*contact);
+    const bool unreachable = contact == nullptr || contact->suppressed;
     if (!unreachable && !IsSilent(ReceiverOfContact(present))) return false;
-    std::string next = NextContact();
+    std::string next = NextContact(unreachable);
     // Whoever is silent may answer yet; there is nobody better.
     if (next.empty() && (!unreachable || present.empty())) return false;
     plan_.escalate_to = std::move(next);
@@ -212,8 +211,19 @@ class Run {
     return pause;
   }
 
-  // Adds the message unless its receiver had it, or it came back. One that was cancelled is made anew when `again`.
-  void Add(const MailingStep& step, const std::string& part, const std::string& receiver, absl::Time due, bool again) {
+  // Whether a message that is there is no reason not to write: it went nowhere, and what was in the way is gone.
+  bool IsToBeMadeAnew(const v1::Message& message, const MailingStep& step) {
+    // Only who can be reached is written to: at another address, or one that was let in again.
+    if (CameBack(message)) return true;
+    // It was not for the address: when it is time for a reminder, once more.
+    if (message.state() == v1::MESSAGE_STATE_FAILED) return LatestDue(survey::v1::MAIL_KIND_REMINDER).time > DueAt(message);
+    if (message.state() != v1::MESSAGE_STATE_CANCELLED) return false;
+    // Who opens what was submitted again is at work on it, and is left alone as after a mail.
+    return message.cancel_reason() != v1::CANCEL_REASON_SUBMITTED || HasCome(facts_.last_change + PauseBefore(step));
+  }
+
+  // Adds the message unless its receiver had it.
+  void Add(const MailingStep& step, const std::string& part, const std::string& receiver, absl::Time due) {
     v1::Message message;
     message.set_invitation(facts_.invitation.name());
     message.set_step(step.id());
@@ -221,14 +231,16 @@ class Run {
     for (const UsableContact& contact : facts_.contacts) {
       if (ReceiverOfContact(contact.name) == receiver) message.set_contact(contact.name);
     }
-    *message.mutable_due_at() = calendar::ToProto(due);
-    const UsableContact* contact = FindContact(facts_, message.contact());
     for (int round = 1; round <= kMaxRounds; ++round) {
       message.set_name(NameOf(part, receiver, round));
       const auto found = FindBy(messages_, message.name(), [](const v1::Message& each) { return each.name(); });
-      if (found == messages_.end()) return plan_.add.push_back(std::move(message));
-      const bool mended = CameBack(*found) && contact != nullptr && !CannotBeReached(*contact);
-      if (!again || (found->state() != v1::MESSAGE_STATE_CANCELLED && !mended)) return;
+      if (found == messages_.end()) {
+        *message.mutable_due_at() = calendar::ToProto(due);
+        return plan_.add.push_back(std::move(message));
+      }
+      if (!IsToBeMadeAnew(*found, step)) return;
+      // Else it would be its own reason to be made anew.
+      if (found->state() == v1::MESSAGE_STATE_FAILED) due = now_;
     }
   }
 
@@ -249,7 +261,7 @@ class Run {
   void Invite(const std::string& receiver) {
     if (facts_.invitation.handed_over()) return;
     const Moment moment = LatestDue(survey::v1::MAIL_KIND_INVITATION);
-    if (moment.step != nullptr) Add(*moment.step, moment.step->id(), receiver, std::max(moment.time, FirstDue(receiver)), true);
+    if (moment.step != nullptr) Add(*moment.step, moment.step->id(), receiver, std::max(moment.time, FirstDue(receiver)));
   }
 
   // The mail somebody is invited with: of who took over, the one with their link.
@@ -266,24 +278,27 @@ class Run {
       if (IsPending(*message)) return;
       if (WasSent(*message)) due = std::max(due, SentAt(*message) + PauseBefore(*moment.step));
     }
-    if (HasCome(due)) Add(*moment.step, moment.step->id(), receiver, due, false);
+    if (HasCome(due)) Add(*moment.step, moment.step->id(), receiver, due);
   }
 
-  void TellOfExtension(const std::string& receiver) {
+  // Whether that is to be done now.
+  bool TellOfExtension(const std::string& receiver) {
     const Moment moment = LatestDue(survey::v1::MAIL_KIND_EXTENSION);
-    if (moment.step == nullptr) return;
+    if (moment.step == nullptr) return false;
     const absl::Time extended = calendar::FromProto(wave_.extended_at());
     // Who was invited later was told the new time.
     if (!Any(receiver,
              [&](const v1::Message& message) { return IsInvitation(message) && WasSent(message) && DueAt(message) < extended; })) {
-      return;
+      return false;
     }
     // So was who is told of an extension before this one after it.
     const auto told = [&](const v1::Message& message) {
       return message.step() == moment.step->id() && (IsPending(message) || (WasSent(message) && SentAt(message) >= extended));
     };
-    if (Any(receiver, told)) return;
-    Add(*moment.step, absl::StrCat(moment.step->id(), "~", wave_.extensions()), receiver, moment.time, false);
+    if (Any(receiver, told)) return false;
+    const size_t before = plan_.add.size();
+    Add(*moment.step, absl::StrCat(moment.step->id(), "~", wave_.extensions()), receiver, moment.time);
+    return plan_.add.size() > before;
   }
 
   void WriteToColleagues() {
@@ -292,7 +307,7 @@ class Run {
         std::find_if(steps.begin(), steps.end(), [](const MailingStep& each) { return each.kind() == survey::v1::MAIL_KIND_COLLEAGUE; });
     if (step == steps.end() || HasCome(EndOf(wave_, step->kind()))) return;
     for (const LinkReceiver& holder : facts_.holders) {
-      if (!holder.suppressed) Add(*step, step->id(), holder.mail_id, holder.since, true);
+      if (!holder.suppressed) Add(*step, step->id(), holder.mail_id, holder.since);
     }
   }
 
@@ -324,7 +339,7 @@ class Run {
     const bool thanked = std::any_of(messages_.begin(), messages_.end(), [&](const v1::Message& message) {
       return message.step() == moment.step->id() && message.state() != v1::MESSAGE_STATE_CANCELLED && DueAt(message) == moment.time;
     });
-    if (!thanked) Add(*moment.step, moment.step->id(), ReceiverOf(*last), moment.time, true);
+    if (!thanked) Add(*moment.step, moment.step->id(), ReceiverOf(*last), moment.time);
   }
 
   const absl::Time now_;
@@ -377,10 +392,9 @@ std::string ReceiverOfContact(const std::string& contact) {
 
 std::optional<v1::CancelReason> WhyNot(absl::Time now, const intake::v1::Wave& wave, const MailFacts& facts, const v1::Message& message) {
   if (now >= EndOf(wave, message.kind())) return v1::CANCEL_REASON_WAVE_CLOSED;
-  // There is no word for a step that was taken out of the plan.
-  if (facts.invitation.state() == v1::INVITATION_STATE_REVOKED || FindStep(wave, message.step()) == nullptr) {
-    return v1::CANCEL_REASON_REVOKED;
-  }
+  if (facts.invitation.state() == v1::INVITATION_STATE_REVOKED) return v1::CANCEL_REASON_REVOKED;
+  const MailingStep* step = FindStep(wave, message.step());
+  if (step == nullptr || IsMoved(now, wave, *step, message)) return v1::CANCEL_REASON_STEP_REMOVED;
   const auto receiver = message.contact().empty() ? WhyNotToHolder(facts, message) : WhyNotToContact(facts, message);
   if (receiver.has_value() || message.kind() == survey::v1::MAIL_KIND_COLLEAGUE) return receiver;
   if (message.kind() == survey::v1::MAIL_KIND_THANKS) {

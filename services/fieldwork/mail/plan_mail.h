@@ -21,8 +21,8 @@ namespace peiling::fieldwork {
 struct UsableContact {
   // "municipalities/GM0363/contacts/3f2a…".
   std::string name;
-  absl::Time updated_at = absl::InfinitePast();
-  // No mail goes to its address.
+  // No mail goes to its address: it came back, or somebody wants none. An address that came back is always suppressed (PlanWave sees to
+  // it), so that a contact that is not can be reached.
   bool suppressed = false;
 };
 

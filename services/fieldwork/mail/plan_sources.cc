@@ -52,10 +52,7 @@ absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::strin
 
   MailFacts facts{.invitation = std::move(invitation)};
   auto is_suppressed = suppressed->begin();
-  for (const v1::Contact& contact : *contacts) {
-    const absl::Time updated_at = calendar::FromProto(contact.has_updated_at() ? contact.updated_at() : contact.created_at());
-    facts.contacts.push_back({.name = contact.name(), .updated_at = updated_at, .suppressed = *is_suppressed++});
-  }
+  for (const v1::Contact& contact : *contacts) facts.contacts.push_back({.name = contact.name(), .suppressed = *is_suppressed++});
   for (const LinkHolder& holder : *holders) {
     facts.holders.push_back({.id = holder.id, .mail_id = holder.mail_id, .since = holder.since, .suppressed = *is_suppressed++});
   }

@@ -97,6 +97,9 @@ absl::StatusOr<absl::Time> Planner::PlanWave(const std::string& wave) {
   std::map<std::string, std::vector<v1::Message>> messages;
   if (absl::Status read = outbox_.ForEach(wave, [&](const v1::Message& each) { messages[each.invitation()].push_back(each); }); !read.ok())
     return read;
+  // A message that came back is stored before its address is suppressed. Of those that were read just now that is done from here on, so
+  // that none of them seems to go to an address that was let in again.
+  if (absl::Status swept = outbox_.Sweep(wave); !swept.ok()) return swept;
   absl::Status result;
   absl::Time next = absl::InfiniteFuture();
   for (v1::Invitation& invitation : invitations) {
