@@ -117,6 +117,8 @@ std::string IntakeMethod(const std::string& name) { return "/peiling.intake.v1.I
 std::string RegistryMethod(const std::string& name) { return "/peiling.registry.v1.RegistryService/" + name; }
 std::string DedupMethod(const std::string& name) { return "/peiling.dedup.v1.DedupService/" + name; }
 std::string AnalyticsMethod(const std::string& name) { return "/peiling.analytics.v1.AnalyticsService/" + name; }
+std::string DraftMethod(const std::string& name) { return "/peiling.intake.v1.DraftService/" + name; }
+std::string FieldworkMethod(const std::string& name) { return "/peiling.fieldwork.v1." + name; }
 
 SuiteTest::SuiteTest() {
   const std::string wave = R"(name: "surveys/teams/waves/2022" title: "Teams 2022" questionnaire: "surveys/teams/questionnaires/2022"

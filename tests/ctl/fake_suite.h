@@ -15,6 +15,12 @@
 #include "peiling/access/v1/access.pb.h"
 #include "peiling/analytics/v1/analytics.pb.h"
 #include "peiling/dedup/v1/dedup.pb.h"
+#include "peiling/fieldwork/v1/contacts.pb.h"
+#include "peiling/fieldwork/v1/invitations.pb.h"
+#include "peiling/fieldwork/v1/mail.pb.h"
+#include "peiling/fieldwork/v1/progress.pb.h"
+#include "peiling/fieldwork/v1/webhooks.pb.h"
+#include "peiling/intake/v1/drafts.pb.h"
 #include "peiling/intake/v1/intake.pb.h"
 #include "peiling/registry/v1/registry.pb.h"
 
@@ -85,6 +91,9 @@ std::string IntakeMethod(const std::string& name);
 std::string RegistryMethod(const std::string& name);
 std::string DedupMethod(const std::string& name);
 std::string AnalyticsMethod(const std::string& name);
+std::string DraftMethod(const std::string& name);
+// Of one of fieldwork's services: FieldworkMethod("ContactService/GetContact").
+std::string FieldworkMethod(const std::string& name);
 
 // A suite with one survey, one wave "surveys/teams/waves/2022" and a small questionnaire.
 class SuiteTest : public ::testing::Test {

@@ -20,7 +20,9 @@ void AddAllCommands(CommandLine& line) {
   AddWave(line);
   AddContacts(line);
   AddInvitations(line);
+  AddColleagues(line);
   AddMail(line);
+  AddSuppressions(line);
   AddFieldwork(line);
   AddDrafts(line);
   AddWebhooks(line);

@@ -1,4 +1,6 @@
-// contacts list | show | import | export | erase: whom to write to at municipalities.
+// contacts list | show | add | change | import | export | erase: whom to write to at municipalities.
+#include "services/ctl/commands/contacts.h"
+
 #include <memory>
 
 #include "absl/strings/match.h"
@@ -71,42 +73,12 @@ absl::StatusOr<ExitCode> List(Session& session, const std::string& municipality,
   return ExitCode::kOk;
 }
 
-// "GM0363/3" as the full name.
-std::string NameOf(const std::string& text) {
-  if (absl::StartsWith(text, "municipalities/")) return text;
-  const auto ids = names::Match("x/" + text, "x/*/*");
-  return ids ? absl::StrCat("municipalities/", (*ids)[0], "/contacts/", (*ids)[1]) : text;
-}
-
 absl::StatusOr<ExitCode> Show(Session& session, const std::string& name) {
   fieldwork::v1::GetContactRequest request;
-  request.set_name(NameOf(name));
+  request.set_name(ContactName(name));
   const auto response = session.connection().Call(&Contacts::GetContact, request);
   if (!response.ok()) return response.status();
-  const Contact& contact = response->contact();
-  Table table({{"FACT"}, {"VALUE", Align::kLeft, true, true}});
-  const auto add = [&table](const std::string& fact, Cell value) {
-    if (!value.text.empty()) table.Add({fact, std::move(value)});
-  };
-  add("contact", contact.name());
-  add("kind", Word(contact.kind()));
-  add("order", int64_t{contact.order()});
-  add("full name", contact.full_name());
-  add("salutation", contact.salutation());
-  add("job title", contact.job_title());
-  add("email", contact.email());
-  add("phone", contact.phone());
-  add("language", contact.language());
-  add("valid from", contact.valid_from());
-  add("valid to", contact.valid_to());
-  add("source", contact.source());
-  add("last confirmed", contact.last_confirmed());
-  add("created", Moment(contact.created_at()));
-  add("updated", Moment(contact.updated_at()));
-  add("erased", Moment(contact.erased_at()));
-  add("erased by", contact.erased_by());
-  add("state", StateOf(contact));
-  session.output().Show(contact, table, {contact.name()});
+  ShowContact(session, response->contact());
   return ExitCode::kOk;
 }
 
@@ -173,7 +145,7 @@ struct EraseOptions {
 absl::StatusOr<ExitCode> Erase(Session& session, const EraseOptions& options) {
   if (!options.yes) return UsageError("this cannot be undone; say --yes when it is meant");
   fieldwork::v1::EraseContactRequest request;
-  request.set_name(NameOf(options.contact));
+  request.set_name(ContactName(options.contact));
   request.set_reason(options.reason);
   request.set_keep_answers(options.keep_answers);
   request.set_request_id(RandomRequestId());
@@ -217,6 +189,38 @@ void AddContactsErase(CommandLine& line, CLI::App& group) {
 
 }  // namespace
 
+std::string ContactName(const std::string& text) {
+  if (absl::StartsWith(text, "municipalities/")) return text;
+  const auto ids = names::Match("x/" + text, "x/*/*");
+  return ids ? absl::StrCat("municipalities/", (*ids)[0], "/contacts/", (*ids)[1]) : text;
+}
+
+void ShowContact(Session& session, const Contact& contact) {
+  Table table({{"FACT"}, {"VALUE", Align::kLeft, true, true}});
+  const auto add = [&table](const std::string& fact, Cell value) {
+    if (!value.text.empty()) table.Add({fact, std::move(value)});
+  };
+  add("contact", contact.name());
+  add("kind", Word(contact.kind()));
+  add("order", int64_t{contact.order()});
+  add("full name", contact.full_name());
+  add("salutation", contact.salutation());
+  add("job title", contact.job_title());
+  add("email", contact.email());
+  add("phone", contact.phone());
+  add("language", contact.language());
+  add("valid from", contact.valid_from());
+  add("valid to", contact.valid_to());
+  add("source", contact.source());
+  add("last confirmed", contact.last_confirmed());
+  add("created", Moment(contact.created_at()));
+  add("updated", Moment(contact.updated_at()));
+  add("erased", Moment(contact.erased_at()));
+  add("erased by", contact.erased_by());
+  add("state", StateOf(contact));
+  session.output().Show(contact, table, {contact.name()});
+}
+
 void AddContacts(CommandLine& line) {
   CLI::App& group = line.AddGroup("contacts", "Whom to write to at municipalities; personal data");
   auto municipality = std::make_shared<std::string>();
@@ -237,6 +241,8 @@ void AddContacts(CommandLine& line) {
                   [shown](Session& session) { return Show(session, *shown); })
       .add_option("CONTACT", *shown, "GM0363/3, or its full name")
       ->required();
+  AddContactsAdd(line, group);
+  AddContactsChange(line, group);
   AddContactsImport(line, group);
 
   auto path = std::make_shared<std::string>();

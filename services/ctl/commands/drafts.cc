@@ -63,6 +63,13 @@ absl::StatusOr<ExitCode> Show(Session& session, const std::string& id) {
   return ExitCode::kOk;
 }
 
+// "GM0363/issues/1" or "GM0363/colleagues/2" of whoever has a link, the whole subject of others.
+std::string WhoOf(const std::string& subject) {
+  constexpr absl::string_view kInvitations = "/invitations/";
+  const size_t at = subject.find(kInvitations.data());
+  return at == std::string::npos ? subject : subject.substr(at + kInvitations.size());
+}
+
 absl::StatusOr<ExitCode> History(Session& session, const std::string& id) {
   const auto name = session.Below("responses", id);
   if (!name.ok()) return name.status();
@@ -81,7 +88,7 @@ absl::StatusOr<ExitCode> History(Session& session, const std::string& id) {
     return answer.personal() ? std::string("(personal)") : AnswerText(nullptr, value);
   };
   for (const auto& change : response->changes()) {
-    const std::string by = names::LastId(change.changed_by());
+    const std::string by = WhoOf(change.changed_by());
     if (change.answers().empty()) table.Add({MomentToTheSecond(change.changed_at()), Word(change.kind()), by, "", "", "", change.reason()});
     for (const auto& answer : change.answers()) {
       table.Add({MomentToTheSecond(change.changed_at()), Word(change.kind()), by, answer.after().question(), answer.municipality(),

@@ -7,6 +7,7 @@
 #include "services/common/names/resource_names.h"
 #include "services/ctl/client/request_id.h"
 #include "services/ctl/commands/commands.h"
+#include "services/ctl/commands/contacts.h"
 #include "services/ctl/output/words.h"
 
 namespace peiling::ctl {
@@ -128,7 +129,7 @@ absl::StatusOr<ExitCode> Reissue(Session& session, const std::string& text, cons
   if (!name.ok()) return name.status();
   fieldwork::v1::ReissueInvitationRequest request;
   request.set_name(*name);
-  request.set_contact(contact);
+  request.set_contact(ContactName(contact));
   request.set_request_id(RandomRequestId());
   const auto response = session.connection().Call(&Invitations::ReissueInvitation, request);
   if (!response.ok()) return response.status();
@@ -197,12 +198,12 @@ void AddInvitations(CommandLine& line) {
   auto contact = std::make_shared<std::string>();
   CLI::App& reissue = line.AddCommand(group,
                                       {.name = "reissue",
-                                       .description = "Make a new link and show it; the old one ends at once",
+                                       .description = "Make a new link and show it; the old one ends within two seconds",
                                        .examples = "  peilingctl invitations reissue Amersfoort --wave 2026\n",
                                        .names = true},
                                       [=](Session& session) { return Reissue(session, *reissued, *contact); });
   reissue.add_option("MUNICIPALITY", *reissued, "Code or name")->required();
-  reissue.add_option("--contact", *contact, "Whom mail goes to from now on: municipalities/…/contacts/…");
+  reissue.add_option("--contact", *contact, "Whom mail goes to from now on: GM0363/3f2a");
 
   auto revoked = std::make_shared<std::string>();
   auto reason = std::make_shared<std::string>();
