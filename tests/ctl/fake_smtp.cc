@@ -87,7 +87,7 @@ std::string FakeSmtp::ReplyTo(const std::string& command, const std::string& rec
 }
 
 void FakeSmtp::Serve(int socket) {
-  Say(socket, "220 fake");
+  Say(socket, ReplyTo("connect", "", "220 fake"));
   Mail mail;
   while (const auto line = ReadLine(socket)) {
     const std::string command = line->substr(0, line->find(' '));

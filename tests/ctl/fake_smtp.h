@@ -22,8 +22,8 @@ class FakeSmtp {
 
   std::string url() const;
 
-  // What a command ("MAIL", "RCPT", "DATA", "." for the end of a mail) is answered for receivers with this text in their address; "" hangs
-  // up.
+  // What a command ("connect", "MAIL", "RCPT", "DATA", "." for the end of a mail) is answered for receivers with this text in their
+  // address; "" hangs up.
   void Answers(const std::string& command, const std::string& receiver, const std::string& reply);
   std::vector<Mail> mails() const;
   int connections() const;

@@ -1,12 +1,10 @@
-// Mails, and sending them.
+// Sending mails, and what servers say to that.
 #include "services/ctl/client/smtp.h"
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "services/common/status/errors.h"
-#include "services/ctl/client/mail_text.h"
 #include "tests/ctl/fake_smtp.h"
+#include "tests/ctl/program.h"
 
 namespace peiling::ctl::testing {
 namespace {
@@ -17,6 +15,7 @@ using ::testing::HasSubstr;
 LeasedMessage MailTo(const std::string& address) {
   LeasedMessage message;
   message.set_message("surveys/vn/waves/2026/messages/GM0363.uitnodiging.2");
+  message.set_return_token("abcdefgh01234567");
   auto& content = *message.mutable_content();
   content.set_to_address(address);
   content.set_to_name("J. Jansen");
@@ -29,37 +28,6 @@ LeasedMessage MailTo(const std::string& address) {
   content.set_html("<p>Beste José</p>");
   content.set_unsubscribe_url("https://peiling.example/v1/unsubscriptions/abc");
   return message;
-}
-
-TEST(MailTextTest, TextOfHeadersIsOneLineAndAscii) {
-  EXPECT_EQ(HeaderText("Uitnodiging 2026"), "Uitnodiging 2026");
-  EXPECT_EQ(HeaderText("a\r\nBcc: b"), "a  Bcc: b");
-  EXPECT_EQ(HeaderText("Súdwest"), "=?UTF-8?B?U8O6ZHdlc3Q=?=");
-  // What looks like an encoded word is none.
-  EXPECT_EQ(HeaderText("=?UTF-8?B?YQ==?="), "=?UTF-8?B?PT9VVEYtOD9CP1lRPT0/PQ==?=");
-  EXPECT_EQ(HeaderAddress("", "a@b.nl"), "a@b.nl");
-  EXPECT_EQ(HeaderAddress("Jan \"x\" Jansen", "a@b.nl"), "\"Jan \\\"x\\\" Jansen\" <a@b.nl>");
-  EXPECT_EQ(HeaderAddress("José", "a@b.nl"), "=?UTF-8?B?Sm9zw6k=?= <a@b.nl>");
-}
-
-TEST(MailTextTest, LongTextIsEncodedInWordsThatEndBetweenLetters) {
-  std::string text;
-  for (int i = 0; i < 60; ++i) text += "é€";
-  std::string decoded;
-  for (const std::string& line : std::vector<std::string>(absl::StrSplit(HeaderText(text), "\r\n "))) {
-    EXPECT_LE(line.size(), 75u);
-    std::string part;
-    ASSERT_TRUE(absl::Base64Unescape(line.substr(10, line.size() - 12), &part)) << line;
-    EXPECT_NE(static_cast<unsigned char>(part[0]) & 0xC0, 0x80);
-    decoded += part;
-  }
-  EXPECT_EQ(decoded, text);
-}
-
-TEST(MailTextTest, TheSendersAddressHoldsTheMessageWhenItFits) {
-  EXPECT_EQ(EnvelopeSender("b@x.nl", "surveys/s/waves/w/messages/GM0363.u.2", true), "b+GM0363.u.2@x.nl");
-  EXPECT_EQ(EnvelopeSender("b@x.nl", "surveys/s/waves/w/messages/GM0363.u.2", false), "b@x.nl");
-  EXPECT_EQ(EnvelopeSender("b@x.nl", "surveys/s/waves/w/messages/" + std::string(63, 'a'), true), "b@x.nl");
 }
 
 class SmtpTest : public ::testing::Test {
@@ -76,19 +44,19 @@ class SmtpTest : public ::testing::Test {
 };
 
 TEST_F(SmtpTest, SendsTextAndHtmlWithTheHeadersOfMailByMachines) {
-  const auto sender = Open({.envelope_sender = "bounces@vng.example", .verp = true});
-  const auto outcome = sender->Send(MailTo("j.jansen@gemeente.example"));
-  ASSERT_TRUE(outcome.ok() && *outcome) << outcome.status();
-  EXPECT_TRUE((*outcome)->sent());
-  EXPECT_EQ((*outcome)->smtp_code(), 250);
-  EXPECT_EQ((*outcome)->enhanced_code(), "2.0.0");
+  const auto sender = Open({.bounces = "bounces@vng.example"});
+  const Sending sending = sender->Send(MailTo("j.jansen@gemeente.example"));
+  ASSERT_TRUE(sending.trouble.ok() && sending.outcome) << sending.trouble;
+  EXPECT_TRUE(sending.outcome->sent());
+  EXPECT_EQ(sending.outcome->smtp_code(), 250);
+  EXPECT_EQ(sending.outcome->enhanced_code(), "2.0.0");
   ASSERT_EQ(server_.mails().size(), 1u);
   const FakeSmtp::Mail mail = server_.mails()[0];
-  EXPECT_EQ(mail.from, "bounces+GM0363.uitnodiging.2@vng.example");
+  EXPECT_EQ(mail.from, "bounces+GM0363.uitnodiging.2=abcdefgh01234567@vng.example");
   EXPECT_EQ(mail.to, "j.jansen@gemeente.example");
   for (const char* line : {"From: \"VNG, \\\"peiling\\\"\" <peiling@vng.example>", "To: \"J. Jansen\" <j.jansen@gemeente.example>",
                            "Subject: Uitnodiging", "Reply-To: vragen@vng.example", "Auto-Submitted: auto-generated",
-                           "Message-ID: <surveys.vn.waves.2026.messages.GM0363.uitnodiging.2@vng.example>",
+                           "Message-ID: <surveys.vn.waves.2026.messages.GM0363.uitnodiging.2=abcdefgh01234567@vng.example>",
                            "X-Peiling-Message: surveys/vn/waves/2026/messages/GM0363.uitnodiging.2",
                            "List-Unsubscribe: <https://peiling.example/v1/unsubscriptions/abc>",
                            "List-Unsubscribe-Post: List-Unsubscribe=One-Click", "Content-Type: multipart/alternative; boundary=",
@@ -102,59 +70,109 @@ TEST_F(SmtpTest, SendsTextAndHtmlWithTheHeadersOfMailByMachines) {
 TEST_F(SmtpTest, OneConnectionCarriesManyMails) {
   const auto sender = Open({});
   ASSERT_TRUE(sender->Check().ok());
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(sender->Send(MailTo("a@gemeente.example")).ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(sender->Send(MailTo("a@gemeente.example")).outcome->sent());
   EXPECT_EQ(server_.connections(), 1);
   EXPECT_EQ(server_.mails().size(), 3u);
 }
 
+struct Refusal {
+  const char* command;
+  const char* reply;
+  bool permanent, not_tried;
+  const char* enhanced_code;
+};
+
 TEST_F(SmtpTest, TellsRefusalsOfTheMailFromThoseOfTheSender) {
-  server_.Answers("RCPT", "weg", "550 5.1.1 no such mailbox");
-  server_.Answers("RCPT", "druk", "451 4.2.1 try later");
-  server_.Answers(".", "spam", "554 we do not want this");
-  const auto sender = Open({});
-  const auto send = [&](const std::string& address) {
-    const auto outcome = sender->Send(MailTo(address));
-    EXPECT_TRUE(outcome.ok() && *outcome) << outcome.status();
-    EXPECT_FALSE((*outcome)->sent());
-    return **outcome;
+  const Refusal refusals[] = {
+      {"RCPT", "550 5.1.1 no such mailbox", true, false, "5.1.1"},
+      {"RCPT", "550 no such mailbox", true, false, ""},
+      {"RCPT", "550 5.1.1 relay@gemeente.example is none", true, false, "5.1.1"},
+      {"RCPT", "552 5.2.2 mailbox full", true, false, "5.2.2"},
+      {"RCPT", "451 4.7.1 greylisted", false, false, "4.7.1"},
+      {"RCPT", "452 4.2.2 mailbox full", false, false, "4.2.2"},
+      {".", "554 we do not want this", true, false, "5.0.0"},
+      {".", "550 5.10.11: two digits", true, false, "5.10.11"},
+      {".", "550 55.1.1 no code", true, false, "5.0.0"},
+      {".", "451 4.3.0 try later", false, false, "4.3.0"},
+      {"RCPT", "554 5.7.1 access denied", false, true, "5.7.1"},
+      {"RCPT", "550 Relay not permitted", false, true, ""},
+      {"RCPT", "550 5.7.54 SMTP; Unable to relay", false, true, "5.7.54"},
+      {"RCPT", "530 5.7.0 authentication required", false, true, "5.7.0"},
+      {"RCPT", "452 4.3.1 quota of this sender", false, true, "4.3.1"},
+      {"RCPT", "421 4.3.2 closing", false, true, "4.3.2"},
+      {".", "554 5.7.1 by policy", false, true, "5.7.1"},
+      {"MAIL", "550 5.1.8 no such sender", false, true, "5.1.8"},
+      {"MAIL", "451 4.3.2 not now", false, true, "4.3.2"},
+      {"connect", "554 go away", false, true, ""},
   };
-  // A server may say anything.
-  server_.Answers("RCPT", "vreemd", "550 5.1.1 onbekend\xE9");
-  EXPECT_EQ(send("vreemd@gemeente.example").diagnostic(), "5.1.1 onbekend\xEF\xBF\xBD");
-  const auto gone = send("weg@gemeente.example");
-  EXPECT_TRUE(gone.permanent());
-  EXPECT_EQ(gone.smtp_code(), 550);
-  EXPECT_EQ(gone.enhanced_code(), "5.1.1");
-  EXPECT_EQ(gone.diagnostic(), "5.1.1 no such mailbox");
-  EXPECT_FALSE(send("druk@gemeente.example").permanent());
-  const auto unwanted = send("spam@gemeente.example");
-  EXPECT_TRUE(unwanted.permanent());
-  EXPECT_EQ(unwanted.enhanced_code(), "5.0.0") << "it is not the address that is refused";
-  server_.Answers("MAIL", "", "550 5.7.1 you may not send");
-  const auto outcome = sender->Send(MailTo("a@gemeente.example"));
-  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(outcome.status().message()), HasSubstr("you may not send"));
+  for (const Refusal& refusal : refusals) {
+    FakeSmtp server;
+    server.Answers(refusal.command, "", refusal.reply);
+    const auto sender = SmtpSender::Open({.url = server.url(), .insecure = true});
+    const Sending sending = (*sender)->Send(MailTo("a@gemeente.example"));
+    ASSERT_TRUE(sending.outcome) << refusal.reply;
+    EXPECT_FALSE(sending.outcome->sent()) << refusal.reply;
+    EXPECT_EQ(sending.outcome->permanent(), refusal.permanent) << refusal.reply;
+    EXPECT_EQ(sending.outcome->not_tried(), refusal.not_tried) << refusal.reply;
+    EXPECT_EQ(sending.outcome->enhanced_code(), refusal.enhanced_code) << refusal.reply;
+    EXPECT_EQ(sending.trouble.ok(), !refusal.not_tried) << refusal.reply;
+    EXPECT_EQ(sending.trouble.code() == absl::StatusCode::kPermissionDenied, refusal.not_tried && refusal.reply[0] == '5') << refusal.reply;
+    EXPECT_TRUE(server.mails().empty());
+  }
+}
+
+TEST_F(SmtpTest, ARelayInTheReceiversAddressIsNoRefusalOfTheSender) {
+  server_.Answers("RCPT", "", "550 <relay@gemeente.example>: no such mailbox of J. Jansen\xE9");
+  const Sending sending = Open({})->Send(MailTo("Relay@gemeente.example"));
+  ASSERT_TRUE(sending.trouble.ok()) << sending.trouble;
+  EXPECT_TRUE(sending.outcome->permanent());
+  EXPECT_EQ(sending.outcome->diagnostic(), "<<…>>: no such mailbox of <…>\xEF\xBF\xBD") << "whom it was for is left out";
+}
+
+TEST_F(SmtpTest, WhoMayNotLogInSendsNothing) {
+  server_.Answers("EHLO", "", "250-fake\r\n250 AUTH PLAIN");
+  server_.Answers("AUTH", "", "535 5.7.8 wrong");
+  TemporaryFolder folder;
+  const auto sender = Open({.credentials_file = folder.Write("smtp.txt", "jan\ngeheim\n")});
+  EXPECT_EQ(sender->Check().code(), absl::StatusCode::kPermissionDenied);
+  const Sending sending = sender->Send(MailTo("a@gemeente.example"));
+  EXPECT_TRUE(sending.outcome->not_tried());
+  EXPECT_THAT(std::string(sending.trouble.message()), HasSubstr("535 5.7.8 wrong"));
 }
 
 TEST_F(SmtpTest, AServerThatHangsUpAfterTheMailMayHaveTakenIt) {
   server_.Answers(".", "stil", "");
   server_.Answers("RCPT", "weg", "");
   const auto sender = Open({});
-  const auto silent = sender->Send(MailTo("stil@gemeente.example"));
-  ASSERT_TRUE(silent.ok()) << silent.status();
-  EXPECT_FALSE(silent->has_value());
-  EXPECT_EQ(sender->Send(MailTo("weg@gemeente.example")).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(sender->Send(MailTo("stil@gemeente.example")).outcome.has_value());
+  EXPECT_TRUE(sender->Send(MailTo("weg@gemeente.example")).outcome->not_tried());
+}
+
+TEST_F(SmtpTest, WhatIsNoMailIsNotSent) {
+  const auto sender = Open({});
+  const Sending nobody = sender->Send(MailTo("a@gemeente.example>\r\nRCPT TO:<b@gemeente.example"));
+  EXPECT_TRUE(nobody.outcome->permanent());
+  EXPECT_EQ(nobody.outcome->enhanced_code(), "5.1.3");
+  LeasedMessage mail = MailTo("a@gemeente.example");
+  mail.mutable_content()->set_unsubscribe_url("http://peiling.example/v1/unsubscriptions/abc");
+  const Sending unsafe = sender->Send(mail);
+  EXPECT_TRUE(unsafe.outcome->not_tried());
+  EXPECT_EQ(unsafe.trouble.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(server_.connections(), 0);
 }
 
 TEST_F(SmtpTest, TakesNoServerWithoutTlsButOnThisMachineAndWhenAsked) {
   auto sender = SmtpSender::Open({.url = server_.url()});
   ASSERT_TRUE(sender.ok()) << sender.status();
   EXPECT_EQ((*sender)->Check().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ((*sender)->Send(MailTo("a@gemeente.example")).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE((*sender)->Send(MailTo("a@gemeente.example")).outcome->not_tried());
   EXPECT_TRUE(server_.mails().empty());
-  for (const char* url :
-       {"smtp://mail.example.nl", "http://127.0.0.1", "127.0.0.1", "smtp://user:password@127.0.0.1", "smtps://10.0.0.1"}) {
+  for (const char* url : {"smtp://mail.example.nl", "http://127.0.0.1", "127.0.0.1", "smtp://user:password@127.0.0.1", "smtps://10.0.0.1",
+                          "smtp://127.evil.nl"}) {
     EXPECT_EQ(SmtpSender::Open({.url = url, .insecure = true}).status().code(), absl::StatusCode::kInvalidArgument) << url;
+  }
+  for (const std::string& bounces : std::initializer_list<std::string>{"niets", "a b@vng.example", std::string(41, 'a') + "@vng.example"}) {
+    EXPECT_FALSE(SmtpSender::Open({.url = "smtp://127.0.0.1", .bounces = bounces}).ok()) << bounces;
   }
 }
 

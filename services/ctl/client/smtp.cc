@@ -1,5 +1,6 @@
 #include "services/ctl/client/smtp.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "services/common/server/listen.h"
 #include "services/common/status/errors.h"
 #include "services/common/text/fold.h"
 #include "services/ctl/client/errors.h"
@@ -28,6 +30,12 @@ constexpr long kSeconds = 600;
 constexpr size_t kMaxCredentialsBytes = 4096;
 // Bytes.
 constexpr size_t kMaxDiagnostic = 990;
+// Before the '@' of an address for reports: "+=" and the token come behind it.
+constexpr size_t kMaxBox = 40;
+// Bytes.
+constexpr size_t kLeastName = 4;
+// "5.1.3": no address (RFC 3463).
+constexpr char kBadAddress[] = "5.1.3";
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -57,8 +65,6 @@ std::string Part(CURLU* url, CURLUPart part) {
   return result;
 }
 
-bool IsThisMachine(const std::string& host) { return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127."); }
-
 absl::Status CheckUrl(const SmtpOptions& options) {
   const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
   constexpr unsigned kAny = CURLU_NON_SUPPORT_SCHEME;
@@ -70,22 +76,39 @@ absl::Status CheckUrl(const SmtpOptions& options) {
   if (!Part(url.get(), CURLUPART_USER).empty() || !Part(url.get(), CURLUPART_PASSWORD).empty()) {
     return UsageError("--smtp: user and password go in a file (--smtp-credentials), where others do not see them");
   }
-  if (options.insecure && !IsThisMachine(Part(url.get(), CURLUPART_HOST))) {
+  if (options.insecure && !server::IsLoopback(Part(url.get(), CURLUPART_HOST))) {
     return UsageError("--insecure-smtp is for a server on this machine alone");
   }
   return absl::OkStatus();
 }
 
-// "5.1.1" at the beginning of what a server said; "" without.
-std::string EnhancedCode(std::string_view text) {
-  const std::string_view word = text.substr(0, text.find(' '));
-  const std::vector<std::string> parts = absl::StrSplit(absl::string_view(word.data(), word.size()), '.');
-  if (parts.size() != 3) return "";
-  for (const std::string& part : parts) {
-    int number = 0;
-    if (part.size() > 3 || !absl::SimpleAtoi(part, &number)) return "";
+absl::Status CheckBounces(const SmtpOptions& options) {
+  if (options.bounces.empty()) return absl::OkStatus();
+  const std::optional<std::string> address = WireAddress(options.bounces);
+  if (!address || address->rfind('@') > kMaxBox) {
+    return UsageError(absl::StrCat("--bounces: want an e-mail address with at most ", kMaxBox, " characters before the '@'"));
   }
-  return std::string(word);
+  return absl::OkStatus();
+}
+
+// What the server said without what is personal in it: it repeats whom a mail was for.
+std::string WithoutReceiver(std::string_view said, const fieldwork::v1::MailContent& content) {
+  std::string text = Printable(said);
+  for (const std::string& personal : {content.to_address(), content.to_name()}) {
+    // Shorter names are parts of words.
+    if (personal.size() < kLeastName) continue;
+    const std::string lower = absl::AsciiStrToLower(personal);
+    for (size_t at = 0; (at = absl::AsciiStrToLower(text).find(lower, at)) != std::string::npos; at += 3) {
+      text.replace(at, personal.size(), "<…>");
+    }
+  }
+  return text::Shorten(text, kMaxDiagnostic);
+}
+
+// 0: none.
+int ReplyCode(const std::string& reply) {
+  int code = 0;
+  return reply.size() >= 3 && absl::SimpleAtoi(reply.substr(0, 3), &code) ? code : 0;
 }
 
 // Plain text, and the same as HTML when there is any.
@@ -108,6 +131,7 @@ Mime Body(CURL* handle, const fieldwork::v1::MailContent& content) {
 
 absl::StatusOr<std::unique_ptr<SmtpSender>> SmtpSender::Open(const SmtpOptions& options) {
   if (absl::Status valid = CheckUrl(options); !valid.ok()) return valid;
+  if (absl::Status valid = CheckBounces(options); !valid.ok()) return valid;
   std::unique_ptr<SmtpSender> sender(new SmtpSender(options));
   if (absl::Status ready = sender->SetUp(); !ready.ok()) return ready;
   return sender;
@@ -161,10 +185,15 @@ CURLcode SmtpSender::Perform() {
   return curl_easy_perform(handle_.get());
 }
 
-absl::Status SmtpSender::Unavailable(CURLcode code) const {
-  return status::Error(
-      absl::StatusCode::kUnavailable, "SMTP_UNAVAILABLE",
-      absl::StrCat("the mail server: ", curl_easy_strerror(code), dialogue_.reply.empty() ? "" : "; it said: ", dialogue_.reply));
+absl::Status SmtpSender::Trouble(CURLcode code) const {
+  const int reply_code = ReplyCode(dialogue_.reply);
+  const std::string said = dialogue_.reply.empty() ? "" : "; it said: " + Printable(dialogue_.reply);
+  if (reply_code >= 500) {
+    return status::Error(absl::StatusCode::kPermissionDenied, "SMTP_REFUSED",
+                         absl::StrCat("the mail server does not let this sender send", said));
+  }
+  return status::Error(absl::StatusCode::kUnavailable, "SMTP_UNAVAILABLE",
+                       absl::StrCat("the mail server: ", code == CURLE_OK ? "not now" : curl_easy_strerror(code), said));
 }
 
 absl::Status SmtpSender::Check() {
@@ -177,18 +206,32 @@ absl::Status SmtpSender::Check() {
   const CURLcode code = Perform();
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, nullptr);
   curl_easy_setopt(handle, CURLOPT_NOBODY, 0L);
-  return code == CURLE_OK ? absl::OkStatus() : Unavailable(code);
+  return code == CURLE_OK ? absl::OkStatus() : Trouble(code);
 }
 
-absl::StatusOr<std::optional<MailOutcome>> SmtpSender::Send(const LeasedMessage& message) {
+Sending SmtpSender::Send(const LeasedMessage& message) {
+  MailOutcome outcome;
+  outcome.set_message(message.message());
+  const fieldwork::v1::MailContent& content = message.content();
+  const std::optional<std::string> receiver = WireAddress(content.to_address());
+  if (!receiver) {
+    outcome.set_permanent(true);
+    outcome.set_enhanced_code(kBadAddress);
+    outcome.set_diagnostic("no e-mail address");
+    return {outcome, absl::OkStatus()};
+  }
+  const auto lines = MailHeaders(message, absl::Now());
+  if (!lines.ok()) {
+    outcome.set_not_tried(true);
+    return {outcome, lines.status()};
+  }
   CURL* const handle = handle_.get();
   List headers, receivers;
-  for (const std::string& line : MailHeaders(message, absl::Now())) Append(headers, line);
-  if (!message.content().html().empty()) Append(headers, "Content-Type: multipart/alternative");
-  Append(receivers, absl::StrCat("<", message.content().to_address(), ">"));
-  const Mime mime = Body(handle, message.content());
-  const std::string& sender = options_.envelope_sender.empty() ? message.content().from_address() : options_.envelope_sender;
-  curl_easy_setopt(handle, CURLOPT_MAIL_FROM, absl::StrCat("<", EnvelopeSender(sender, message.message(), options_.verp), ">").c_str());
+  for (const std::string& line : *lines) Append(headers, line);
+  if (!content.html().empty()) Append(headers, "Content-Type: multipart/alternative");
+  Append(receivers, absl::StrCat("<", *receiver, ">"));
+  const Mime mime = Body(handle, content);
+  curl_easy_setopt(handle, CURLOPT_MAIL_FROM, absl::StrCat("<", EnvelopeSender(message), ">").c_str());
   curl_easy_setopt(handle, CURLOPT_MAIL_RCPT, receivers.get());
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle, CURLOPT_MIMEPOST, mime.get());
@@ -198,27 +241,55 @@ absl::StatusOr<std::optional<MailOutcome>> SmtpSender::Send(const LeasedMessage&
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, nullptr);
   curl_easy_setopt(handle, CURLOPT_MIMEPOST, nullptr);
 
-  int reply_code = 0;
-  const std::string& reply = dialogue_.reply;
-  if (reply.size() < 3 || !absl::SimpleAtoi(reply.substr(0, 3), &reply_code)) reply_code = 0;
-  MailOutcome outcome;
-  outcome.set_message(message.message());
+  const int reply_code = ReplyCode(dialogue_.reply);
+  const std::string said = WithoutReceiver(dialogue_.reply.size() > 4 ? dialogue_.reply.substr(4) : "", content);
   outcome.set_sent(code == CURLE_OK);
-  if (!outcome.sent()) {
-    const bool refused = reply_code >= 400;
-    if (!refused && dialogue_.body_begun) return std::nullopt;
-    const bool about_mail = dialogue_.command == "RCPT" || dialogue_.command == "DATA";
-    if (!refused || !about_mail) return Unavailable(code);
-    outcome.set_permanent(reply_code >= 500);
+  if (reply_code >= 200) {
+    outcome.set_smtp_code(reply_code);
+    outcome.set_enhanced_code(EnhancedCode(said));
+    outcome.set_diagnostic(said);
   }
-  if (reply_code < 200) return outcome;
-  const std::string said = reply.size() > 4 ? reply.substr(4) : "";
-  outcome.set_smtp_code(reply_code);
-  outcome.set_enhanced_code(EnhancedCode(said));
+  if (outcome.sent()) return {outcome, absl::OkStatus()};
+  const bool refused = reply_code >= 400;
+  if (!refused && dialogue_.body_begun) return {std::nullopt, Trouble(code)};
+  const bool about_mail = refused && (dialogue_.command == "RCPT" || dialogue_.command == "DATA");
+  if (!about_mail || BlamesSender(reply_code, said)) {
+    outcome.set_not_tried(true);
+    return {outcome, Trouble(code)};
+  }
+  outcome.set_permanent(reply_code >= 500);
   // Refused for what it says, not for whom it is for.
   if (outcome.permanent() && dialogue_.command == "DATA" && outcome.enhanced_code().empty()) outcome.set_enhanced_code("5.0.0");
-  outcome.set_diagnostic(text::Shorten(Printable(said), kMaxDiagnostic));
-  return outcome;
+  return {outcome, absl::OkStatus()};
+}
+
+std::string SmtpSender::EnvelopeSender(const LeasedMessage& message) const {
+  if (options_.bounces.empty()) return *WireAddress(message.content().from_address());
+  const std::string bounces = *WireAddress(options_.bounces);
+  return options_.verp ? BounceAddress(bounces, message.message(), message.return_token()) : bounces;
+}
+
+std::string EnhancedCode(std::string_view text) {
+  const auto is_number = [](const std::string& part) {
+    return !part.empty() && part.size() <= 3 && std::all_of(part.begin(), part.end(), absl::ascii_isdigit);
+  };
+  const std::string_view word = text.substr(0, text.find_first_of(" :;,"));
+  const std::vector<std::string> parts = absl::StrSplit(absl::string_view(word.data(), word.size()), '.');
+  const bool reads =
+      parts.size() == 3 && (parts[0] == "2" || parts[0] == "4" || parts[0] == "5") && is_number(parts[1]) && is_number(parts[2]);
+  return reads ? std::string(word) : "";
+}
+
+bool BlamesSender(int smtp_code, std::string_view reply) {
+  const std::string enhanced = EnhancedCode(reply);
+  const auto is_about = [&enhanced](std::string_view subject) { return enhanced.size() > 4 && enhanced.substr(1, 3) == subject; };
+  if (smtp_code == 421 || smtp_code == 530 || smtp_code == 535) return true;
+  // The receiver's address or mailbox.
+  if (is_about(".1.") || is_about(".2.")) return false;
+  // No room on the server.
+  if (smtp_code == 452) return true;
+  const std::string lower = absl::AsciiStrToLower(absl::string_view(reply.data(), reply.size()));
+  return smtp_code >= 500 && (is_about(".7.") || absl::StrContains(lower, "relay"));
 }
 
 }  // namespace peiling::ctl

@@ -24,9 +24,19 @@ struct SmtpOptions {
   // Takes a server without TLS, on this machine alone.
   bool insecure = false;
   // Where what cannot be delivered goes back to; empty: to the sender of each mail.
-  std::string envelope_sender;
-  // Puts the message's id in that address (EnvelopeSender).
-  bool verp = false;
+  std::string bounces;
+  // Puts the message and its token in that address (BounceAddress).
+  bool verp = true;
+};
+
+// What came of sending a mail.
+struct Sending {
+  // nullopt: it may have been sent, the connection broke before the server said so.
+  std::optional<fieldwork::v1::MailOutcome> outcome;
+  // Why the outcome is `not_tried`, or there is none: what is wrong with the sender, its server or what lies between, for the next mail
+  // just as well. UNAVAILABLE/SMTP_UNAVAILABLE: may pass. PERMISSION_DENIED/SMTP_REFUSED: who sends may not. INVALID_ARGUMENT/MAIL_INVALID:
+  // what was leased is no mail.
+  absl::Status trouble;
 };
 
 // Not thread-safe.
@@ -35,11 +45,9 @@ class SmtpSender {
   // Usage error when an option does not read; NOT_FOUND/FILE_NOT_FOUND. Warns of nothing, and connects at the first call.
   static absl::StatusOr<std::unique_ptr<SmtpSender>> Open(const SmtpOptions& options);
 
-  // Whether the server is there and lets us in. UNAVAILABLE/SMTP_UNAVAILABLE with what it said.
+  // Whether the server is there and lets us in. Errors as Sending::trouble.
   absl::Status Check();
-  // What became of a mail. nullopt: it may have been sent, the connection broke before the server said so. UNAVAILABLE/SMTP_UNAVAILABLE:
-  // it was not sent, and that is not the mail's fault.
-  absl::StatusOr<std::optional<fieldwork::v1::MailOutcome>> Send(const fieldwork::v1::LeasedMessage& message);
+  Sending Send(const fieldwork::v1::LeasedMessage& message);
 
  private:
   struct Free {
@@ -47,7 +55,7 @@ class SmtpSender {
   };
   // What was said in the last call.
   struct Dialogue {
-    // First word of the last command.
+    // First word of the last command; empty before the first.
     std::string command;
     // The last line of the last reply.
     std::string reply;
@@ -58,12 +66,20 @@ class SmtpSender {
   explicit SmtpSender(SmtpOptions options) : options_(std::move(options)) {}
   absl::Status SetUp();
   CURLcode Perform();
-  absl::Status Unavailable(CURLcode code) const;
+  std::string EnvelopeSender(const fieldwork::v1::LeasedMessage& message) const;
+  // What is wrong with the sender after a call that ended so, as was said.
+  absl::Status Trouble(CURLcode code) const;
   static int Listen(CURL* handle, curl_infotype type, char* data, size_t size, void* dialogue);
 
   const SmtpOptions options_;
   std::unique_ptr<CURL, Free> handle_;
   Dialogue dialogue_;
 };
+
+// "5.1.1" at the beginning of what a server said; "" without.
+std::string EnhancedCode(std::string_view text);
+// Whether a refusal of a receiver is about who sends rather than about the receiver: "5.7.1 …", "relay not permitted". `reply` without the
+// receiver's address, which may have any words.
+bool BlamesSender(int smtp_code, std::string_view reply);
 
 }  // namespace peiling::ctl

@@ -1,14 +1,15 @@
 // mail run: a mailing system for those who have none. Leases mail, sends it over SMTP, and tells what became of it.
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <memory>
-#include <optional>
 #include <thread>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/util/time_util.h"
 #include "services/common/status/errors.h"
 #include "services/ctl/client/interrupt.h"
+#include "services/ctl/client/mail_journal.h"
 #include "services/ctl/client/request_id.h"
 #include "services/ctl/client/smtp.h"
 #include "services/ctl/commands/mail.h"
@@ -18,152 +19,252 @@
 namespace peiling::ctl {
 namespace {
 
+using fieldwork::v1::CompleteMailRequest;
 using fieldwork::v1::LeasedMessage;
+using fieldwork::v1::LeaseMailResponse;
 using fieldwork::v1::MailOutcome;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
+// Mails leased at a time, at most.
 constexpr int kLease = 100;
-constexpr seconds kLeaseTime{300};
-// Of a lease, left alone at its end: what is begun then could not be told in time.
-constexpr seconds kMargin{30};
-// Begun together: few, so that whoever submits meanwhile gets no reminder.
-constexpr int kBegin = 10;
-// Between two looks for mail, and after an error.
+constexpr seconds kLeastLease{2}, kMostLease{3600};
+// Between two looks for mail.
 constexpr seconds kPause{5};
-// How long what was sent is tried to be told. Fieldwork takes it for unsent after a quarter of an hour.
-constexpr seconds kPatience{600};
-constexpr milliseconds kLeastPause{200};
+// Waits after something that may pass: the first, doubled each time up to the longest.
+constexpr milliseconds kLeastWait{200};
+constexpr milliseconds kLongestWait{10'000};
+// How often something that may pass is tried, and how many mails in a row may be refused for good before somebody has to look.
+constexpr int kTries = 6;
+constexpr int kMostRefusals = 5;
 
 struct RunOptions {
   SmtpOptions smtp;
+  std::string state = DefaultStateFolder();
+  std::string lease = "2m";
+  // Of `lease`.
+  milliseconds lease_time{};
   double rate = 10;
   bool follow = false;
 };
 
 struct Sums {
-  int64_t sent = 0, refused = 0, later = 0, cancelled = 0, uncertain = 0;
+  int64_t sent = 0, refused = 0, later = 0, not_tried = 0, cancelled = 0, uncertain = 0, not_taken = 0;
+
+  int64_t handled() const { return sent + refused + later + cancelled + uncertain; }
 };
+
+const absl::Status& StatusOf(const absl::Status& status) { return status; }
+template <typename T>
+const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+  return result.status();
+}
 
 bool MayBeTriedAgain(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
 }
 
+absl::Status Interrupted() {
+  return status::Error(absl::StatusCode::kCancelled, "INTERRUPTED", "interrupted; what was begun has been told");
+}
+
+// How long to wait after so many failures, from 1.
+milliseconds WaitAfter(int failures) { return std::min(kLongestWait, kLeastWait * (1 << std::min(failures - 1, 10))); }
+
 // Sends the mail of a wave until there is none, or for ever.
 class MailRun {
  public:
-  MailRun(Session& session, const RunOptions& options, std::string wave, SmtpSender& sender)
+  MailRun(Session& session, const RunOptions& options, std::string wave, SmtpSender& sender, MailJournal& journal)
       : session_(session),
         options_(options),
         wave_(std::move(wave)),
         sender_(sender),
-        bar_(session.output().err(), session.output().err_terminal(), "mail", 0, "mails") {}
+        journal_(journal),
+        bar_(session.output().err(), session.output().err_terminal(), "mail",
+             options.follow ? 0 : CountOf(session, wave_, fieldwork::v1::MESSAGE_STATE_DUE), "mails") {}
 
   absl::Status Run() {
-    while (!interrupted_.interrupted()) {
-      absl::StatusOr<bool> more = SendSome();
-      if (!more.ok() && !(options_.follow && MayBeTriedAgain(more.status()))) return more.status();
-      if (!more.ok()) session_.output().Warn(DescribeError(more.status(), session_.server()));
-      if (more.ok() && !*more && !options_.follow) return absl::OkStatus();
-      if (!more.ok() || !*more) Wait(kPause);
+    if (journal_.untold()) {
+      session_.output().Note("telling first what an earlier run sent and did not tell");
+      if (absl::Status told = Tell(*journal_.untold()); !told.ok()) return told;
     }
-    return status::Error(absl::StatusCode::kCancelled, "INTERRUPTED", "interrupted; what was begun has been told");
+    while (!interrupted_.interrupted()) {
+      const absl::StatusOr<bool> more = SendSome();
+      if (more.ok() && !*more && !options_.follow) return absl::OkStatus();
+      if (more.ok() && *more) continue;
+      if (!more.ok()) {
+        if (!options_.follow || !MayBeTriedAgain(more.status())) return more.status();
+        session_.output().Warn(DescribeError(more.status(), session_.server()));
+        troubles_ = 0;
+      }
+      Wait(kPause);
+    }
+    return Interrupted();
   }
 
   const Sums& sums() const { return sums_; }
 
+  // Mails in a state; 0 when nobody can say.
+  static int64_t CountOf(Session& session, const std::string& wave, fieldwork::v1::MessageState state) {
+    fieldwork::v1::GetMailStatusRequest request;
+    request.set_parent(wave);
+    const auto status = session.connection().Call(&Mail::GetMailStatus, request);
+    int64_t mails = 0;
+    if (!status.ok()) return mails;
+    for (const auto& step : status->steps()) {
+      for (const auto& count : step.states()) mails += count.state() == state ? count.count() : 0;
+    }
+    return mails;
+  }
+
  private:
+  // Asks again for a while what may be answered then.
+  template <typename Try>
+  auto Patiently(const Try& attempt) {
+    for (int tries = 1;; ++tries) {
+      auto result = attempt();
+      if (result.ok() || !MayBeTriedAgain(StatusOf(result)) || tries == kTries || interrupted_.interrupted()) return result;
+      Wait(WaitAfter(tries));
+    }
+  }
+
   // One lease; false when nothing is due.
   absl::StatusOr<bool> SendSome() {
     // Before anything is begun that could not be sent.
-    if (absl::Status there = sender_.Check(); !there.ok()) return there;
+    if (absl::Status there = Patiently([&] { return sender_.Check(); }); !there.ok()) return there;
     fieldwork::v1::LeaseMailRequest request;
     request.set_parent(wave_);
     request.set_max_messages(LeaseSize());
-    request.mutable_lease_duration()->set_seconds(kLeaseTime.count());
+    *request.mutable_lease_duration() = google::protobuf::util::TimeUtil::MillisecondsToDuration(options_.lease_time.count());
     request.set_request_id(RandomRequestId());
-    const auto lease = session_.connection().Call(&Mail::LeaseMail, request);
+    const auto end = steady_clock::now() + options_.lease_time / 2;
+    const auto lease = Patiently([&] { return session_.connection().Call(&Mail::LeaseMail, request); });
     if (!lease.ok()) return lease.status();
-    const auto end = steady_clock::now() + kLeaseTime - kMargin;
-    for (int begin = 0; begin < lease->messages_size(); begin += kBegin) {
-      // The rest comes back.
-      if (interrupted_.interrupted() || steady_clock::now() >= end) break;
-      std::vector<const LeasedMessage*> messages;
-      for (int i = begin; i < std::min(begin + kBegin, lease->messages_size()); ++i) messages.push_back(&lease->messages(i));
-      if (absl::Status sent = SendBatch(lease->lease_id(), messages); !sent.ok()) return sent;
+    absl::Status sent;
+    int begun = 0;
+    while (begun < lease->messages_size() && sent.ok() && !interrupted_.interrupted() && steady_clock::now() < end) {
+      sent = SendOne(lease->lease_id(), lease->messages(begun++));
     }
+    GiveBack(*lease, begun);
+    if (!sent.ok()) return sent;
     return !lease->messages().empty();
   }
 
-  absl::Status SendBatch(const std::string& lease_id, const std::vector<const LeasedMessage*>& messages) {
+  // What was not begun is due again at once; when this is not heard, once the lease ends.
+  void GiveBack(const LeaseMailResponse& lease, int begun) {
+    if (begun == lease.messages_size()) return;
+    CompleteMailRequest request;
+    request.set_parent(wave_);
+    request.set_lease_id(lease.lease_id());
+    for (int i = begun; i < lease.messages_size(); ++i) {
+      MailOutcome& outcome = *request.add_outcomes();
+      outcome.set_message(lease.messages(i).message());
+      outcome.set_not_tried(true);
+    }
+    session_.connection().Call(&Mail::CompleteMail, request).status().IgnoreError();
+  }
+
+  // Begins, sends and tells. An error: nothing more can be sent.
+  absl::Status SendOne(const std::string& lease_id, const LeasedMessage& message) {
+    const absl::StatusOr<bool> may_go = Begin(lease_id, message.message());
+    if (!may_go.ok() || !*may_go) return may_go.status();
+    KeepPace();
+    Sending sending = sender_.Send(message);
+    absl::Status stop = Judge(sending, message.message());
+    if (!sending.outcome) {
+      ++sums_.uncertain;
+      return stop;
+    }
+    CompleteMailRequest completion;
+    completion.set_parent(wave_);
+    completion.set_lease_id(lease_id);
+    *completion.add_outcomes() = *sending.outcome;
+    stop.Update(journal_.Keep(completion));
+    Count(*sending.outcome);
+    const absl::Status told = Tell(completion);
+    return told.ok() ? stop : told;
+  }
+
+  // Whether the message may go.
+  absl::StatusOr<bool> Begin(const std::string& lease_id, const std::string& message) {
     fieldwork::v1::BeginMailRequest request;
     request.set_parent(wave_);
     request.set_lease_id(lease_id);
-    for (const LeasedMessage* message : messages) request.add_messages(message->message());
-    const auto begun = session_.connection().Call(&Mail::BeginMail, request);
+    request.add_messages(message);
+    const auto begun = Patiently([&] { return session_.connection().Call(&Mail::BeginMail, request); });
     if (!begun.ok()) return begun.status();
-    fieldwork::v1::CompleteMailRequest complete;
-    complete.set_parent(wave_);
-    complete.set_lease_id(lease_id);
-    absl::Status failed;
-    for (int i = 0; i < begun->results_size(); ++i) {
-      const auto result = begun->results(i).result();
-      sums_.cancelled += result == fieldwork::v1::MAIL_RESULT_CANCELLED;
-      if (result != fieldwork::v1::MAIL_RESULT_OK) continue;
-      std::optional<MailOutcome> outcome = Unsent(*messages[i]);
-      if (failed.ok() && !interrupted_.interrupted()) {
-        KeepPace();
-        auto sent = sender_.Send(*messages[i]);
-        failed = sent.status();
-        if (sent.ok()) outcome = *std::move(sent);
-      }
-      Count(outcome);
-      if (outcome) *complete.add_outcomes() = *std::move(outcome);
+    const auto result = begun->results().empty() ? fieldwork::v1::MAIL_RESULT_UNSPECIFIED : begun->results(0).result();
+    sums_.cancelled += result == fieldwork::v1::MAIL_RESULT_CANCELLED;
+    return result == fieldwork::v1::MAIL_RESULT_OK;
+  }
+
+  // What several mails in a row say of the sender. An error: it cannot go on.
+  absl::Status Judge(Sending& sending, const std::string& message) {
+    if (sending.trouble.ok()) {
+      refusals_ = sending.outcome->sent() ? 0 : refusals_ + sending.outcome->permanent();
+      if (sending.outcome->sent()) troubles_ = 0;
+      return refusals_ < kMostRefusals ? absl::OkStatus() : TooManyRefusals(*sending.outcome);
     }
-    if (complete.outcomes().empty()) return failed;
-    const absl::Status told = Tell(complete);
-    return told.ok() ? failed : told;
+    if (sending.outcome) {
+      const auto [before, first] = sent_before_.emplace(message, sums_.sent);
+      // Others went meanwhile: it is this mail that is not taken.
+      if (!first && before->second < sums_.sent) sending.outcome->set_not_tried(false);
+    }
+    if (++troubles_ == kTries || absl::IsInvalidArgument(sending.trouble)) return sending.trouble;
+    Wait(WaitAfter(troubles_));
+    return absl::OkStatus();
   }
 
-  static MailOutcome Unsent(const LeasedMessage& message) {
-    MailOutcome outcome;
-    outcome.set_message(message.message());
-    return outcome;
+  static absl::Status TooManyRefusals(const MailOutcome& last) {
+    return status::Error(absl::StatusCode::kFailedPrecondition, "MAIL_REFUSED",
+                         absl::StrCat(kMostRefusals, " mails in a row were refused for good, the last with: ", last.smtp_code(), " ",
+                                      last.diagnostic(), "; is this the right mail server? Run again to go on"));
   }
 
-  absl::Status Tell(const fieldwork::v1::CompleteMailRequest& request) {
-    const auto end = steady_clock::now() + kPatience;
-    while (true) {
-      const absl::Status told = session_.connection().Call(&Mail::CompleteMail, request).status();
-      if (told.ok() || !MayBeTriedAgain(told) || steady_clock::now() > end) {
-        if (!told.ok()) {
-          session_.output().Warn(absl::StrCat(request.outcomes_size(), " results could not be told; what was sent may be sent again"));
-        }
-        return told;
+  // Until it is told, or nobody wants to wait any more; then the journal has it.
+  absl::Status Tell(const CompleteMailRequest& completion) {
+    for (int failures = 1;; ++failures) {
+      const auto told = session_.connection().Call(&Mail::CompleteMail, completion);
+      if (told.ok()) {
+        for (const auto& result : told->results()) LookAt(result);
+        journal_.Forget();
+        return absl::OkStatus();
       }
-      std::this_thread::sleep_for(kLeastPause);
+      if (failures == kTries) session_.output().Warn("what was sent last cannot be told for now; trying on");
+      if (MayBeTriedAgain(told.status()) && !interrupted_.interrupted()) {
+        Wait(WaitAfter(failures));
+        continue;
+      }
+      session_.output().Warn(absl::StrCat("what was sent last is not told; ", journal_.path(), " keeps it for the next run"));
+      return told.status();
     }
   }
 
-  void Count(const std::optional<MailOutcome>& outcome) {
-    if (!outcome) {
-      ++sums_.uncertain;
-    } else if (outcome->sent()) {
+  void LookAt(const fieldwork::v1::MailItemResult& result) {
+    if (result.result() != fieldwork::v1::MAIL_RESULT_NOT_FOUND && result.result() != fieldwork::v1::MAIL_RESULT_INVALID) return;
+    ++sums_.not_taken;
+    session_.output().Warn(absl::StrCat(result.message(), ": what became of it was not taken: ", Word(result.result()),
+                                        result.problem().empty() ? "" : ", ", result.problem()));
+  }
+
+  void Count(const MailOutcome& outcome) {
+    if (outcome.sent()) {
       ++sums_.sent;
-    } else if (outcome->permanent()) {
+    } else if (outcome.permanent()) {
       ++sums_.refused;
+    } else if (outcome.not_tried()) {
+      ++sums_.not_tried;
     } else {
       ++sums_.later;
     }
-    if (outcome && session_.output().format() == Format::kJson) session_.output().ShowLine(*outcome, "");
-    const int64_t handled = sums_.sent + sums_.refused + sums_.later + sums_.uncertain;
-    bar_.Update(handled, handled);
+    if (session_.output().format() == Format::kJson) session_.output().ShowLine(outcome, "");
+    bar_.Update(sums_.handled(), sums_.handled());
   }
 
   // As many as can be sent while they are leased.
   int LeaseSize() const {
-    const double most = options_.rate * static_cast<double>((kLeaseTime - kMargin).count());
+    const double most = options_.rate * static_cast<double>(options_.lease_time.count()) / 2000;
     return options_.rate <= 0 ? kLease : static_cast<int>(std::clamp(most, 1.0, static_cast<double>(kLease)));
   }
 
@@ -174,18 +275,26 @@ class MailRun {
     next_ = std::max(steady_clock::now(), next_) + between;
   }
 
-  void Wait(seconds time) {
+  void Wait(milliseconds time) {
     const auto end = steady_clock::now() + time;
-    while (!interrupted_.interrupted() && steady_clock::now() < end) std::this_thread::sleep_for(kLeastPause);
+    while (!interrupted_.interrupted() && steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::min<steady_clock::duration>(kLeastWait, end - steady_clock::now()));
+    }
   }
 
   Session& session_;
   const RunOptions& options_;
   const std::string wave_;
   SmtpSender& sender_;
+  MailJournal& journal_;
   Sums sums_;
   ProgressBar bar_;
   steady_clock::time_point next_ = steady_clock::now();
+  // In a row: mails that the sender's side kept from going, and those that were refused for good.
+  int troubles_ = 0;
+  int refusals_ = 0;
+  // How many had been sent when a mail was first kept from going.
+  std::map<std::string, int64_t> sent_before_;
   // Ctrl-C ends the run between two mails, not a call.
   grpc::ClientContext no_call_;
   CancelOnInterrupt interrupted_{no_call_};
@@ -196,20 +305,27 @@ Table SumsTable(const Sums& sums) {
   table.Add({"sent", sums.sent});
   table.Add({"refused for good", sums.refused});
   table.Add({"to be tried again", sums.later});
+  table.Add({"not tried", sums.not_tried});
   table.Add({"cancelled", sums.cancelled});
   table.Add({"uncertain", sums.uncertain});
   return table;
 }
 
-absl::StatusOr<ExitCode> SendMail(Session& session, const RunOptions& options) {
+absl::StatusOr<ExitCode> SendMail(Session& session, RunOptions& options) {
+  const auto lease_time = ParseTimeout(options.lease);
+  if (!lease_time.ok() || *lease_time < kLeastLease || *lease_time > kMostLease) return UsageError("--lease: want a time from 2s to 1h");
+  options.lease_time = *lease_time;
+  if (options.state.empty()) return UsageError("--state: want a folder; there is no HOME");
   const auto wave = session.WaveName();
   if (!wave.ok()) return wave.status();
   auto sender = SmtpSender::Open(options.smtp);
   if (!sender.ok()) return sender.status();
+  const auto journal = MailJournal::Open(options.state, session.server(), *wave);
+  if (!journal.ok()) return journal.status();
   Sums sums;
   absl::Status ended;
   {
-    MailRun run(session, options, *wave, **sender);
+    MailRun run(session, options, *wave, **sender, **journal);
     ended = run.Run();
     sums = run.sums();
   }
@@ -217,7 +333,10 @@ absl::StatusOr<ExitCode> SendMail(Session& session, const RunOptions& options) {
   if (session.output().people()) session.output().Write(table.ToText(session.output().out_terminal()));
   if (session.output().format() == Format::kCsv) session.output().Write(table.ToCsv());
   if (!ended.ok()) return ended;
-  return ExitCode::kOk;
+  if (const int64_t leased = MailRun::CountOf(session, *wave, fieldwork::v1::MESSAGE_STATE_LEASED); leased > 0) {
+    session.output().Note(absl::StrCat(leased, " mails are leased to somebody else, or to a run that ended early; they come back"));
+  }
+  return sums.not_taken > 0 ? ExitCode::kNo : ExitCode::kOk;
 }
 
 }  // namespace
@@ -228,9 +347,11 @@ void AddMailRun(CommandLine& line, CLI::App& group) {
       group,
       {.name = "run",
        .description = "Send the mail that is due over SMTP, and tell what became of it",
-       .examples = "  peilingctl mail run --smtp smtp://mail.example.nl:587 --smtp-credentials smtp.txt\n"
-                   "  peilingctl mail run --smtp smtps://mail.example.nl --envelope-sender bounces@example.nl --verp --follow\n"
-                   "  peilingctl mail run --smtp smtp://127.0.0.1:2525 --insecure-smtp --rate 0 -o json\n"},
+       .examples =
+           "  peilingctl mail run --smtp smtp://mail.example.nl:587 --smtp-credentials smtp.txt --bounces bounces@example.nl\n"
+           "  peilingctl mail run --smtp smtps://mail.example.nl --bounces bounces@example.nl --follow\n"
+           "  peilingctl mail run --smtp smtp://127.0.0.1:2525 --insecure-smtp --rate 0 -o json\n"
+           "Exit code 5: the mail server was not there; 7: it lets this sender not send; 6: it refused 5 mails in a row for good.\n"},
       [options](Session& session) { return SendMail(session, *options); });
   command.add_option("--smtp", options->smtp.url, "Mail server: smtp://HOST:PORT, which must offer STARTTLS, or smtps://HOST:PORT")
       ->required()
@@ -242,12 +363,17 @@ void AddMailRun(CommandLine& line, CLI::App& group) {
   line.CompleteFiles(
       command.add_option("--smtp-ca", options->smtp.ca_file, "Authorities of the server's certificate; by default the system's"));
   command.add_flag("--insecure-smtp", options->smtp.insecure, "Speak to a server on this machine without TLS");
-  command.add_option("--envelope-sender", options->smtp.envelope_sender,
-                     "Where what cannot be delivered goes back to; by default to the sender");
-  command.add_flag("--verp", options->smtp.verp, "Put the message's id in that address: bounces+ID@example.nl");
+  command.add_option(
+      "--bounces", options->smtp.bounces,
+      "Where reports of what cannot be delivered go, with the message in it: bounces+MESSAGE=TOKEN@example.nl; by default to the sender");
+  command.add_flag("--verp,!--no-verp", options->smtp.verp, "Whether that address has the message in it");
   command.add_option("--rate", options->rate, "At most so many mails a second; 0: as many as the server takes")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1000.0));
+  command.add_option("--lease", options->lease, "For how long mails are taken; when this dies, they wait that long for the next run")
+      ->capture_default_str();
+  command.add_option("--state", options->state, "Folder for what was sent and not told yet; by default that of the user's programs")
+      ->envname("PEILING_STATE");
   command.add_flag("--follow,!--once", options->follow,
                    "Go on, and send what becomes due, until Ctrl-C; by default once, until nothing is due");
 }
