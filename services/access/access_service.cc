@@ -7,18 +7,13 @@
 #include "services/access/validate.h"
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
+#include "services/common/status/reply.h"
 
 namespace peiling::access {
 namespace {
 
 using grpc::ServerContext;
-
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
-  if (!answer.ok()) return status::ToGrpc(answer.status());
-  *response = *std::move(answer);
-  return grpc::Status::OK;
-}
+using status::Reply;
 
 // All but what gateways themselves need is done on somebody's account. A process of the suite that calls for nobody has none.
 absl::Status CheckCaller(const ServerContext& context) {

@@ -8,21 +8,17 @@
 #include "services/common/identity/identity.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/status/reply.h"
 #include "services/dedup/validate.h"
 
 namespace peiling::dedup {
 namespace {
 
+using status::Reply;
+
 // How long a caller without a deadline waits, and how often a wave that is not there yet is looked for.
 constexpr std::chrono::seconds kMaxWait(60);
 constexpr std::chrono::milliseconds kLookAgain(50);
-
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> result, Response* response) {
-  if (!result.ok()) return status::ToGrpc(result.status());
-  *response = *std::move(result);
-  return grpc::Status::OK;
-}
 
 }  // namespace
 

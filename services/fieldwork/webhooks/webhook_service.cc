@@ -2,19 +2,14 @@
 
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
+#include "services/common/status/reply.h"
 #include "services/fieldwork/webhooks/validate.h"
 
 namespace peiling::fieldwork {
 namespace {
 
 using grpc::ServerContext;
-
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
-  if (!answer.ok()) return status::ToGrpc(answer.status());
-  *response = *std::move(answer);
-  return grpc::Status::OK;
-}
+using status::Reply;
 
 }  // namespace
 
