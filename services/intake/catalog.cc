@@ -81,6 +81,9 @@ absl::StatusOr<Answer> Catalog::Change(const std::function<absl::StatusOr<Answer
     answer = attempt();
     return answer.status();
   });
+  if (!answer.ok()) {
+    if (absl::Status confirmed = Confirm(); !confirmed.ok()) answer = confirmed;
+  }
   const std::unique_lock lock(mutex_);
   recent_.clear();
   return answer;

@@ -48,11 +48,14 @@ class Catalog {
   // `store` must outlive the catalogue.
   explicit Catalog(storage::Store& store, calendar::Clock clock = absl::Now) : store_(store), clock_(std::move(clock)) {}
 
+  // To be called before somebody is refused on the strength of what was read.
+  absl::Status Confirm() { return store_.Confirm(kPartition); }
+
   // What time it is for all that has to do with waves.
   absl::Time now() const { return clock_(); }
 
   // As the RPCs. `caller` is the subject of who asks, "" for a service by itself.
-  // DOCUMENT_INVALID, QUESTIONNAIRE_IN_USE, REQUEST_ID_REUSED, CONCURRENT_CHANGE.
+  // DOCUMENT_INVALID, QUESTIONNAIRE_IN_USE, ERASES_PERSONAL_DATA, REQUEST_ID_REUSED, CONCURRENT_CHANGE.
   absl::StatusOr<v1::ApplyDocumentsResponse> Apply(const v1::ApplyDocumentsRequest& request, const std::string& caller = "");
   // WAVE_NOT_FOUND, WAVE_UNSCHEDULED, WAVE_OPEN, WAVE_CLOSED, PERSONAL_DATA_ERASED, ETAG_MISMATCH, INVALID_REQUEST, REQUEST_ID_REUSED,
   // CONCURRENT_CHANGE. Waves come as GetWave gives them.
@@ -92,7 +95,7 @@ class Catalog {
  private:
   std::shared_ptr<const WaveQuestions> FindInUse(const std::string& wave);
   absl::StatusOr<std::shared_ptr<const WaveQuestions>> LoadQuestions(const std::string& wave);
-  // Runs one try until it is no lost race; then waves are read anew.
+  // Runs one try until it is no lost race; then waves are read anew. What it is refused for is durable.
   template <typename Answer>
   absl::StatusOr<Answer> Change(const std::function<absl::StatusOr<Answer>()>& attempt);
 

@@ -43,6 +43,7 @@ absl::Status CheckNotErased(storage::Store& store, const std::string& partition)
   auto erased = store.Get(partition, kErasedKey);
   if (!erased.ok()) return erased.status();
   if (!erased->has_value()) return absl::OkStatus();
+  if (absl::Status confirmed = store.Confirm(partition); !confirmed.ok()) return confirmed;
   return status::Error(absl::StatusCode::kFailedPrecondition, "PERSONAL_DATA_ERASED",
                        "De persoonsgegevens van deze peiling zijn gewist; er komen er geen meer bij.");
 }

@@ -7,7 +7,6 @@
 #include <cstdlib>
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/string_view.h"
 #include "services/common/text/fold.h"
 
 namespace peiling::intake {
@@ -15,6 +14,15 @@ namespace {
 
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kKeyBytes = 16;
+
+// HMAC-SHA-256.
+std::string Mac(std::string_view secret, const std::string& data) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(),
+       digest, &length);
+  return {reinterpret_cast<const char*>(digest), length};
+}
 
 std::string NameOf(const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers) {
   const survey::QuestionIndex respondent = questionnaire.FindRole(survey::v1::QUESTION_ROLE_RESPONDENT);
@@ -39,11 +47,9 @@ std::string RespondentKey(std::string_view secret, const survey::CompiledQuestio
   const std::string name = NameOf(questionnaire, answers);
   // Without a secret anybody could try names.
   if (name.empty() || secret.empty()) return "";
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(name.data()), name.size(),
-       digest, &length);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), kKeyBytes));
+  return absl::BytesToHexString(Mac(secret, name).substr(0, kKeyBytes));
 }
+
+std::string KeyedDigest(std::string_view secret, const std::string& digest) { return Mac(secret, digest); }
 
 }  // namespace peiling::intake

@@ -16,4 +16,7 @@ std::string NewSecret();
 // spaces, punctuation or diacritics alone. Empty when there is no such question, answer or name, or no secret.
 std::string RespondentKey(std::string_view secret, const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers);
 
+// The digest of a request that has personal answers, for its receipt: who has that can try no names against it without the secret.
+std::string KeyedDigest(std::string_view secret, const std::string& digest);
+
 }  // namespace peiling::intake

@@ -277,7 +277,6 @@ absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawRespon
   v1::Response& response = stored->response;
   if (absl::Status status = storage::CheckEtag(request.etag(), request.name(), response.etag()); !status.ok()) return status;
   if (response.state() == v1::RESPONSE_STATE_WITHDRAWN) {
-    if (absl::Status status = Confirm(wave, partition); !status.ok()) return status;
     return status::Error(absl::StatusCode::kFailedPrecondition, "ALREADY_WITHDRAWN", "the response was withdrawn before",
                          {{"name", request.name()}});
   }
@@ -295,14 +294,20 @@ absl::StatusOr<v1::Response> ResponseStore::TryWithdraw(const v1::WithdrawRespon
 
 absl::StatusOr<v1::WithdrawResponseResponse> ResponseStore::Withdraw(const v1::WithdrawResponseRequest& request, int partitions) {
   const std::string digest = storage::DigestOf(request);
+  const std::string wave = names::WaveOf(request.name());
+  const int partition = names::PartitionOf(names::LastId(request.name()), partitions);
   absl::StatusOr<v1::Response> response = TryWithdraw(request, partitions, digest);
   for (int attempt = 1; attempt < kAttempts && status::Reason(response.status()) == "CONCURRENT_CHANGE"; ++attempt) {
     storage::PauseAfterRace(attempt);
     response = TryWithdraw(request, partitions, digest);
   }
-  if (!response.ok()) return response.status();
+  if (!response.ok()) {
+    // What it is refused for must not be lost again.
+    const absl::Status confirmed = Confirm(wave, partition);
+    return confirmed.ok() ? response.status() : confirmed;
+  }
   v1::WithdrawResponseResponse answer;
-  feed::SetSubmissions(*answer.mutable_position(), names::PartitionOf(names::LastId(request.name()), partitions), response->sequence());
+  feed::SetSubmissions(*answer.mutable_position(), partition, response->sequence());
   *answer.mutable_response() = *std::move(response);
   return answer;
 }

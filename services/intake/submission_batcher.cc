@@ -15,6 +15,7 @@
 #include "services/common/deadline/deadline.h"
 #include "services/common/feed/position.h"
 #include "services/common/names/partitions.h"
+#include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
@@ -72,13 +73,12 @@ void SubmissionBatcher::Stop() {
 void SubmissionBatcher::Submit(const v1::SubmitResponseRequest& request, std::chrono::system_clock::time_point deadline,
                                v1::SubmitResponseResponse* response, Done done) {
   const int partition = names::PartitionOf(request.request_id(), catalog_.KnownPartitions(request.parent()));
-  // The receipt lies with the wave, so the response is all the content there is.
   std::unique_ptr<Submission> submission(new Submission{.request = request,
                                                         .deadline = deadline,
                                                         .answer = *response,
                                                         .done = std::move(done),
+                                                        .arrived = catalog_.now(),
                                                         .bytes = request.ByteSizeLong(),
-                                                        .digest = storage::RequestDigest(request.response()),
                                                         .place = names::PartitionName(request.parent(), partition),
                                                         .trace = CurrentTrace()});
   submission->response() = request.response();
@@ -180,20 +180,32 @@ void SubmissionBatcher::TakeIn(Group group) {
   if (!questions.ok()) return FinishAll(group, questions.status());
   const absl::StatusOr<std::shared_ptr<const v1::Wave>> wave = catalog_.RecentWave(group.front()->request.parent());
   if (!wave.ok()) return FinishAll(group, wave.status());
-  const absl::Time now = catalog_.now();
   // Just one, but for those who came before it was known how many there are.
   std::map<int, Group> partitions;
   for (auto& submission : group) {
     partitions[names::PartitionOf(submission->request.request_id(), (*questions)->partitions)].push_back(std::move(submission));
   }
-  for (auto& [partition, part] : partitions) TakeIn(**questions, **wave, now, partition, std::move(part));
+  for (auto& [partition, part] : partitions) TakeIn(**questions, **wave, partition, std::move(part));
 }
 
-void SubmissionBatcher::TakeIn(const WaveQuestions& questions, const v1::Wave& wave, absl::Time now, int partition, Group group) {
-  CheckTimes(wave, now, partition, group);
+void SubmissionBatcher::TakeIn(const WaveQuestions& questions, const v1::Wave& wave, int partition, Group group) {
+  Prepare(questions, group);
+  CheckTimes(wave, partition, group);
   if (!group.empty()) Validate(questions, partition, group);
-  if (!group.empty()) Complete(questions, now, partition, group);
+  if (!group.empty()) Complete(questions, partition, group);
   if (!group.empty()) Store(questions, partition, group);
+}
+
+void SubmissionBatcher::Prepare(const WaveQuestions& questions, Group& group) {
+  for (const auto& submission : group) {
+    survey::v1::Answers& answers = *submission->response().mutable_answers();
+    Normalise(*questions.questionnaire, answers);
+    submission->personal = TakePersonal(*questions.questionnaire, answers);
+    // The receipt lies with the wave, so the response is all the content there is.
+    submission->digest = storage::RequestDigest(submission->response());
+    // Validation judges them, too.
+    PutBackPersonal(*questions.questionnaire, submission->personal, answers);
+  }
 }
 
 void SubmissionBatcher::DropLate(Group& group) {
@@ -204,17 +216,21 @@ void SubmissionBatcher::DropLate(Group& group) {
   });
 }
 
-void SubmissionBatcher::CheckTimes(const v1::Wave& wave, absl::Time now, int partition, Group& group) {
+void SubmissionBatcher::CheckTimes(const v1::Wave& wave, int partition, Group& group) {
   const auto check = [&](Submission& submission) {
     const bool begun = submission.response().has_started_at();
-    return CheckTakesAnswers(wave, now, begun ? std::optional(calendar::FromProto(submission.response().started_at())) : std::nullopt);
+    return CheckTakesAnswers(wave, submission.arrived,
+                             begun ? std::optional(calendar::FromProto(submission.response().started_at())) : std::nullopt);
   };
   const auto first = std::stable_partition(group.begin(), group.end(), [&](const auto& submission) { return check(*submission).ok(); });
   Group refused(std::make_move_iterator(first), std::make_move_iterator(group.end()));
   group.erase(first, group.end());
   // What came in in time is answered as it was then.
   AnswerRepeats(wave.name(), partition, refused);
-  for (const auto& submission : refused) Finish(*submission, check(*submission));
+  if (refused.empty()) return;
+  // Times that may still be lost are no reason to send anybody away.
+  const absl::Status confirmed = catalog_.Confirm();
+  for (const auto& submission : refused) Finish(*submission, confirmed.ok() ? check(*submission) : confirmed);
 }
 
 void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, Group& group) {
@@ -222,7 +238,6 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, 
   auto& request = *google::protobuf::Arena::CreateMessage<ValidateResponsesRequest>(&arena);
   std::chrono::system_clock::time_point latest = group.front()->deadline;
   for (const auto& submission : group) {
-    Normalise(*questions.questionnaire, *submission->response().mutable_answers());
     validation::v1::ResponseInput& input = *request.add_responses();
     // Lent, not copied: the arena frees nothing that it did not make.
     input.unsafe_arena_set_allocated_answers(submission->response().mutable_answers());
@@ -255,22 +270,22 @@ void SubmissionBatcher::Validate(const WaveQuestions& questions, int partition, 
   });
 }
 
-void SubmissionBatcher::Complete(const WaveQuestions& questions, absl::Time now, int partition, Group& group) {
+void SubmissionBatcher::Complete(const WaveQuestions& questions, int partition, Group& group) {
   const bool stored = std::any_of(group.begin(), group.end(), [](const auto& submission) { return !submission->request.validate_only(); });
   absl::StatusOr<std::string> secret = responses_.Secret(questions.wave, stored);
   if (!secret.ok()) return FinishAll(group, secret.status());
   std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
     v1::Response& response = submission->response();
     response.set_state(v1::RESPONSE_STATE_SUBMITTED);
-    *response.mutable_submitted_at() = calendar::ToProto(now);
+    *response.mutable_submitted_at() = calendar::ToProto(submission->arrived);
     *response.mutable_updated_at() = response.submitted_at();
     response.set_respondent_key(RespondentKey(*secret, *questions.questionnaire, response.answers()));
-    submission->personal = TakePersonal(*questions.questionnaire, *response.mutable_answers());
+    TakePersonal(*questions.questionnaire, *response.mutable_answers());
     if (submission->request.validate_only()) {
       Finish(*submission, absl::OkStatus());
       return true;
     }
-    response.set_name(absl::StrCat(questions.wave, "/responses/", NewId(now, partition, questions.partitions)));
+    response.set_name(absl::StrCat(questions.wave, "/responses/", NewId(submission->arrived, partition, questions.partitions)));
     return false;
   });
 }
@@ -302,15 +317,27 @@ void SubmissionBatcher::Store(const WaveQuestions& questions, int partition, Gro
 
 void SubmissionBatcher::AnswerRepeats(const std::string& wave, int partition, Group& group) {
   std::erase_if(group, [&](const std::unique_ptr<Submission>& submission) {
-    auto found = responses_.FindAnswer(wave, partition, submission->request.request_id(), submission->digest);
-    if (found.ok() && !*found) return false;
-    if (found.ok()) {
-      feed::SetSubmissions(*submission->answer.mutable_position(), partition, (*found)->sequence());
-      submission->response() = std::move(**found);
-    }
-    Finish(*submission, found.status());
+    const absl::StatusOr<bool> answered = AnswerRepeat(wave, partition, *submission);
+    if (answered.ok() && !*answered) return false;
+    Finish(*submission, answered.status());
     return true;
   });
+}
+
+absl::StatusOr<bool> SubmissionBatcher::AnswerRepeat(const std::string& wave, int partition, Submission& submission) {
+  auto found = responses_.FindAnswer(wave, partition, submission.request.request_id(), submission.digest);
+  if (!found.ok()) return found.status();
+  if (!*found) return false;
+  auto stored = responses_.FindMany(wave, partition, {names::LastId((*found)->name())});
+  if (!stored.ok()) return stored.status();
+  const std::optional<StoredResponse>& now = stored->front();
+  // Once they are erased nothing tells what they were.
+  if (now && !now->response.has_personal_erased_at() && now->personal.SerializeAsString() != submission.personal.SerializeAsString()) {
+    return storage::RequestIdReused();
+  }
+  feed::SetSubmissions(*submission.answer.mutable_position(), partition, (*found)->sequence());
+  submission.response() = std::move(**found);
+  return true;
 }
 
 }  // namespace peiling::intake

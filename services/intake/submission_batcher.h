@@ -70,12 +70,15 @@ class SubmissionBatcher {
     const std::chrono::system_clock::time_point deadline;
     v1::SubmitResponseResponse& answer;
     const Done done;
+    // When it came, which is what the wave's times are held against and it is said to have been submitted at.
+    const absl::Time arrived;
     const size_t bytes;
-    const std::string digest;
     // The partition of its wave, as far as that is known without asking the store.
     const std::string place;
     // The call it came with; nullopt while nothing is traced.
     const std::optional<tracing::TraceContext> trace;
+    // Of the response without its personal answers, so that nobody can try names against it; those are compared themselves.
+    std::string digest = {};
     survey::v1::Answers personal = {};
 
     v1::Response& response() { return *answer.mutable_response(); }
@@ -91,16 +94,19 @@ class SubmissionBatcher {
   // Of taking in a group: in the trace of the first that is recorded, linked to those of the others.
   static tracing::Span SpanOf(const Group& group);
   void TakeIn(Group group);
-  // `now` is when they are all said to have come in.
-  void TakeIn(const WaveQuestions& questions, const v1::Wave& wave, absl::Time now, int partition, Group group);
+  void TakeIn(const WaveQuestions& questions, const v1::Wave& wave, int partition, Group group);
+  // Puts the answers in order, and fills in what repeats are known by.
+  static void Prepare(const WaveQuestions& questions, Group& group);
   // Each of these leaves in `group` those that go on; the others are finished.
   void DropLate(Group& group);
-  void CheckTimes(const v1::Wave& wave, absl::Time now, int partition, Group& group);
+  void CheckTimes(const v1::Wave& wave, int partition, Group& group);
   void Validate(const WaveQuestions& questions, int partition, Group& group);
-  void Complete(const WaveQuestions& questions, absl::Time now, int partition, Group& group);
+  void Complete(const WaveQuestions& questions, int partition, Group& group);
   void Store(const WaveQuestions& questions, int partition, Group& group);
   // Takes those out of the group that were answered before.
   void AnswerRepeats(const std::string& wave, int partition, Group& group);
+  // Fills in the answer to one that was answered before; false when it was not.
+  absl::StatusOr<bool> AnswerRepeat(const std::string& wave, int partition, Submission& submission);
   static void Finish(Submission& submission, const absl::Status& status);
   static void FinishAll(Group& group, const absl::Status& status);
 

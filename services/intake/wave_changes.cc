@@ -43,11 +43,6 @@ class WaveEdit {
   absl::StatusOr<bool> Begin(const std::string& name, const std::string& etag);
   // What it is changed by must be OK with, and change, wave().
   absl::StatusOr<v1::Wave> Commit(v1::WaveChangeKind kind, const std::string& reason);
-  // Why it cannot be, on the strength of what was read.
-  absl::Status Because(const absl::Status& why) const {
-    absl::Status confirmed = store_.Confirm(Catalog::kPartition);
-    return confirmed.ok() ? why : confirmed;
-  }
 
   // As it is stored.
   v1::Wave& wave() { return wave_; }
@@ -89,7 +84,7 @@ absl::StatusOr<bool> WaveEdit::Begin(const std::string& name, const std::string&
   erasing_ = documents->back().has_value();
   if (absl::Status status = storage::CheckEtag(etag, name, Etag(version_)); !status.ok()) return status;
   if (state() == v1::WAVE_STATE_UNSCHEDULED) {
-    return Because(Refuse("WAVE_UNSCHEDULED", "the wave has no times of its own; give it some in its document", wave_));
+    return Refuse("WAVE_UNSCHEDULED", "the wave has no times of its own; give it some in its document", wave_);
   }
   auto changes = ReadWaveChanges(store_, name);
   if (!changes.ok()) return changes.status();
@@ -187,9 +182,9 @@ absl::StatusOr<v1::Wave> OpenWave(storage::Store& store, const v1::OpenWaveReque
   if (!answered.ok()) return answered.status();
   v1::Wave& wave = edit.wave();
   if (*answered) return std::move(wave);
-  if (edit.state() == v1::WAVE_STATE_OPEN) return edit.Because(Refuse("WAVE_OPEN", "the wave is open", wave));
+  if (edit.state() == v1::WAVE_STATE_OPEN) return Refuse("WAVE_OPEN", "the wave is open", wave);
   if (edit.state() != v1::WAVE_STATE_PLANNED) {
-    return edit.Because(Refuse("WAVE_CLOSED", "the wave has closed; extend it to open it again", wave));
+    return Refuse("WAVE_CLOSED", "the wave has closed; extend it to open it again", wave);
   }
   *wave.mutable_opens_at() = calendar::ToProto(ThisMinute(now));
   return edit.Commit(v1::WAVE_CHANGE_KIND_OPENED, request.reason());
@@ -201,7 +196,7 @@ absl::StatusOr<v1::Wave> CloseWave(storage::Store& store, const v1::CloseWaveReq
   if (!answered.ok()) return answered.status();
   v1::Wave& wave = edit.wave();
   if (*answered) return std::move(wave);
-  if (edit.state() == v1::WAVE_STATE_CLOSED) return edit.Because(Refuse("WAVE_CLOSED", "the wave has closed before", wave));
+  if (edit.state() == v1::WAVE_STATE_CLOSED) return Refuse("WAVE_CLOSED", "the wave has closed before", wave);
   const absl::Time closes = std::min(calendar::FromProto(wave.closes_at()), ThisMinute(now));
   *wave.mutable_closes_at() = calendar::ToProto(closes);
   // One that is called off before it began.
@@ -266,7 +261,7 @@ absl::StatusOr<v1::Wave> ExtendWave(storage::Store& store, const v1::ExtendWaveR
   v1::Wave& wave = edit.wave();
   if (*answered) return std::move(wave);
   if (edit.erased()) {
-    return edit.Because(Refuse("PERSONAL_DATA_ERASED", "the personal data of the wave are erased; it cannot go on", wave));
+    return Refuse("PERSONAL_DATA_ERASED", "the personal data of the wave are erased; it cannot go on", wave);
   }
   status::BadRequest bad;
   const absl::Time closes = calendar::FromProto(request.closes_at());
@@ -275,7 +270,7 @@ absl::StatusOr<v1::Wave> ExtendWave(storage::Store& store, const v1::ExtendWaveR
   if (closes > calendar::AddMonths(calendar::FromProto(wave.opens_at()), kLongestMonths)) {
     bad.Add("closes_at", absl::StrCat("is more than ", kLongestMonths, " months after the wave opens"));
   }
-  if (absl::Status status = bad.ToStatus(); !status.ok()) return edit.Because(status);
+  if (absl::Status status = bad.ToStatus(); !status.ok()) return status;
   *wave.mutable_closes_at() = request.closes_at();
   // Closing it took its grace away.
   if (!wave.has_grace_period() && edit.scheduled().has_grace_period()) *wave.mutable_grace_period() = edit.scheduled().grace_period();

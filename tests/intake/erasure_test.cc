@@ -181,6 +181,7 @@ TEST_F(ErasureTest, AWaveWithoutTimesKeepsThemUnlessItSaysHowLong) {
   now_ = Local("2026-04-16 00:00");
   ASSERT_TRUE(erasure.Sweep().ok());
   EXPECT_EQ(Must(old->Count(kWaveName, kPersonalPrefix)), 0u);
+  EXPECT_EQ(status::Reason(rooms.Submit(Submission("late")).status()), "PERSONAL_DATA_ERASED");
 }
 
 TEST_F(ErasureTest, AResponseThatCannotBeReadKeepsNoOther) {

@@ -309,6 +309,38 @@ TEST_F(ConfirmTest, NoResponseIsWithdrawnAlreadyThatMayBeBack) {
   EXPECT_EQ(reader_.responses.Withdraw(request, 1).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(ConfirmTest, NobodyIsRefusedForWhatMayBeLost) {
+  ASSERT_TRUE(writer_.Submit(Submission("a")).ok());
+  auto closing = [](const char* id) {
+    v1::CloseWaveRequest request;
+    request.set_name(kWaveName);
+    request.set_request_id(id);
+    return request;
+  };
+  const struct {
+    const char* reason;
+    std::function<absl::Status()> refused;
+  } cases[] = {
+      {"REQUEST_ID_REUSED", [&] { return reader_.Submit(Submission("a", "Edam")).status(); }},
+      {"QUESTIONNAIRE_IN_USE",
+       [&] { return reader_.catalog.Apply(Documents({Replaced(kWaveYaml, "title: Hoeveel", "title: Hoe veel")})).status(); }},
+      {"WAVE_UNSCHEDULED", [&] { return reader_.catalog.Close(closing("c"), "").status(); }},
+      {"WAVE_CLOSED",
+       [&] {
+         if (!unsafe_.unsafe) return reader_.Submit(Submission("b")).status();
+         writer_.Apply(
+             {Replaced(kWaveYaml, "opened: 2022-09-05", "opens: 2020-03-24 09:00\ncloses: 2020-04-24 17:00\nretention_months: 120")});
+         return reader_.Submit(Submission("b")).status();
+       }},
+  };
+  for (const auto& c : cases) {
+    unsafe_.unsafe = true;
+    EXPECT_EQ(c.refused().code(), absl::StatusCode::kUnavailable) << c.reason;
+    unsafe_.unsafe = false;
+    EXPECT_EQ(status::Reason(c.refused()), c.reason);
+  }
+}
+
 // A store that shows documents before their events, as one does whose commits are seen before they are safe.
 class EarlyStore final : public storage::ForwardingStore {
  public:

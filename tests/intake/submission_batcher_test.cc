@@ -9,6 +9,9 @@
 #include <set>
 #include <thread>
 
+#include "services/common/calendar/amsterdam.h"
+#include "services/common/storage/receipts.h"
+#include "services/intake/erasure.h"
 #include "tests/intake/poll.h"
 
 namespace peiling::intake {
@@ -99,6 +102,38 @@ TEST_F(SubmissionBatcherTest, ARepeatGetsTheFirstAnswer) {
   const auto reused = rooms_.Submit(Submission("a", "Edam")).status();
   EXPECT_EQ(reused.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(status::Reason(reused), "REQUEST_ID_REUSED");
+}
+
+// A submission of somebody else's, otherwise the same.
+v1::SubmitResponseRequest WithName(const std::string& request_id, const std::string& name) {
+  v1::SubmitResponseRequest request = Submission(request_id);
+  request.mutable_response()->mutable_answers()->mutable_answers(0)->set_text(name);
+  return request;
+}
+
+TEST_F(SubmissionBatcherTest, ARequestWithOtherPersonalAnswersIsAnother) {
+  ASSERT_TRUE(rooms_.Submit(Submission("a")).ok());
+  EXPECT_EQ(status::Reason(rooms_.Submit(WithName("a", "Pietersen")).status()), "REQUEST_ID_REUSED");
+  v1::SubmitResponseRequest anonymous = WithName("a", "");
+  EXPECT_EQ(status::Reason(rooms_.Submit(anonymous).status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(rooms_.Feed().size(), 1u);
+}
+
+TEST_F(SubmissionBatcherTest, OnceTheyAreErasedNothingTellsWhatPersonalAnswersWere) {
+  const auto first = Must(rooms_.Submit(Submission("a")));
+  const auto other = Must(rooms_.Submit(WithName("b", "Pietersen")));
+  // Receipts of the same response are alike whoever gave it.
+  const auto receipt = [this](const std::string& id) { return Must(store_->Get(kWaveName, storage::ReceiptKey(id)))->value.substr(0, 32); };
+  EXPECT_EQ(receipt("a"), receipt("b"));
+
+  Erasure erasure(*store_, rooms_.catalog, rooms_.responses);
+  v1::ErasePersonalAnswersRequest erase;
+  erase.set_name(first.response().name());
+  erase.set_request_id("e");
+  ASSERT_TRUE(erasure.Erase(erase, "").ok());
+  for (const char* const name : {"Jansen", "Pietersen", ""}) {
+    EXPECT_EQ(Must(rooms_.Submit(WithName("a", name))).response().name(), first.response().name()) << name;
+  }
 }
 
 TEST_F(SubmissionBatcherTest, ARepeatGetsTheFirstAnswerAfterAWithdrawal) {
@@ -240,6 +275,39 @@ TEST(SubmissionBatcherBoundsTest, OneTooManyIsRefused) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(refused + taken, 8);
   EXPECT_GE(taken, 2);
+}
+
+TEST(SubmissionBatcherTimesTest, IsHeldAgainstTheTimeItCameAt) {
+  auto store = MemoryStore();
+  std::atomic<int> seconds = -1;
+  const absl::Time closes = calendar::ParseLocalMinute("2026-04-24 17:00").value();
+  Rooms rooms(*store, {.max_groups = 1, .workers = 1}, [&] { return closes + absl::Seconds(seconds.load()); });
+  rooms.Apply({kSurveyYaml, Replaced(kWaveYaml, "opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00")});
+  std::promise<void> held, go;
+  ON_CALL(rooms.validation, ValidateResponses)
+      .WillByDefault([&, first = true](grpc::ClientContext*, const validation::v1::ValidateResponsesRequest& request,
+                                       validation::v1::ValidateResponsesResponse* response) mutable {
+        if (std::exchange(first, false)) {
+          held.set_value();
+          go.get_future().wait();
+        }
+        for (int i = 0; i < request.responses_size(); ++i) response->add_results();
+        return grpc::Status::OK;
+      });
+  auto first = std::async(std::launch::async, [&] { return rooms.Submit(Submission("first")); });
+  held.get_future().wait();
+  const v1::SubmitResponseRequest request = Submission("in time");
+  v1::SubmitResponseResponse answer;
+  std::promise<absl::Status> done;
+  rooms.batcher.Submit(request, std::chrono::system_clock::time_point::max(), &answer,
+                       [&](const absl::Status& status) { done.set_value(status); });
+  seconds = 1;
+  go.set_value();
+  EXPECT_TRUE(first.get().ok());
+  const absl::Status waited = done.get_future().get();
+  ASSERT_TRUE(waited.ok()) << waited;
+  EXPECT_EQ(calendar::FromProto(answer.response().submitted_at()), closes - absl::Seconds(1));
+  EXPECT_EQ(status::Reason(rooms.Submit(Submission("late")).status()), "WAVE_CLOSED");
 }
 
 TEST(SubmissionBatcherBoundsTest, GroupsKeepToTheirBytes) {

@@ -19,19 +19,21 @@ std::string RequestDigest(const google::protobuf::Message& request) {
   return digest;
 }
 
+absl::Status RequestIdReused() {
+  return status::Error(absl::StatusCode::kAlreadyExists, "REQUEST_ID_REUSED", "request_id was used for another request");
+}
+
 absl::StatusOr<bool> FindReceipt(Store& store, const std::string& partition, const std::string& request_id, const std::string& digest,
                                  google::protobuf::Message& answer, uint64_t* sequence) {
   auto document = store.Get(partition, ReceiptKey(request_id));
   if (!document.ok()) return document.status();
   if (!document->has_value()) return false;
+  if (absl::Status durable = store.Confirm(partition); !durable.ok()) return durable;
   const std::string& receipt = (*document)->value;
-  if (receipt.compare(0, digest.size(), digest) != 0) {
-    return status::Error(absl::StatusCode::kAlreadyExists, "REQUEST_ID_REUSED", "request_id was used for another request");
-  }
+  if (receipt.compare(0, digest.size(), digest) != 0) return RequestIdReused();
   if (!answer.ParsePartialFromArray(receipt.data() + digest.size(), static_cast<int>(receipt.size() - digest.size()))) {
     return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "the receipt of a request cannot be read");
   }
-  if (absl::Status durable = store.Confirm(partition); !durable.ok()) return durable;
   if (sequence != nullptr) *sequence = (*document)->sequence;
   return true;
 }

@@ -23,9 +23,12 @@ std::string DigestOf(Request request) {
   return RequestDigest(request);
 }
 
+// ALREADY_EXISTS/REQUEST_ID_REUSED.
+absl::Status RequestIdReused();
+
 // Fills `answer` and returns true when this request was answered before; false when it is new.
-// What it found is durable: the answer may be given. ALREADY_EXISTS/REQUEST_ID_REUSED when the id was used with other content.
-// `sequence`, when given, becomes that of the event the receipt was written with (Document::sequence).
+// What it found is durable: the answer, or the refusal, may be given. ALREADY_EXISTS/REQUEST_ID_REUSED when the id was used with other
+// content. `sequence`, when given, becomes that of the event the receipt was written with (Document::sequence).
 absl::StatusOr<bool> FindReceipt(Store& store, const std::string& partition, const std::string& request_id, const std::string& digest,
                                  google::protobuf::Message& answer, uint64_t* sequence = nullptr);
 
