@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/deadline/deadline.h"
 #include "services/common/log/log.h"
 #include "services/common/repeater/repeater.h"
 #include "services/common/status/errors.h"
@@ -187,7 +188,7 @@ class FieldworkModule final : public server::Module {
   FieldworkMetrics metrics_{fact_sources_, absl::Now};
 
   WebhookStore webhooks_;
-  WebhookTeller webhook_teller_{book_, webhooks_, absl::Now};
+  WebhookTeller webhook_teller_{book_, webhooks_, [this](const std::string& wave) { return HistoryOf(wave); }, absl::Now};
   WebhookSender webhook_sender_;
   WebhookService webhook_service_;
 
@@ -212,6 +213,23 @@ class FieldworkModule final : public server::Module {
     if (const absl::Status swept = outbox_.SweepAll(); !swept.ok()) {
       log::Warning("leases of mail could not be ended for now", {{"reason", status::Reason(swept)}});
     }
+  }
+  // What was changed about the times of a wave.
+  absl::StatusOr<std::vector<intake::v1::WaveChange>> HistoryOf(const std::string& wave) {
+    constexpr int kPageSize = 1000;
+    intake::v1::ListWaveChangesRequest request;
+    request.set_parent(wave);
+    request.set_page_size(kPageSize);
+    std::vector<intake::v1::WaveChange> changes;
+    do {
+      grpc::ClientContext context;
+      deadline::Set(context, std::chrono::seconds(5));
+      intake::v1::ListWaveChangesResponse page;
+      if (const grpc::Status listed = intake_->ListWaveChanges(&context, request, &page); !listed.ok()) return status::FromGrpc(listed);
+      changes.insert(changes.end(), page.changes().begin(), page.changes().end());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+    return changes;
   }
   absl::StatusOr<bool> IsSuppressed(const std::string& address_token) {
     const auto contained = suppressions_.Contains({address_token});

@@ -1,12 +1,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/fieldwork/waves/live_book.h"
 #include "services/fieldwork/webhooks/webhook_sender.h"
@@ -45,10 +49,10 @@ class WebhookTest : public testing::Test {
   }
 
   v1::CreateWebhookResponse Create(std::vector<v1::WebhookEventType> types = {v1::WEBHOOK_EVENT_TYPE_RESPONSE_SUBMITTED},
-                                   const std::string& resource = "") {
+                                   const std::string& resource = "", const std::string& url = "https://vng.example/") {
     v1::CreateWebhookRequest request;
     request.mutable_webhook()->set_title("VNG");
-    request.mutable_webhook()->set_url("https://vng.example/");
+    request.mutable_webhook()->set_url(url);
     for (const auto type : types) request.mutable_webhook()->add_event_types(type);
     request.mutable_webhook()->set_resource(resource);
     request.set_request_id(absl::StrCat("create-", ++requests_));
@@ -64,6 +68,21 @@ class WebhookTest : public testing::Test {
     response.add_municipalities(id);
     *response.mutable_submitted_at() = calendar::ToProto(at);
     book_.TakeIn(kWave, std::vector<intake::v1::Response>{response});
+  }
+
+  absl::Time ClosingAfter(int extensions) const { return kStart + absl::Hours(10) * (extensions + 1); }
+  void Extend(absl::Time at) {
+    wave_.set_extensions(wave_.extensions() + 1);
+    *wave_.mutable_extended_at() = calendar::ToProto(at);
+    *wave_.mutable_closes_at() = calendar::ToProto(ClosingAfter(wave_.extensions()));
+    book_.SetWave(wave_);
+    intake::v1::WaveChange& other = history_.emplace_back();
+    other.set_kind(intake::v1::WAVE_CHANGE_KIND_SCHEDULED);
+    *other.mutable_changed_at() = calendar::ToProto(at);
+    intake::v1::WaveChange& change = history_.emplace_back();
+    change.set_kind(intake::v1::WAVE_CHANGE_KIND_EXTENDED);
+    *change.mutable_changed_at() = calendar::ToProto(at);
+    *change.mutable_times()->mutable_closes_at() = wave_.closes_at();
   }
 
   // Everything that is due is sent; the receiver answers `answer_`.
@@ -98,7 +117,10 @@ class WebhookTest : public testing::Test {
   WebhookStore webhooks_{*store_, *vault_, "urn:nld:peiling", [this] { return now_; }};
   LiveBook book_;
   intake::v1::Wave wave_;
-  WebhookTeller teller_{book_, webhooks_, [this] { return now_; }};
+  // Of kWave.
+  std::vector<intake::v1::WaveChange> history_;
+  const WaveHistory read_history_ = [this](const std::string&) { return history_; };
+  WebhookTeller teller_{book_, webhooks_, read_history_, [this] { return now_; }};
 };
 
 TEST_F(WebhookTest, ASubmissionIsToldOnce) {
@@ -120,7 +142,7 @@ TEST_F(WebhookTest, AnotherReplicaOrALaterProcessDoesNotTellAgain) {
   Submit("GM0001", now_);
   ASSERT_TRUE(teller_.Tell().ok());
   SendAll();
-  WebhookTeller other(book_, webhooks_, [this] { return now_; });
+  WebhookTeller other(book_, webhooks_, read_history_, [this] { return now_; });
   ASSERT_TRUE(other.Tell().ok());
   SendAll();
   EXPECT_THAT(received_, SizeIs(1));
@@ -167,16 +189,69 @@ TEST_F(WebhookTest, ClosingIsToldWhenTheTimeHasCome) {
   EXPECT_THAT(received_[0].body, HasSubstr("wave.closed"));
 }
 
-TEST_F(WebhookTest, EveryExtensionIsTold) {
+TEST_F(WebhookTest, EveryExtensionIsToldAlsoOfSeveralMeanwhile) {
+  Extend(now_ - absl::Hours(1));
   Create({v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED});
-  for (int i = 1; i <= 2; ++i) {
-    wave_.set_extensions(i);
-    *wave_.mutable_extended_at() = calendar::ToProto(now_ + absl::Hours(i));
-    book_.SetWave(wave_);
-    ASSERT_TRUE(teller_.Tell().ok());
-  }
+  ASSERT_TRUE(teller_.Tell().ok());
+  Extend(now_ + absl::Hours(1));
+  Extend(now_ + absl::Hours(2));
+  ASSERT_TRUE(teller_.Tell().ok());
+  Extend(now_ + absl::Hours(3));
+  ASSERT_TRUE(teller_.Tell().ok());
   SendAll();
-  EXPECT_THAT(received_, SizeIs(2));
+  std::vector<std::string> told;
+  for (const Received& received : received_) told.push_back(received.body.substr(received.body.find("\"closesAt")));
+  const auto tells = [&](int number) {
+    return absl::StrCat(R"("closesAt":")", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", ClosingAfter(number), absl::UTCTimeZone()),
+                        R"(","extensions":)", number, "}}");
+  };
+  EXPECT_THAT(told, testing::UnorderedElementsAre(tells(2), tells(3), tells(4)));
+}
+
+TEST_F(WebhookTest, AReplicaThatLagsBehindTellsNothingOld) {
+  Create({v1::WEBHOOK_EVENT_TYPE_RESPONSE_SUBMITTED, v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED});
+  WebhookTeller behind(book_, webhooks_, read_history_, [this] { return now_; });
+  Submit("GM0001", now_);
+  Extend(now_ + absl::Minutes(1));
+  const auto wave_before = wave_;
+  const auto history_before = history_;
+  Submit("GM0001", now_ + absl::Minutes(2));
+  Extend(now_ + absl::Minutes(3));
+  ASSERT_TRUE(teller_.Tell().ok());
+  SendAll();
+  EXPECT_THAT(received_, SizeIs(3)) << "one submission, as it is now, and two extensions";
+  Submit("GM0001", now_);
+  book_.SetWave(wave_before);
+  history_ = history_before;
+  ASSERT_TRUE(behind.Tell().ok());
+  SendAll();
+  EXPECT_THAT(received_, SizeIs(3));
+}
+
+TEST_F(WebhookTest, WhatCannotBeToldOfOneWebhookKeepsNobodyElseWaiting) {
+  Create({v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED});
+  const auto unreadable = Create();
+  const auto good = Create();
+  ASSERT_TRUE(store_
+                  ->Commit({.partition = WebhookStore::kPartition,
+                            .writes = {{.key = "webhook/" + names::LastId(unreadable.webhook().name()), .value = "\xff"}}})
+                  .ok());
+  Extend(now_);
+  Submit("GM0001", now_);
+  bool down = true;
+  WebhookTeller teller(
+      book_, webhooks_,
+      [&](const std::string&) -> absl::StatusOr<std::vector<intake::v1::WaveChange>> {
+        if (down) return absl::UnavailableError("intake is down");
+        return history_;
+      },
+      [this] { return now_; });
+  EXPECT_TRUE(absl::IsUnavailable(teller.Tell()));
+  EXPECT_THAT(Deliveries(good.webhook()), SizeIs(1));
+  down = false;
+  EXPECT_TRUE(teller.Tell().ok());
+  SendAll();
+  EXPECT_THAT(received_, SizeIs(2)) << "the extension, too";
 }
 
 TEST_F(WebhookTest, WhatDoesNotArriveIsTriedAgainAndThenGivenUp) {
@@ -223,7 +298,7 @@ TEST_F(WebhookTest, OneThatWasTakenByWhoDiedIsDueAgain) {
   Create();
   Submit("GM0001", now_);
   ASSERT_TRUE(teller_.Tell().ok());
-  ASSERT_TRUE(webhooks_.Take(absl::Minutes(1))->has_value());
+  ASSERT_TRUE(webhooks_.Take(absl::Minutes(1), "", [](const std::string&) { return true; })->has_value());
   SendAll();
   EXPECT_THAT(received_, IsEmpty()) << "somebody has it";
   now_ += absl::Minutes(1);
@@ -252,6 +327,140 @@ TEST_F(WebhookTest, BothSecretsSignForADayAfterRotation) {
   now_ += absl::Hours(25);
   const Received second = sent("GM0002");
   EXPECT_EQ(second.signature, Signatures({rotated->secret()}, second.id, absl::ToUnixSeconds(now_), second.body));
+}
+
+TEST_F(WebhookTest, ASecretSignsForADayHoweverManyFollowed) {
+  const auto created = Create();
+  const auto rotate = [&](const std::string& id) {
+    v1::RotateWebhookSecretRequest request;
+    request.set_name(created.webhook().name());
+    request.set_request_id(id);
+    return webhooks_.Rotate(request);
+  };
+  const auto signatures = [&](const std::string& id) {
+    received_.clear();
+    Submit(id, now_);
+    EXPECT_TRUE(teller_.Tell().ok());
+    SendAll();
+    return received_.at(0);
+  };
+  const std::string second = rotate("first")->secret();
+  now_ += absl::Hours(12);
+  const std::string third = rotate("second")->secret();
+  Received got = signatures("GM0001");
+  EXPECT_EQ(got.signature, Signatures({third, second, created.secret()}, got.id, absl::ToUnixSeconds(now_), got.body));
+  now_ += absl::Hours(12);
+  got = signatures("GM0002");
+  EXPECT_EQ(got.signature, Signatures({third, second}, got.id, absl::ToUnixSeconds(now_), got.body)) << "the first one's day is over";
+  now_ += absl::Hours(12);
+  got = signatures("GM0003");
+  EXPECT_EQ(got.signature, Signatures({third}, got.id, absl::ToUnixSeconds(now_), got.body));
+  for (size_t i = 1; i < WebhookStore::kMostSecrets; ++i) ASSERT_TRUE(rotate("more-" + std::to_string(i)).ok());
+  EXPECT_EQ(status::Reason(rotate("one more").status()), "TOO_MANY_SECRETS");
+  now_ += absl::Hours(24);
+  EXPECT_TRUE(rotate("tomorrow").ok());
+}
+
+// Receivers that never answer, as many as there may be of them, and one that is fine.
+TEST_F(WebhookTest, WhoNeverAnswersKeepsNobodyElseWaiting) {
+  const std::string fine = "https://fine.example/";
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool hang_up = false;
+  int hanging = 0;
+  int arrived = 0;
+  const auto post = [&](const std::string& url, const auto&, const std::string&) -> absl::StatusOr<int> {
+    std::unique_lock lock(mutex);
+    if (url == fine) {
+      ++arrived;
+      changed.notify_all();
+      return 200;
+    }
+    ++hanging;
+    changed.notify_all();
+    changed.wait(lock, [&] { return hang_up; });
+    --hanging;
+    return absl::UnavailableError("timed out");
+  };
+  SenderOptions options{.pauses = {absl::Seconds(5), absl::Minutes(5)}, .threads = 4};
+  WebhookSender sender(
+      webhooks_, post, [this] { return now_; }, options);
+  // Of the bad ones several events wait each: one attempt is under way to each all the same. Once they failed, they have half of the
+  // threads.
+  std::vector<v1::Webhook> bad;
+  for (int i = 0; i < 3; ++i) bad.push_back(Create().webhook());
+  Submit("GM0001", now_);
+  Submit("GM0002", now_);
+  ASSERT_TRUE(teller_.Tell().ok());
+  sender.Start();
+  {
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return hanging == 3; }));
+  }
+  const auto good = Create({v1::WEBHOOK_EVENT_TYPE_RESPONSE_SUBMITTED}, "", fine);
+  Submit("GM0003", now_);
+  Submit("GM0004", now_);
+  ASSERT_TRUE(teller_.Tell().ok());
+  {
+    std::unique_lock lock(mutex);
+    EXPECT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return arrived == 4; }));
+    EXPECT_EQ(hanging, 3) << "the threads that are left are for others";
+    hang_up = true;
+    changed.notify_all();
+  }
+  sender.Stop();
+  for (const v1::Webhook& webhook : bad) {
+    int tried = 0;
+    for (const v1::WebhookDelivery& delivery : Deliveries(webhook)) tried += delivery.attempts();
+    EXPECT_EQ(tried, 1) << "after a failure the receiver rests";
+  }
+  EXPECT_THAT(Deliveries(good.webhook()), IsEmpty());
+}
+
+TEST_F(WebhookTest, ReceiversThatFailedShareHalfOfTheThreads) {
+  std::vector<v1::Webhook> bad;
+  for (int i = 0; i < 6; ++i) bad.push_back(Create().webhook());
+  Submit("GM0001", now_);
+  Submit("GM0002", now_);
+  ASSERT_TRUE(teller_.Tell().ok());
+  int under_way = 0;
+  int most = 0;
+  WebhookSender* again = nullptr;
+  WebhookSender sender(
+      webhooks_,
+      [&](const auto&, const auto&, const auto&) -> absl::StatusOr<int> {
+        most = std::max(most, ++under_way);
+        // While this one is waited for, another thread looks.
+        if (again != nullptr) (void)*again->SendNext();
+        --under_way;
+        return 500;
+      },
+      [this] { return now_; }, {.pauses = {absl::Seconds(5), absl::Minutes(5)}, .threads = 4});
+  while (*sender.SendNext()) {
+  }
+  now_ += absl::Seconds(5);
+  most = 0;
+  again = &sender;
+  while (*sender.SendNext()) {
+  }
+  EXPECT_EQ(most, 2);
+}
+
+TEST_F(WebhookTest, WhatCannotBeSignedIsTriedAgainLaterAndTheOthersGoOn) {
+  const auto bad = Create();
+  Create();
+  const auto lost_key = *vault::Vault::Make(vault::Vault::NewKey("k2"));
+  const std::string secret = "secret/" + names::LastId(bad.webhook().name());
+  const std::string sealed = lost_key->Seal("0 whsec_x", vault::ContextOf(WebhookStore::kPartition, secret));
+  ASSERT_TRUE(store_->Commit({.partition = WebhookStore::kPartition, .writes = {{.key = secret, .value = sealed}}}).ok());
+  Submit("GM0001", now_);
+  ASSERT_TRUE(teller_.Tell().ok());
+  SendAll();
+  EXPECT_THAT(received_, SizeIs(1));
+  const auto waiting = Deliveries(bad.webhook());
+  ASSERT_THAT(waiting, SizeIs(1));
+  EXPECT_EQ(waiting[0].last_error(), "its secret cannot be opened");
+  EXPECT_EQ(calendar::FromProto(waiting[0].next_attempt_at()), now_ + absl::Seconds(5));
 }
 
 TEST_F(WebhookTest, WithTheWebhookGoesWhatWaitsForIt) {

@@ -1,13 +1,9 @@
 #include "services/fieldwork/contacts/contact_store.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <cstdlib>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/hmac/hmac.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/parse.h"
@@ -25,18 +21,6 @@ constexpr size_t kMaxPageBytes = 2 << 20;
 
 std::string KeyOf(const std::string& code) { return ContactStore::kSealed + code; }
 std::string ContextOf(const std::string& key) { return vault::ContextOf(ContactStore::kPartition, key); }
-
-std::string HmacSha256(const std::string& key, std::string_view data) {
-  std::string mac(EVP_MAX_MD_SIZE, '\0');
-  unsigned int size = 0;
-  const unsigned char* made =
-      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(),
-           reinterpret_cast<unsigned char*>(mac.data()), &size);
-  // Only memory can be wanting.
-  if (made == nullptr) std::abort();
-  mac.resize(size);
-  return mac;
-}
 
 bool MayBeUsed(const v1::Contact& contact, const std::string& day) {
   return !contact.has_erased_at() && contact.valid_from() <= day && (contact.valid_to().empty() || day < contact.valid_to());
@@ -154,7 +138,7 @@ absl::StatusOr<std::string> ContactStore::AddressToken(const std::string& email)
   auto pepper = Pepper();
   if (!pepper.ok()) return pepper.status();
   const std::string canonical = CanonicalAddress(email).value_or(absl::AsciiStrToLower(email));
-  return absl::BytesToHexString(HmacSha256(*pepper, absl::StrCat("address ", canonical)).substr(0, kTokenBytes));
+  return absl::BytesToHexString(hmac::Sha256(*pepper, absl::StrCat("address ", canonical)).substr(0, kTokenBytes));
 }
 
 absl::Status ContactStore::ForEach(const std::string& after, const std::function<absl::Status(const MunicipalityContacts&)>& visit) {
@@ -223,7 +207,7 @@ absl::Status ContactStore::TryRun(const Change& change, const std::string& diges
 absl::StatusOr<std::string> ContactStore::ReceiptDigest(const std::string& digest) {
   const auto pepper = Pepper();
   if (!pepper.ok()) return pepper.status();
-  return HmacSha256(*pepper, absl::StrCat("request ", digest));
+  return hmac::Sha256(*pepper, absl::StrCat("request ", digest));
 }
 
 absl::Status ContactStore::Run(const Change& change, google::protobuf::Message& answer) {

@@ -1,7 +1,5 @@
 #include "services/fieldwork/webhooks/webhook_event.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -13,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "rapidjson/stringbuffer.h"
 #include "rapidjson/writer.h"
+#include "services/common/hmac/hmac.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -116,12 +115,7 @@ std::string NewWebhookSecret() {
 std::string Signatures(const std::vector<std::string>& secrets, std::string_view id, int64_t timestamp, std::string_view body) {
   const std::string content = absl::StrCat(std::string(id), ".", timestamp, ".", std::string(body));
   return absl::StrJoin(secrets, " ", [&](std::string* out, const std::string& secret) {
-    const std::string key = KeyOf(secret);
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(content.data()), content.size(),
-         mac, &size);
-    absl::StrAppend(out, "v1,", Base64({reinterpret_cast<const char*>(mac), size}));
+    absl::StrAppend(out, "v1,", Base64(hmac::Sha256(KeyOf(secret), content)));
   });
 }
 

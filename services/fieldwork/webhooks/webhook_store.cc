@@ -29,9 +29,12 @@ std::string SecretKey(const std::string& id) { return absl::StrCat(WebhookStore:
 std::string DeliveryPrefix(const std::string& id) { return absl::StrCat("delivery/", id, "/"); }
 std::string BodyPrefix(const std::string& id) { return absl::StrCat("body/", id, "/"); }
 std::string ToldPrefix(const std::string& id) { return absl::StrCat("told/", id, "/"); }
-std::string DueKey(const google::protobuf::Timestamp& at, const std::string& id, const std::string& event) {
-  return absl::StrFormat("%s%020d/%s/%s", kDue, absl::ToUnixMicros(calendar::FromProto(at)), id, event);
+std::string DuePrefix(const std::string& id) { return absl::StrCat(kDue, id, "/"); }
+std::string DueKey(const std::string& id, absl::Time at, const std::string& event) {
+  return absl::StrFormat("%s%020d/%s", DuePrefix(id), absl::ToUnixMicros(at), event);
 }
+// Sorts after all of a webhook's.
+std::string EndOfDue(const std::string& id) { return DuePrefix(id) + "~"; }
 
 // Id of the webhook a delivery belongs to: of "webhooks/5f2c/deliveries/018c…".
 std::string WebhookOf(const std::string& delivery) { return names::Match(delivery, "webhooks/*/deliveries/*")->front(); }
@@ -40,7 +43,7 @@ std::string WebhookOf(const std::string& delivery) { return names::Match(deliver
 std::string DeliveryKey(const std::string& delivery) { return DeliveryPrefix(WebhookOf(delivery)) + names::LastId(delivery); }
 std::string BodyKey(const std::string& delivery) { return BodyPrefix(WebhookOf(delivery)) + names::LastId(delivery); }
 std::string DueKeyOf(const v1::WebhookDelivery& delivery) {
-  return DueKey(delivery.next_attempt_at(), WebhookOf(delivery.name()), names::LastId(delivery.name()));
+  return DueKey(WebhookOf(delivery.name()), calendar::FromProto(delivery.next_attempt_at()), names::LastId(delivery.name()));
 }
 
 std::string Etag(uint64_t version) { return absl::StrCat("v", version); }
@@ -49,9 +52,21 @@ absl::Status NotFound(const std::string& name) {
   return status::Error(StatusCode::kNotFound, "WEBHOOK_NOT_FOUND", absl::StrCat("\"", name, "\" does not exist"), {{"name", name}});
 }
 
+// Up to what was told; of what cannot be read, nothing.
+int64_t NumberOf(const storage::Document& told) {
+  int64_t number = 0;
+  return absl::SimpleAtoi(told.value, &number) ? number : 0;
+}
+
 std::string SecretContext(const std::string& id) { return vault::ContextOf(WebhookStore::kPartition, SecretKey(id)); }
 
 }  // namespace
+
+struct WebhookStore::Secret {
+  // Seconds since 1970; 0: it is the present one.
+  int64_t ends = 0;
+  std::string text;
+};
 
 struct WebhookStore::Stored {
   v1::Webhook webhook;
@@ -68,26 +83,28 @@ absl::StatusOr<WebhookStore::Stored> WebhookStore::Find(const std::string& name)
   return Stored{*std::move(webhook), (*document)->version};
 }
 
-absl::StatusOr<std::vector<std::string>> WebhookStore::SecretsOf(const std::string& id, uint64_t* version) {
+absl::StatusOr<std::vector<WebhookStore::Secret>> WebhookStore::SecretsOf(const std::string& id, uint64_t* version) {
   auto document = store_.Get(kPartition, SecretKey(id));
   if (!document.ok()) return document.status();
   if (!document->has_value()) return NotFound(absl::StrCat("webhooks/", id));
   if (version != nullptr) *version = (*document)->version;
   const auto lines = vault_.Unseal((*document)->value, SecretContext(id));
   if (!lines.ok()) return lines.status();
-  std::vector<std::string> secrets;
+  std::vector<Secret> secrets;
   for (const absl::string_view line : absl::StrSplit(*lines, '\n', absl::SkipEmpty())) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
     int64_t ends = 0;
-    if (absl::SimpleAtoi(parts.first, &ends) && (ends == 0 || absl::FromUnixSeconds(ends) > clock_())) secrets.push_back(parts.second);
+    if (absl::SimpleAtoi(parts.first, &ends) && (ends == 0 || absl::FromUnixSeconds(ends) > clock_()))
+      secrets.push_back({ends, parts.second});
   }
+  // Nothing is sent without a signature.
+  if (secrets.empty()) return status::Error(StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("webhooks/", id, " has no secret"));
   return secrets;
 }
 
-storage::Write WebhookStore::SecretWrite(const std::string& id, const std::vector<std::pair<int64_t, std::string>>& secrets,
-                                         uint64_t version) const {
+storage::Write WebhookStore::SecretWrite(const std::string& id, const std::vector<Secret>& secrets, uint64_t version) const {
   std::string lines;
-  for (const auto& [ends, secret] : secrets) absl::StrAppend(&lines, ends, " ", secret, "\n");
+  for (const auto& [ends, text] : secrets) absl::StrAppend(&lines, ends, " ", text, "\n");
   return {.key = SecretKey(id), .value = vault_.Seal(lines, SecretContext(id)), .expected_version = version};
 }
 
@@ -159,7 +176,11 @@ absl::StatusOr<std::vector<v1::Webhook>> WebhookStore::All() {
   std::vector<v1::Webhook> webhooks;
   for (const storage::Document& document : *documents) {
     auto webhook = storage::Parse<v1::Webhook>(document);
-    if (!webhook.ok()) return webhook.status();
+    if (!webhook.ok()) {
+      // The others are told all the same.
+      log::Error("a webhook cannot be read", {{"document", document.key}});
+      continue;
+    }
     webhook->set_etag(Etag(document.version));
     webhooks.push_back(*std::move(webhook));
   }
@@ -209,8 +230,8 @@ absl::Status WebhookStore::Delete(const v1::DeleteWebhookRequest& request) {
     return store_.Commit(std::move(batch)).status();
   });
   if (!deleted.ok()) return deleted;
-  // Without their webhook these are nothing any more; what is left when this fails is taken away by a repeat, or by who finds it due.
-  for (const std::string& prefix : {DeliveryPrefix(id), BodyPrefix(id), ToldPrefix(id)}) {
+  // Without their webhook these are nothing any more; what is left when this fails is taken away by a repeat.
+  for (const std::string& prefix : {DuePrefix(id), DeliveryPrefix(id), BodyPrefix(id), ToldPrefix(id)}) {
     if (const absl::Status gone = DeleteAll(prefix); !gone.ok()) return gone;
   }
   return absl::OkStatus();
@@ -224,11 +245,16 @@ absl::Status WebhookStore::TryRotate(const v1::RotateWebhookSecretRequest& reque
   auto stored = Find(request.name());
   if (!stored.ok()) return stored.status();
   uint64_t version = 0;
-  const auto secrets = SecretsOf(id, &version);
+  auto secrets = SecretsOf(id, &version);
   if (!secrets.ok()) return secrets.status();
-  const int64_t ends = absl::ToUnixSeconds(clock_() + kSecretOverlap);
+  if (secrets->size() >= kMostSecrets) {
+    return status::Error(StatusCode::kResourceExhausted, "TOO_MANY_SECRETS",
+                         absl::StrCat(secrets->size(), " secrets sign already; the oldest ends within a day"), {{"name", request.name()}});
+  }
+  secrets->front().ends = absl::ToUnixSeconds(clock_() + kSecretOverlap);
+  secrets->insert(secrets->begin(), Secret{0, secret});
   storage::Batch batch{.partition = kPartition};
-  batch.writes.push_back(SecretWrite(id, {{0, secret}, {ends, secrets->front()}}, version));
+  batch.writes.push_back(SecretWrite(id, *secrets, version));
   batch.writes.push_back({.key = WebhookKey(id), .value = stored->webhook.SerializeAsString(), .expected_version = stored->version});
   *response.mutable_webhook() = stored->webhook;
   response.mutable_webhook()->set_etag(Etag(stored->version + 1));
@@ -245,7 +271,7 @@ absl::StatusOr<v1::RotateWebhookSecretResponse> WebhookStore::Rotate(const v1::R
   const auto secrets = SecretsOf(names::LastId(request.name()));
   if (!secrets.ok()) return secrets.status();
   // Of a repeat it is not told again.
-  if (secrets->front() == secret) response.set_secret(secret);
+  if (secrets->front().text == secret) response.set_secret(secret);
   return response;
 }
 
@@ -321,19 +347,19 @@ absl::StatusOr<v1::RedeliverWebhookResponse> WebhookStore::Redeliver(const v1::R
   return response;
 }
 
-absl::StatusOr<std::vector<std::pair<std::string, std::string>>> WebhookStore::Told(const v1::Webhook& webhook) {
+absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> WebhookStore::Told(const v1::Webhook& webhook) {
   const std::string prefix = ToldPrefix(names::LastId(webhook.name()));
-  std::vector<std::pair<std::string, std::string>> told;
+  std::vector<std::pair<std::string, int64_t>> told;
   for (std::string after;;) {
     const auto page = store_.List(kPartition, prefix, after, kReadAtOnce);
     if (!page.ok()) return page.status();
-    for (const storage::Document& document : *page) told.emplace_back(document.key.substr(prefix.size()), document.value);
+    for (const storage::Document& document : *page) told.emplace_back(document.key.substr(prefix.size()), NumberOf(document));
     if (page->size() < kReadAtOnce) return told;
     after = page->back().key;
   }
 }
 
-absl::Status WebhookStore::Tell(const v1::Webhook& webhook, const WebhookEvent& event, const std::string& what, const std::string& value) {
+absl::Status WebhookStore::Tell(const v1::Webhook& webhook, const WebhookEvent& event, const std::string& what, int64_t value) {
   const std::string id = names::LastId(webhook.name());
   v1::WebhookDelivery delivery;
   delivery.set_event_id(EventId(event));
@@ -348,9 +374,9 @@ absl::Status WebhookStore::Tell(const v1::Webhook& webhook, const WebhookEvent& 
     if (!found.ok()) return found.status();
     const auto& told = (*found)[0];
     const auto& stored = (*found)[1];
-    if (!stored || (told && told->value == value)) return absl::OkStatus();
+    if (!stored || (told && NumberOf(*told) >= value)) return absl::OkStatus();
     storage::Batch batch{.partition = kPartition, .expectations = {{WebhookKey(id), stored->version}}};
-    batch.writes.push_back({.key = told_key, .value = value, .expected_version = told ? told->version : 0});
+    batch.writes.push_back({.key = told_key, .value = absl::StrCat(value), .expected_version = told ? told->version : 0});
     batch.writes.push_back({.key = DeliveryKey(delivery.name()), .value = delivery.SerializeAsString()});
     batch.writes.push_back({.key = BodyKey(delivery.name()), .value = CloudEvent(event, source_)});
     batch.writes.push_back({.key = DueKeyOf(delivery), .value = ""});
@@ -358,27 +384,33 @@ absl::Status WebhookStore::Tell(const v1::Webhook& webhook, const WebhookEvent& 
   });
 }
 
-// Nullopt when it is not due any more: somebody else took it, or its webhook is gone.
+// Nullopt when it is not due any more: its webhook is gone, or it cannot be read and never will be.
 absl::StatusOr<std::optional<DueDelivery>> WebhookStore::TryTake(const storage::Document& due, absl::Duration hold) {
   const std::vector<std::string> parts = absl::StrSplit(due.key, '/');
-  const std::string name = absl::StrCat("webhooks/", parts[2], "/deliveries/", parts[3]);
-  const auto found = store_.GetMany(kPartition, {DeliveryKey(name), BodyKey(name), WebhookKey(parts[2])});
+  const std::string& id = parts[1];
+  const std::string name = absl::StrCat("webhooks/", id, "/deliveries/", parts[3]);
+  const auto found = store_.GetMany(kPartition, {DeliveryKey(name), BodyKey(name), WebhookKey(id)});
   if (!found.ok()) return found.status();
   const auto& [delivery, body, webhook] = std::tie((*found)[0], (*found)[1], (*found)[2]);
+  DueDelivery taken{.secrets = std::vector<std::string>()};
+  const bool whole = delivery && body && webhook;
+  const bool readable = whole && taken.delivery.ParseFromString(delivery->value) && taken.webhook.ParseFromString(webhook->value);
   storage::Batch batch{.partition = kPartition};
   batch.writes.push_back({.key = due.key, .value = std::nullopt, .expected_version = due.version});
-  if (!delivery || !body || !webhook) {
+  if (!readable) {
+    if (whole) log::Error("a webhook's delivery cannot be read, and is not tried any more", {{"delivery", name}});
     if (const absl::Status dropped = store_.Commit(std::move(batch)).status(); !dropped.ok()) return dropped;
     return std::nullopt;
   }
 
-  DueDelivery taken{.body = body->value};
-  if (!taken.delivery.ParseFromString(delivery->value) || !taken.webhook.ParseFromString(webhook->value)) {
-    return status::Error(StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat("document ", due.key, " cannot be read"));
+  taken.body = body->value;
+  const auto secrets = SecretsOf(id);
+  if (absl::IsUnavailable(secrets.status())) return secrets.status();
+  if (secrets.ok()) {
+    for (const Secret& secret : *secrets) taken.secrets->push_back(secret.text);
+  } else {
+    taken.secrets = secrets.status();
   }
-  auto secrets = SecretsOf(parts[2]);
-  if (!secrets.ok()) return secrets.status();
-  taken.secrets = *std::move(secrets);
   taken.delivery.set_attempts(taken.delivery.attempts() + 1);
   // Whoever takes it and dies leaves it due again.
   *taken.delivery.mutable_next_attempt_at() = ToProto(clock_() + hold);
@@ -388,18 +420,32 @@ absl::StatusOr<std::optional<DueDelivery>> WebhookStore::TryTake(const storage::
   return std::make_optional(std::move(taken));
 }
 
-absl::StatusOr<std::optional<DueDelivery>> WebhookStore::Take(absl::Duration hold) {
-  constexpr size_t kLookAt = 16;
-  const std::string later = DueKey(ToProto(clock_() + absl::Microseconds(1)), "", "");
-  const auto due = store_.List(kPartition, kDue, "", kLookAt);
-  if (!due.ok()) return due.status();
-  for (const storage::Document& document : *due) {
-    if (document.key >= later) return std::nullopt;
-    auto taken = TryTake(document, hold);
-    if (absl::IsAborted(taken.status())) continue;
-    if (!taken.ok() || *taken) return taken;
+absl::StatusOr<std::optional<DueDelivery>> WebhookStore::TakeBetween(const std::string& after, const std::string& last, absl::Duration hold,
+                                                                     const std::function<bool(const std::string& id)>& may) {
+  for (std::string from = after.empty() ? "" : EndOfDue(after);;) {
+    // The earliest of the next webhook something waits for.
+    const auto due = store_.List(kPartition, kDue, from, 1);
+    if (!due.ok()) return due.status();
+    if (due->empty()) return std::nullopt;
+    const std::string& key = due->front().key;
+    const std::string id =
+        key.substr(std::string_view(kDue).size(), key.find('/', std::string_view(kDue).size()) - std::string_view(kDue).size());
+    if (!last.empty() && id > last) return std::nullopt;
+    if (!may(id) || key > DueKey(id, clock_(), "~")) {
+      from = EndOfDue(id);
+      continue;
+    }
+    // When somebody else was faster it looks once more.
+    auto taken = TryTake(due->front(), hold);
+    if (!absl::IsAborted(taken.status()) && (!taken.ok() || *taken)) return taken;
   }
-  return std::nullopt;
+}
+
+absl::StatusOr<std::optional<DueDelivery>> WebhookStore::Take(absl::Duration hold, const std::string& after,
+                                                              const std::function<bool(const std::string& id)>& may) {
+  auto taken = TakeBetween(after, "", hold, may);
+  if (!taken.ok() || *taken || after.empty()) return taken;
+  return TakeBetween("", after, hold, may);
 }
 
 absl::Status WebhookStore::Delivered(const DueDelivery& taken) {

@@ -3,13 +3,14 @@
 //   secret/<id>                      its secrets, sealed: lines "<seconds since 1970 when it ends, or 0> <secret>", the present one first;
 //   delivery/<id>/<event id>         v1::WebhookDelivery;
 //   body/<id>/<event id>             what is sent;
-//   due/<microseconds>/<id>/<event id>
+//   due/<id>/<microseconds>/<event id>
 //                                    waiting deliveries by when they are tried next;
-//   told/<id>/<wave>|<what>          up to what a webhook was told of (see Told);
+//   told/<id>/<wave>|<what>          up to what a webhook was told of (see Tell), a number;
 //   receipt/<…>
 // Replicas may share the store.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -31,8 +32,8 @@ struct DueDelivery {
   v1::Webhook webhook;
   v1::WebhookDelivery delivery;
   std::string body;
-  // The present one first.
-  std::vector<std::string> secrets;
+  // The present one first; or why they cannot be had, so that it cannot be signed.
+  absl::StatusOr<std::vector<std::string>> secrets;
 };
 
 // Thread-safe. Requests were checked. Errors of the store and the vault come beside those named, and ABORTED/CONCURRENT_CHANGE after too
@@ -45,6 +46,8 @@ class WebhookStore {
   static constexpr size_t kMostWebhooks = 100;
   // After so long a replaced secret signs no more.
   static constexpr absl::Duration kSecretOverlap = absl::Hours(24);
+  // Most secrets that sign at a time.
+  static constexpr size_t kMostSecrets = 10;
 
   // All must outlive it. `source`: CloudEvents' source.
   WebhookStore(storage::Store& store, const vault::Vault& vault, std::string source, calendar::Clock clock)
@@ -57,6 +60,7 @@ class WebhookStore {
   absl::StatusOr<v1::Webhook> Get(const std::string& name);
   absl::StatusOr<v1::ListWebhooksResponse> List(const v1::ListWebhooksRequest& request, const paging::Page& page);
   absl::Status Delete(const v1::DeleteWebhookRequest& request);
+  // RESOURCE_EXHAUSTED/TOO_MANY_SECRETS.
   absl::StatusOr<v1::RotateWebhookSecretResponse> Rotate(const v1::RotateWebhookSecretRequest& request);
   absl::StatusOr<v1::ListWebhookDeliveriesResponse> ListDeliveries(const v1::ListWebhookDeliveriesRequest& request,
                                                                    const paging::Page& page);
@@ -64,18 +68,20 @@ class WebhookStore {
 
   // --- For who tells ---
 
-  // All webhooks, without the numbers of their deliveries.
+  // All webhooks that can be read, without the numbers of their deliveries.
   absl::StatusOr<std::vector<v1::Webhook>> All();
-  // What a webhook was told of, by "<wave>|<what>".
-  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Told(const v1::Webhook& webhook);
-  // Puts an event on its way to a webhook and remembers that `what` is told up to `value`; nothing when it was told already, by whatever
-  // replica, or the webhook is no more.
-  absl::Status Tell(const v1::Webhook& webhook, const WebhookEvent& event, const std::string& what, const std::string& value);
+  // Up to what a webhook was told of, by "<wave>|<what>".
+  absl::StatusOr<std::vector<std::pair<std::string, int64_t>>> Told(const v1::Webhook& webhook);
+  // Puts an event on its way to a webhook and remembers that `what` is told up to `value`; nothing when it was told so far already, by
+  // whatever replica, or the webhook is no more. So who lags behind tells nothing that was.
+  absl::Status Tell(const v1::Webhook& webhook, const WebhookEvent& event, const std::string& what, int64_t value);
 
   // --- For who sends ---
 
-  // The next delivery whose time has come, taken for `hold`; nullopt when there is none.
-  absl::StatusOr<std::optional<DueDelivery>> Take(absl::Duration hold);
+  // The next delivery whose time has come, taken for `hold`, of a webhook that `may` says yes to by its id; looked for from the webhook
+  // after `after` on and around. nullopt when there is none.
+  absl::StatusOr<std::optional<DueDelivery>> Take(absl::Duration hold, const std::string& after,
+                                                  const std::function<bool(const std::string& id)>& may);
   // It arrived.
   absl::Status Delivered(const DueDelivery& taken);
   // It did not; it is tried again at `again`, or given up when that is absent. Nothing when somebody else has it by now.
@@ -85,8 +91,10 @@ class WebhookStore {
   struct Stored;
 
   absl::StatusOr<Stored> Find(const std::string& name);
-  absl::StatusOr<std::vector<std::string>> SecretsOf(const std::string& id, uint64_t* version = nullptr);
-  storage::Write SecretWrite(const std::string& id, const std::vector<std::pair<int64_t, std::string>>& secrets, uint64_t version) const;
+  struct Secret;
+  // Those that sign, the present one first.
+  absl::StatusOr<std::vector<Secret>> SecretsOf(const std::string& id, uint64_t* version = nullptr);
+  storage::Write SecretWrite(const std::string& id, const std::vector<Secret>& secrets, uint64_t version) const;
   absl::Status CountDeliveries(v1::Webhook& webhook);
   absl::Status DeleteAll(const std::string& prefix);
   // One try of each.
@@ -96,6 +104,9 @@ class WebhookStore {
                          v1::RotateWebhookSecretResponse& response);
   absl::StatusOr<bool> TryRedeliver(const std::string& key);
   absl::StatusOr<std::optional<DueDelivery>> TryTake(const storage::Document& due, absl::Duration hold);
+  // Take, of webhooks after `after` up to `last` ("": all).
+  absl::StatusOr<std::optional<DueDelivery>> TakeBetween(const std::string& after, const std::string& last, absl::Duration hold,
+                                                         const std::function<bool(const std::string& id)>& may);
 
   storage::Store& store_;
   const vault::Vault& vault_;

@@ -49,22 +49,30 @@ void WebhookTeller::Run() {
 absl::Status WebhookTeller::Tell() {
   const auto webhooks = store_.All();
   if (!webhooks.ok()) return webhooks.status();
+  absl::Status first;
   std::map<std::string, Told> known = std::exchange(told_, {});
   for (const v1::Webhook& webhook : *webhooks) {
     auto found = known.extract(webhook.name());
     if (found.empty()) {
       const auto told = store_.Told(webhook);
-      if (!told.ok()) return told.status();
+      first.Update(told.status());
+      if (!told.ok()) continue;
       told_[webhook.name()].insert(told->begin(), told->end());
     } else {
       told_.insert(std::move(found));
     }
-    for (const std::string& wave : book_.Waves()) {
-      if (!webhook.resource().empty() && !identity::LiesWithin(wave, webhook.resource())) continue;
-      if (const absl::Status done = TellOf(wave, webhook, told_[webhook.name()]); !done.ok()) return done;
-    }
+    first.Update(TellAllWaves(webhook, told_[webhook.name()]));
   }
-  return absl::OkStatus();
+  return first;
+}
+
+absl::Status WebhookTeller::TellAllWaves(const v1::Webhook& webhook, Told& told) {
+  absl::Status first;
+  for (const std::string& wave : book_.Waves()) {
+    if (!webhook.resource().empty() && !identity::LiesWithin(wave, webhook.resource())) continue;
+    first.Update(TellOf(wave, webhook, told));
+  }
+  return first;
 }
 
 absl::Status WebhookTeller::TellOf(const std::string& wave, const v1::Webhook& webhook, Told& told) {
@@ -79,27 +87,48 @@ absl::Status WebhookTeller::TellOf(const std::string& wave, const v1::Webhook& w
                                .time = stand.submitted_at,
                                .response = absl::StrCat(wave, "/responses/", id),
                                .municipalities = stand.municipalities};
-      const absl::Status done = TellOnce(webhook, event, id, absl::StrCat(absl::ToUnixMicros(stand.submitted_at)), told);
+      const absl::Status done = TellOnce(webhook, event, id, absl::ToUnixMicros(stand.submitted_at), told);
       if (!done.ok()) return done;
     }
   }
   const absl::Time closes = facts.has_closes_at() ? calendar::FromProto(facts.closes_at()) : absl::InfiniteFuture();
   if (Wants(webhook, v1::WEBHOOK_EVENT_TYPE_WAVE_CLOSED) && closes >= since && closes <= clock_()) {
     const WebhookEvent event{.type = v1::WEBHOOK_EVENT_TYPE_WAVE_CLOSED, .wave = wave, .time = closes};
-    const absl::Status done = TellOnce(webhook, event, "|closed", absl::StrCat(absl::ToUnixSeconds(closes)), told);
+    const absl::Status done = TellOnce(webhook, event, "|closed", absl::ToUnixSeconds(closes), told);
     if (!done.ok()) return done;
   }
-  const absl::Time extended = facts.has_extended_at() ? calendar::FromProto(facts.extended_at()) : absl::InfinitePast();
-  if (!Wants(webhook, v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED) || extended < since) return absl::OkStatus();
-  const WebhookEvent event{
-      .type = v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED, .wave = wave, .time = extended, .closes_at = closes, .extensions = facts.extensions()};
-  return TellOnce(webhook, event, "|extended", absl::StrCat(facts.extensions()), told);
+  return Wants(webhook, v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED) ? TellExtensions(facts, webhook, told) : absl::OkStatus();
 }
 
-absl::Status WebhookTeller::TellOnce(const v1::Webhook& webhook, const WebhookEvent& event, const std::string& what,
-                                     const std::string& value, Told& told) {
-  std::string& before = told[absl::StrCat(event.wave, "|", what)];
-  if (before == value) return absl::OkStatus();
+absl::Status WebhookTeller::TellExtensions(const intake::v1::Wave& wave, const v1::Webhook& webhook, Told& told) {
+  constexpr char kWhat[] = "|extended";
+  const absl::Time since = calendar::FromProto(webhook.created_at());
+  const auto before = told.find(absl::StrCat(wave.name(), "|", kWhat));
+  if (!wave.has_extended_at() || calendar::FromProto(wave.extended_at()) < since) return absl::OkStatus();
+  if (before != told.end() && before->second >= wave.extensions()) return absl::OkStatus();
+  // The wave has the last one alone.
+  const auto changes = history_(wave.name());
+  if (!changes.ok()) return changes.status();
+  int number = 0;
+  for (const intake::v1::WaveChange& change : *changes) {
+    if (change.kind() != intake::v1::WAVE_CHANGE_KIND_EXTENDED) continue;
+    ++number;
+    const absl::Time time = calendar::FromProto(change.changed_at());
+    if (time < since) continue;
+    const WebhookEvent event{.type = v1::WEBHOOK_EVENT_TYPE_WAVE_EXTENDED,
+                             .wave = wave.name(),
+                             .time = time,
+                             .closes_at = calendar::FromProto(change.times().closes_at()),
+                             .extensions = number};
+    if (const absl::Status done = TellOnce(webhook, event, kWhat, number, told); !done.ok()) return done;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WebhookTeller::TellOnce(const v1::Webhook& webhook, const WebhookEvent& event, const std::string& what, int64_t value,
+                                     Told& told) {
+  int64_t& before = told[absl::StrCat(event.wave, "|", what)];
+  if (before >= value) return absl::OkStatus();
   if (const absl::Status done = store_.Tell(webhook, event, what, value); !done.ok()) return done;
   before = value;
   return absl::OkStatus();
