@@ -118,18 +118,17 @@ class FieldworkModule final : public server::Module {
   bool ready() const override { return not_ready_reason().empty(); }
   std::string not_ready_reason() const override {
     if (const absl::Status health = store_->Health(); !health.ok()) return absl::StrCat("store: ", std::string(health.message()));
-    if (caught_up_) return "";
-    std::string reason = book_.Unready();
-    caught_up_ = reason.empty();
-    return reason;
+    return book_.Unready();
   }
   std::map<std::string, bool> health() const override {
     const bool healthy = ready();
+    if (healthy && !caught_up_) caught_up_ = book_.Behind().empty();
+    const bool knows_responses = healthy && caught_up_;
     return {{v1::ContactService::service_full_name(), healthy},
             {v1::InvitationService::service_full_name(), healthy},
-            {v1::MailService::service_full_name(), healthy},
+            {v1::MailService::service_full_name(), knows_responses},
             {v1::WebhookService::service_full_name(), healthy},
-            {v1::ProgressService::service_full_name(), healthy}};
+            {v1::ProgressService::service_full_name(), knows_responses}};
   }
   void Stop() override {
     book_.Close();
@@ -176,7 +175,7 @@ class FieldworkModule final : public server::Module {
 
   const ContactUses uses_{*store_, [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
                           [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); }};
-  Retention retention_{contacts_, uses_, *intake_, [this](const auto& wave) { return invitations_.EraseHolders(wave); }, absl::Now};
+  Retention retention_{contacts_, uses_, *intake_, [this](const auto& wave) { return invitations_.ErasePeople(wave); }, absl::Now};
   ContactService contact_service_{contacts_, uses_, *registry_, *intake_, [this](const auto& token) { return IsSuppressed(token); },
                                   absl::Now};
 

@@ -48,7 +48,8 @@ void AddFlags(CLI::App& app, Options& options);
 // Those of them that are not about where data are kept and what seals them: also whoever runs it with others in one process is told.
 void AddBehaviourFlags(CLI::App& app, Options& options);
 
-// Ready while the store is well, once what intake and dedup have of all waves is taken in; from then on it answers from what it has.
+// Ready while the store is well, once intake's waves are known: from then on links work. Mail and progress are once what intake and dedup have
+// of all waves is taken in, too, and go on from what they have after that.
 // Errors of opening the store and the vault; FAILED_PRECONDITION/TIME_ZONE_MISSING; INVALID_ARGUMENT/LINK_INVALID when an address of links
 // is none, and for a network that is none.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers);

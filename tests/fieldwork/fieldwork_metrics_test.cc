@@ -14,6 +14,7 @@ class OneWave final : public WaveBook {
  public:
   std::vector<std::string> Waves() const override { return {kWave}; }
   absl::StatusOr<std::shared_ptr<const WaveDetails>> Get(const std::string&) const override { return MakeWave(); }
+  absl::StatusOr<std::shared_ptr<const WaveDetails>> Details(const std::string&) const override { return MakeWave(); }
   std::optional<ResponseStand> Response(const std::string&, const std::string&) const override { return std::nullopt; }
   void ForEachResponse(const std::string&, const std::function<void(const std::string&, const ResponseStand&)>& visit) const override {
     visit("GM0001", MakeStand(intake::v1::RESPONSE_STATE_STARTED, {"GM0001"}, 1));

@@ -91,13 +91,64 @@ TEST_F(InvitationIssueTest, WhoIsInvitedOtherwiseIsInNoJointOneUntilThatIsRevoke
   ASSERT_TRUE(Revoke("GM0002", "revoke").ok());
   const auto issued = Issue(IssueRequest({}, "joint", {{"GM0002", "GM0003"}}, true));
   ASSERT_TRUE(issued.ok()) << issued.status();
-  const v1::Invitation joint = Get("GM0002");
+  // Another invitation than the one that was revoked, and so another response.
+  const v1::Invitation joint = Get("GM0002-2");
   EXPECT_THAT(joint.municipalities(), ElementsAre("GM0002", "GM0003"));
   EXPECT_EQ(joint.state(), v1::INVITATION_STATE_ISSUED);
-  // Another link than the one that was revoked.
-  EXPECT_EQ(joint.issue(), 2);
+  EXPECT_EQ(joint.contact(), ContactOf("GM0002"));
   EXPECT_FALSE(Holds(old_token));
-  EXPECT_TRUE(Holds(TokenOf("GM0002")));
+  EXPECT_TRUE(Holds(TokenOf("GM0002-2")));
+  EXPECT_THAT(Get("GM0002").municipalities(), ElementsAre("GM0002"));
+  EXPECT_EQ(Get("GM0002").state(), v1::INVITATION_STATE_REVOKED);
+}
+
+TEST_F(InvitationIssueTest, AnInvitationIsForTheSameMunicipalitiesAlwaysAndComesBackForThem) {
+  Invite("GM0001");
+  ASSERT_TRUE(invitations_.MarkOpened(HolderOf("GM0001"), ResponseOf("GM0001")).ok());
+  ASSERT_TRUE(InviteColleague("GM0001", "jansen", "colleague").ok());
+  ASSERT_TRUE(HandOver("GM0001", "pietersen", "over").ok());
+  const std::string alone = TokenOf("GM0001", "holder");
+  ASSERT_TRUE(Revoke("GM0001", "revoke").ok());
+  ASSERT_TRUE(Issue(IssueRequest({}, "joint", {{"GM0001", "GM0002"}}, true)).ok());
+  EXPECT_EQ(Get("GM0001-2").response(), "");
+  ASSERT_TRUE(Revoke("GM0001-2", "revoke joint").ok());
+  ASSERT_TRUE(Issue(IssueRequest({}, "other", {{"GM0001", "GM0003"}}, true)).ok());
+  EXPECT_THAT(Get("GM0001-3").municipalities(), ElementsAre("GM0001", "GM0003"));
+  ASSERT_TRUE(Revoke("GM0001-3", "revoke other").ok());
+
+  // What was filled in for it alone is there again, for nobody who was let in before.
+  ASSERT_TRUE(Issue(IssueRequest({"GM0001"}, "alone")).ok());
+  EXPECT_THAT(Names(), ElementsAre("GM0001", "GM0001-2", "GM0001-3"));
+  const v1::Invitation back = Get("GM0001");
+  EXPECT_EQ(back.state(), v1::INVITATION_STATE_OPENED);
+  EXPECT_EQ(back.response(), ResponseOf("GM0001"));
+  EXPECT_EQ(back.issue(), 3);
+  EXPECT_EQ(back.contact(), ContactOf("GM0001"));
+  EXPECT_FALSE(back.handed_over());
+  EXPECT_THAT(*invitations_.LinkHolders(NameOf("GM0001")), IsEmpty());
+  EXPECT_FALSE(Holds(alone));
+  EXPECT_TRUE(Holds(TokenOf("GM0001")));
+  // Numbers of colleagues are given once.
+  EXPECT_EQ(InviteColleague("GM0001", "bakker", "next")->colleague().colleague(), "2");
+  // Those it was in joint ones with are in none.
+  const auto rest = Issue(IssueRequest({"GM0002", "GM0003"}, "rest"));
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(rest->issued(), 2);
+  EXPECT_THAT(Names(), ElementsAre("GM0001", "GM0001-2", "GM0001-3", "GM0002", "GM0003"));
+}
+
+TEST_F(InvitationIssueTest, AJointOneComesBackAsOneAfterItWasTakenApart) {
+  ASSERT_TRUE(Issue(IssueRequest({}, "joint", {{"GM0001", "GM0002"}}, true)).ok());
+  const std::string token = TokenOf("GM0001");
+  ASSERT_TRUE(Revoke("GM0001", "revoke").ok());
+  ASSERT_TRUE(Issue(IssueRequest({"GM0002"}, "apart")).ok());
+  ASSERT_TRUE(Revoke("GM0002", "revoke second").ok());
+  const auto again = Issue(IssueRequest({}, "again", {{"GM0001", "GM0002"}}, true));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->issued(), 1);
+  EXPECT_EQ(Get("GM0001").state(), v1::INVITATION_STATE_ISSUED);
+  EXPECT_FALSE(Holds(token));
+  EXPECT_EQ(status::Reason(Reissue("GM0002", "back").status()), "INVITED_OTHERWISE");
 }
 
 TEST_F(InvitationIssueTest, AJointOneThatIsRevokedIsTakenApartByName) {
@@ -115,15 +166,12 @@ TEST_F(InvitationIssueTest, AJointOneThatIsRevokedIsTakenApartByName) {
   // What it left cannot come back as it was.
   const auto back = Reissue("GM0001", "back");
   EXPECT_EQ(status::Reason(back.status()), "INVITED_OTHERWISE");
-
-  const auto first = Issue(IssueRequest({"GM0001"}, "first"));
-  ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_THAT(Get("GM0001").municipalities(), ElementsAre("GM0001"));
-  // GM0003 was in what that took the place of, and is in none now.
-  const auto third = Issue(IssueRequest({}, "third"));
-  ASSERT_TRUE(third.ok()) << third.status();
-  EXPECT_EQ(third->issued(), 1);
-  EXPECT_THAT(Names(), ElementsAre("GM0001", "GM0002", "GM0003", "GM0004", "GM0005"));
+  // The others were in what it left, and are in none now.
+  const auto rest = Issue(IssueRequest({}, "rest"));
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_EQ(rest->issued(), 2);
+  EXPECT_THAT(Get("GM0001-2").municipalities(), ElementsAre("GM0001"));
+  EXPECT_THAT(Names(), ElementsAre("GM0001", "GM0001-2", "GM0002", "GM0003", "GM0004", "GM0005"));
 }
 
 TEST_F(InvitationIssueTest, ARepeatGetsTheFirstAnswerAlsoWhenItIsTooLateForNewOnes) {
@@ -188,10 +236,10 @@ TEST_F(InvitationIssueTest, TheVersionGrowsWithEveryChangeAndWithNothingElse) {
       [&] { return InviteColleague("GM0001", "jansen", "2").status(); },
       [&] { return Remove("GM0001", "1", "3").status(); },
       [&] { return HandOver("GM0001", "jansen", "4").status(); },
-      [&] { return invitations_.MarkOpened({.invitation = NameOf("GM0001")}, ResponseOf("GM0001")); },
+      [&] { return invitations_.MarkOpened(HolderOf("GM0001"), ResponseOf("GM0001")); },
       [&] { return invitations_.Escalate(NameOf("GM0002"), ContactOf("GM0002"), ""); },
       [&] { return Revoke("GM0001", "5").status(); },
-      [&] { return invitations_.EraseHolders(kWave); }};
+      [&] { return invitations_.ErasePeople(kWave); }};
   for (size_t i = 0; i < changes.size(); ++i) {
     ASSERT_TRUE(changes[i]().ok()) << i;
     EXPECT_GT(Version(), version) << i;

@@ -89,7 +89,7 @@ TEST_F(InvitationReplicasTest, EscalateOnce) {
 
 TEST_F(InvitationReplicasTest, HandOverAndEscalateDoNotPassEachOtherBy) {
   Invite("GM0001");
-  watched_.before_commit = [&] { EXPECT_TRUE(other_.HandOver(HandOverRequest("GM0001", "jansen", "over"), absl::OkStatus()).ok()); };
+  watched_.before_commit = [&] { EXPECT_TRUE(other_.HandOver(HandOverRequest("GM0001", "jansen", "over"), {}, absl::OkStatus()).ok()); };
   EXPECT_EQ(status::Reason(invitations_.Escalate(NameOf("GM0001"), ContactOf("GM0001"), "")), "CONCURRENT_CHANGE");
   EXPECT_THAT(Get("GM0001").escalated_from(), SizeIs(0));
   EXPECT_TRUE(Get("GM0001").handed_over());
@@ -100,7 +100,7 @@ TEST_F(InvitationReplicasTest, HandOverOneAfterTheOther) {
   std::vector<std::string> tokens(2);
   Race(1, [&](InvitationStore& invitations, int replica, int) {
     const auto over =
-        invitations.HandOver(HandOverRequest("GM0001", absl::StrCat("new", replica), absl::StrCat("over ", replica)), absl::OkStatus());
+        invitations.HandOver(HandOverRequest("GM0001", absl::StrCat("new", replica), absl::StrCat("over ", replica)), {}, absl::OkStatus());
     EXPECT_TRUE(over.ok()) << over.status();
   });
   EXPECT_EQ(Get("GM0001").issue(), 3);
@@ -115,7 +115,7 @@ TEST_F(InvitationReplicasTest, LoseNoColleagueAndGiveNoNumberTwice) {
   constexpr int kRounds = 12;
   Race(kRounds, [&](InvitationStore& invitations, int replica, int round) {
     const std::string name = absl::StrCat("c", replica, "x", round);
-    const auto invited = invitations.InviteColleague(ColleagueRequest("GM0001", name, name), absl::OkStatus());
+    const auto invited = invitations.InviteColleague(ColleagueRequest("GM0001", name, name), {}, absl::OkStatus());
     ASSERT_TRUE(invited.ok()) << invited.status();
     const auto rights = invitations.Verify(TokenIn(invited->link()));
     ASSERT_TRUE(rights.ok()) << rights.status();
@@ -141,7 +141,7 @@ TEST_F(InvitationReplicasTest, DoNotBringBackALinkThatEndsMeanwhile) {
     request.set_request_id("revoke");
     EXPECT_TRUE(other_.Revoke(request).ok());
   };
-  EXPECT_EQ(status::Reason(invitations_.MarkOpened({.invitation = NameOf("GM0001")}, ResponseOf("GM0001"))), "TOKEN_UNKNOWN");
+  EXPECT_EQ(status::Reason(invitations_.MarkOpened(HolderOf("GM0001"), ResponseOf("GM0001"))), "TOKEN_UNKNOWN");
   EXPECT_FALSE(Holds(token));
   EXPECT_EQ(Get("GM0001").state(), v1::INVITATION_STATE_REVOKED);
 }
@@ -165,7 +165,7 @@ TEST_F(InvitationReplicasTest, InviteAWholeFrameAtOnceOnRedis) {
   EXPECT_EQ(issued[0] + issued[1], 344);
   EXPECT_EQ(unchanged[0] + unchanged[1], 344);
   InvitationStore first = MakeInvitations(*stores[0], *vault_), second = MakeInvitations(*stores[1], *vault_);
-  EXPECT_TRUE(second.Verify(TokenIn(*first.LinkOf(NameOf("GM0344")))).ok());
+  EXPECT_TRUE(second.Verify(TokenIn(*first.LinkOfContact(NameOf("GM0344"), ""))).ok());
 }
 
 }  // namespace

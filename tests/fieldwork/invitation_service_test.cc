@@ -2,6 +2,9 @@
 #include "services/fieldwork/invitations/invitation_service.h"
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
@@ -27,6 +30,10 @@ class FakeBook : public WaveBook {
  public:
   std::vector<std::string> Waves() const override { return {kWave}; }
   absl::StatusOr<std::shared_ptr<const WaveDetails>> Get(const std::string& wave) const override {
+    if (!caught_up.ok()) return caught_up;
+    return Details(wave);
+  }
+  absl::StatusOr<std::shared_ptr<const WaveDetails>> Details(const std::string& wave) const override {
     if (!loaded.ok()) return loaded;
     if (wave == kWave) return std::make_shared<WaveDetails>(details);
     return status::Error(absl::StatusCode::kNotFound, "WAVE_NOT_FOUND", "none");
@@ -38,7 +45,10 @@ class FakeBook : public WaveBook {
   uint64_t AwaitChange(uint64_t since, absl::Duration) const override { return since; }
 
   WaveDetails details;
+  // Of Details and Get.
   absl::Status loaded;
+  // Of Get alone.
+  absl::Status caught_up;
 };
 
 // Who may what.
@@ -94,7 +104,11 @@ class InvitationServiceTest : public InvitationSetting {
     const intake::v1::Wave& wave = book_.details.wave;
     if (now_ < calendar::FromProto(wave.opens_at())) return error("WAVE_PLANNED");
     if (!made_.contains(request.response_id()) && now_ >= calendar::FromProto(wave.closes_at())) return error("WAVE_CLOSED");
-    made_.insert(request.response_id());
+    // Whatever was there is for whom it was made.
+    const std::vector<std::string> municipalities(request.municipalities().begin(), request.municipalities().end());
+    if (made_.try_emplace(request.response_id(), municipalities).first->second != municipalities) {
+      return status::ToGrpc(status::Error(absl::StatusCode::kAlreadyExists, "RESPONSE_EXISTS", "of others"));
+    }
     response.mutable_draft()->set_name(absl::StrCat(request.parent(), "/responses/", request.response_id()));
     return grpc::Status::OK;
   }
@@ -161,7 +175,9 @@ class InvitationServiceTest : public InvitationSetting {
   }
 
   FakeBook book_;
-  std::set<std::string> suppressed_, made_;
+  std::set<std::string> suppressed_;
+  // Drafts, with whom they are for.
+  std::map<std::string, std::vector<std::string>> made_;
   std::vector<intake::v1::CreateDraftRequest> drafts_asked_;
   NiceMock<intake::v1::MockDraftServiceStub> drafts_;
   NiceMock<intake::v1::MockIntakeServiceStub> intake_;
@@ -242,7 +258,7 @@ TEST_F(InvitationServiceTest, RequestsAreCheckedWhole) {
   EXPECT_THAT(WrongFields(Call(&Stub::RevokeInvitation, revoke, revoked)), ElementsAre("name", "reason", "request_id"));
 
   v1::InviteColleagueRequest invite;
-  invite.set_full_name("Jansen\r\nBcc: a@b.nl");
+  invite.set_full_name("Jansen\r\nBcc: jansen");
   invite.set_email("a@b.nl, c@d.nl");
   invite.add_sections(0);
   const absl::Status invited = InviteAs(Administrator(), invite);
@@ -331,7 +347,7 @@ TEST_F(InvitationServiceTest, ATokenIsARespondentOfOneResponseForASecond) {
   Invite("GM0001");
   const auto bearer = Verify(TokenOf("GM0001"));
   ASSERT_TRUE(bearer.ok()) << bearer.status();
-  EXPECT_EQ(bearer->subject(), NameOf("GM0001"));
+  EXPECT_EQ(bearer->subject(), NameOf("GM0001") + "/issues/1");
   EXPECT_EQ(bearer->title(), "");
   EXPECT_EQ(bearer->credential(), access::v1::CREDENTIAL_KIND_INVITATION);
   EXPECT_EQ(calendar::FromProto(bearer->expires_at()), now_ + absl::Seconds(1));
@@ -340,12 +356,15 @@ TEST_F(InvitationServiceTest, ATokenIsARespondentOfOneResponseForASecond) {
   EXPECT_THAT(bearer->grants(0).resources(), ElementsAre(ResponseOf("GM0001")));
   EXPECT_THAT(bearer->grants(0).sections(), IsEmpty());
 
-  ASSERT_TRUE(invitations_.InviteColleague(ColleagueRequest("GM0001", "jansen", "1", {3, 5}), absl::OkStatus()).ok());
+  ASSERT_TRUE(invitations_.InviteColleague(ColleagueRequest("GM0001", "jansen", "1", {3, 5}), {}, absl::OkStatus()).ok());
   const auto colleague = Verify(TokenOf("GM0001", "1"));
   ASSERT_TRUE(colleague.ok()) << colleague.status();
   EXPECT_EQ(colleague->subject(), NameOf("GM0001") + "/colleagues/1");
   EXPECT_THAT(colleague->grants(0).resources(), ElementsAre(ResponseOf("GM0001")));
   EXPECT_THAT(colleague->grants(0).sections(), ElementsAre(3, 5));
+  // In histories the next holder is somebody else.
+  ASSERT_TRUE(Reissue("GM0001", "next").ok());
+  EXPECT_EQ(Bearer("GM0001").subject(), NameOf("GM0001") + "/issues/2");
 }
 
 TEST_F(InvitationServiceTest, WhatIsNoTokenIsUnknownWhateverItLooksLike) {
@@ -375,6 +394,21 @@ TEST_F(InvitationServiceTest, WhileTheWaveIsNotReadAGoodTokenIsNotCalledUnknown)
   EXPECT_EQ(status::Reason(Verify(token.substr(0, token.size() - 43) + std::string(43, 'A')).status()), "TOKEN_UNKNOWN");
 }
 
+TEST_F(InvitationServiceTest, LinksWorkWhateverFeedsAndTheFrameAreUpTo) {
+  Invite("GM0001");
+  book_.caught_up = status::Error(absl::StatusCode::kUnavailable, "WAVE_LOADING", "dedup is down");
+  book_.details.frame = nullptr;
+  const access::v1::Identity holder = Bearer("GM0001");
+  const auto redeemed = Redeem(holder);
+  ASSERT_TRUE(redeemed.ok()) << redeemed.status();
+  EXPECT_THAT(redeemed->titles(), ElementsAre("GM0001"));
+  EXPECT_TRUE(InviteAs(holder, ColleagueRequest("GM0001", "jansen", "1", {2})).ok());
+  EXPECT_TRUE(GetAs("GM0001").ok());
+  // Who is in the frame has to be known.
+  v1::IssueInvitationsResponse response;
+  EXPECT_EQ(status::Reason(Call(&Stub::IssueInvitations, IssueRequest({}, "all"), response)), "WAVE_LOADING");
+}
+
 // --- Redeeming.
 
 TEST_F(InvitationServiceTest, ShowingALinkMakesTheDraftOnceAndOpensTheInvitation) {
@@ -398,15 +432,81 @@ TEST_F(InvitationServiceTest, ShowingALinkMakesTheDraftOnceAndOpensTheInvitation
   EXPECT_EQ(Version(), version);
   EXPECT_EQ(calendar::FromProto(Get("GM0001").opened_at()), opened);
   ASSERT_TRUE(Redeem(Bearer("GM0001"), "fy").ok());
-  ASSERT_EQ(drafts_asked_.size(), 3);
+  // Intake is asked until there is a draft.
+  ASSERT_EQ(drafts_asked_.size(), 1);
   EXPECT_EQ(drafts_asked_[0].parent(), kWave);
   EXPECT_EQ(drafts_asked_[0].response_id(), "GM0001");
   EXPECT_EQ(drafts_asked_[0].language(), "nl");
   EXPECT_LE(drafts_asked_[0].request_id().size(), 100);
-  EXPECT_EQ(drafts_asked_[0].request_id(), drafts_asked_[1].request_id());
+}
+
+TEST_F(InvitationServiceTest, ADraftWhoseMakingWasNotNotedIsFoundInWhateverLanguage) {
+  Invite("GM0001");
+  const access::v1::Identity holder = Bearer("GM0001");
+  watched_.fail_next = true;
+  EXPECT_FALSE(Redeem(holder, "nl").ok());
+  EXPECT_EQ(Get("GM0001").response(), "");
+  ASSERT_TRUE(Redeem(holder, "fy").ok());
+  ASSERT_EQ(drafts_asked_.size(), 2);
+  EXPECT_EQ(drafts_asked_[1].language(), "fy");
   // Another content with the same id would be refused.
-  EXPECT_EQ(drafts_asked_[2].language(), "fy");
-  EXPECT_NE(drafts_asked_[0].request_id(), drafts_asked_[2].request_id());
+  EXPECT_NE(drafts_asked_[0].request_id(), drafts_asked_[1].request_id());
+  EXPECT_EQ(Get("GM0001").response(), ResponseOf("GM0001"));
+}
+
+TEST_F(InvitationServiceTest, AJointInvitationThatIsChangedShowsNobodyWhatWasFilledInForOthers) {
+  ASSERT_TRUE(Issue(IssueRequest({}, "joint", {{"GM0001", "GM0002"}}, true)).ok());
+  ASSERT_EQ(Redeem(Bearer("GM0001"))->response(), ResponseOf("GM0001"));
+  ASSERT_TRUE(Revoke("GM0001", "revoke").ok());
+  ASSERT_TRUE(Issue(IssueRequest({"GM0001"}, "alone")).ok());
+  const access::v1::Identity alone = Bearer("GM0001-2");
+  EXPECT_THAT(alone.grants(0).resources(), ElementsAre(ResponseOf("GM0001-2")));
+  const auto redeemed = Redeem(alone);
+  ASSERT_TRUE(redeemed.ok()) << redeemed.status();
+  EXPECT_EQ(redeemed->response(), ResponseOf("GM0001-2"));
+  EXPECT_THAT(redeemed->municipalities(), ElementsAre("GM0001"));
+  EXPECT_EQ(status::Reason(Verify(TokenOf("GM0001-2")).status()), "");
+  // Together again they go on where they were.
+  ASSERT_TRUE(Revoke("GM0001-2", "revoke alone").ok());
+  ASSERT_TRUE(Issue(IssueRequest({}, "together", {{"GM0002", "GM0001"}}, true)).ok());
+  EXPECT_EQ(Redeem(Bearer("GM0001"))->response(), ResponseOf("GM0001"));
+  EXPECT_EQ(status::Reason(Redeem(alone).status()), "TOKEN_UNKNOWN");
+}
+
+TEST_F(InvitationServiceTest, AFewWaitForASlowIntakeAndTheOthersGoOn) {
+  const std::vector<std::string> codes = {"GM0001", "GM0002", "GM0003", "GM0004", "GM0005"};
+  ASSERT_TRUE(Issue(IssueRequest(codes, "all")).ok());
+  std::mutex mutex;
+  std::condition_variable changed;
+  int waiting = 0;
+  bool slow = true;
+  EXPECT_CALL(drafts_, CreateDraft(_, _, _)).WillRepeatedly([&](auto*, const auto& request, auto* response) {
+    std::unique_lock lock(mutex);
+    ++waiting;
+    changed.notify_all();
+    changed.wait(lock, [&] { return !slow; });
+    response->mutable_draft()->set_name(absl::StrCat(request.parent(), "/responses/", request.response_id()));
+    return grpc::Status::OK;
+  });
+  const access::v1::Identity holder = Bearer("GM0001");
+  std::vector<std::thread> opening;
+  for (int i = 0; i < InvitationService::kMostAtIntake; ++i) {
+    opening.emplace_back([&] { EXPECT_TRUE(Redeem(holder).ok()); });
+  }
+  {
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return waiting == InvitationService::kMostAtIntake; }));
+  }
+  const auto refused = Redeem(Bearer("GM0002"));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status::Reason(refused.status()), "TOO_MANY_AT_ONCE");
+  {
+    const std::lock_guard lock(mutex);
+    slow = false;
+    changed.notify_all();
+  }
+  for (std::thread& each : opening) each.join();
+  EXPECT_TRUE(Redeem(Bearer("GM0002")).ok());
 }
 
 TEST_F(InvitationServiceTest, AJointLinkMakesOneDraftForAllItsMunicipalities) {
@@ -421,7 +521,7 @@ TEST_F(InvitationServiceTest, AJointLinkMakesOneDraftForAllItsMunicipalities) {
 
 TEST_F(InvitationServiceTest, AColleagueIsToldTheirSections) {
   Invite("GM0001");
-  ASSERT_TRUE(invitations_.InviteColleague(ColleagueRequest("GM0001", "jansen", "1", {3, 5}), absl::OkStatus()).ok());
+  ASSERT_TRUE(invitations_.InviteColleague(ColleagueRequest("GM0001", "jansen", "1", {3, 5}), {}, absl::OkStatus()).ok());
   const auto redeemed = Redeem(Bearer("GM0001", "1"));
   ASSERT_TRUE(redeemed.ok()) << redeemed.status();
   EXPECT_THAT(redeemed->sections(), ElementsAre(3, 5));
@@ -465,10 +565,14 @@ TEST_F(InvitationServiceTest, OnlyTheBearerOfALinkThatHoldsRedeems) {
   const access::v1::Identity bearer = Bearer("GM0001");
   EXPECT_EQ(status::Reason(Redeem(Administrator()).status()), "NO_INVITATION");
   EXPECT_EQ(status::Reason(Redeem({}).status()), "NO_INVITATION");
-  EXPECT_EQ(status::Reason(Redeem(Caller(NameOf("GM0002"), access::v1::ROLE_RESPONDENT, ResponseOf("GM0002"))).status()), "TOKEN_UNKNOWN");
+  EXPECT_EQ(status::Reason(Redeem(Caller(NameOf("GM0002") + "/issues/1", access::v1::ROLE_RESPONDENT, ResponseOf("GM0002"))).status()),
+            "TOKEN_UNKNOWN");
   // As a gateway may remember it for a moment.
-  ASSERT_TRUE(Revoke("GM0001", "revoke").ok());
+  ASSERT_TRUE(Reissue("GM0001", "again").ok());
   EXPECT_EQ(status::Reason(Redeem(bearer).status()), "TOKEN_UNKNOWN");
+  const access::v1::Identity next = Bearer("GM0001");
+  ASSERT_TRUE(Revoke("GM0001", "revoke").ok());
+  EXPECT_EQ(status::Reason(Redeem(next).status()), "TOKEN_UNKNOWN");
   EXPECT_THAT(drafts_asked_, IsEmpty());
 }
 
@@ -493,10 +597,10 @@ TEST_F(InvitationServiceTest, OnlyTheHolderOrAnAdministratorManagesColleagues) {
     bool may;
   };
   const std::vector<Case> cases = {
+      {"a colleague", Bearer("GM0001", "1"), false},
       {"the holder", Bearer("GM0001"), true},
       {"an administrator", Administrator(), true},
       {"an administrator of the survey", Administrator("surveys/vn"), true},
-      {"a colleague", Bearer("GM0001", "1"), false},
       {"the holder of another", Bearer("GM0002"), false},
       {"an administrator of another survey", Administrator("surveys/v"), false},
       {"a respondent by key", Caller("keys/5f2c", access::v1::ROLE_RESPONDENT, ResponseOf("GM0001")), false},
@@ -504,6 +608,18 @@ TEST_F(InvitationServiceTest, OnlyTheHolderOrAnAdministratorManagesColleagues) {
   };
   int requests = 0;
   for (const Case& one : cases) {
+    v1::ListColleaguesRequest list;
+    list.set_response(ResponseOf("GM0001"));
+    v1::ListColleaguesResponse listed;
+    const absl::Status listing = Call(&Stub::ListColleagues, list, listed, one.caller);
+    if (one.what == "the holder of another") {
+      EXPECT_EQ(status::Reason(listing), "NOT_THE_HOLDER");
+    } else {
+      ASSERT_TRUE(listing.ok()) << one.what << listing;
+      EXPECT_EQ(listed.colleagues(0).full_name(), "jansen") << one.what;
+      EXPECT_EQ(listed.colleagues(0).email().empty(), !one.may) << one.what;
+    }
+
     const std::string id = absl::StrCat("request ", ++requests);
     const absl::Status invited = InviteAs(one.caller, ColleagueRequest("GM0001", "pietersen", id + " invite"));
     v1::RemoveColleagueRequest remove;
@@ -520,13 +636,6 @@ TEST_F(InvitationServiceTest, OnlyTheHolderOrAnAdministratorManagesColleagues) {
       EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << one.what;
       EXPECT_EQ(status::Reason(status), "NOT_THE_HOLDER") << one.what;
     }
-
-    v1::ListColleaguesRequest list;
-    list.set_response(ResponseOf("GM0001"));
-    v1::ListColleaguesResponse listed;
-    ASSERT_TRUE(Call(&Stub::ListColleagues, list, listed, one.caller).ok()) << one.what;
-    EXPECT_EQ(listed.colleagues(0).full_name(), "jansen") << one.what;
-    EXPECT_EQ(listed.colleagues(0).email().empty(), !one.may) << one.what;
   }
 }
 
@@ -563,6 +672,20 @@ TEST_F(InvitationServiceTest, TheNewHolderIsOneAndTheOldOneIsNot) {
   EXPECT_TRUE(handed.invitation().handed_over());
   EXPECT_EQ(status::Reason(Verify(old_token).status()), "TOKEN_UNKNOWN");
   EXPECT_TRUE(InviteAs(Bearer("GM0001", "holder"), ColleagueRequest("GM0001", "jansen", "2")).ok());
+}
+
+TEST_F(InvitationServiceTest, NamesThatReadAsLinksAreNotMailedToStrangers) {
+  Invite("GM0001");
+  const access::v1::Identity holder = Bearer("GM0001");
+  for (const char* const name :
+       {"Klik hier: http:x.nl", "Gratis! WWW.win.nl", "a@b.nl", "Jansen/Pietersen", "hTTps", "Jan\nsen", "Jan\rsen"}) {
+    EXPECT_THAT(WrongFields(InviteAs(holder, ColleagueRequest("GM0001", name, "1"))), testing::Contains("full_name")) << name;
+    v1::HandOverResponse handed;
+    EXPECT_THAT(WrongFields(Call(&Stub::HandOver, HandOverRequest("GM0001", name, "2"), handed, holder)), testing::Contains("full_name"));
+  }
+  v1::InviteColleagueRequest request = ColleagueRequest("GM0001", "x", "3");
+  request.set_full_name("Mw. drs. A.-M. d'Ancona (beleid & regie), 's-Hertogenbosch");
+  EXPECT_TRUE(InviteAs(holder, request).ok());
 }
 
 }  // namespace

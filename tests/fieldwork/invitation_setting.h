@@ -51,6 +51,7 @@ class WatchedStore : public storage::ForwardingStore {
   absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {
     ++commits;
     if (const auto happen = std::exchange(before_commit, nullptr)) happen();
+    if (std::exchange(fail_next, false)) return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "gone");
     auto result = ForwardingStore::Commit(std::move(batch));
     if (std::exchange(lose_answer, false)) return status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "gone");
     return result;
@@ -59,6 +60,7 @@ class WatchedStore : public storage::ForwardingStore {
   int reads = 0;
   int commits = 0;
   std::function<void()> before_commit;
+  bool fail_next = false;
   bool lose_answer = false;
 };
 
@@ -122,14 +124,14 @@ class InvitationSetting : public testing::Test {
   }
   absl::StatusOr<v1::InviteColleagueResponse> InviteColleague(const std::string& id, const std::string& name,
                                                               const std::string& request_id) {
-    return invitations_.InviteColleague(ColleagueRequest(id, name, request_id), absl::OkStatus());
+    return invitations_.InviteColleague(ColleagueRequest(id, name, request_id), {}, absl::OkStatus());
   }
   absl::StatusOr<v1::RemoveColleagueResponse> Remove(const std::string& id, const std::string& colleague, const std::string& request_id) {
     v1::RemoveColleagueRequest request;
     request.set_response(ResponseOf(id));
     request.set_colleague(colleague);
     request.set_request_id(request_id);
-    return invitations_.RemoveColleague(request);
+    return invitations_.RemoveColleague(request, {});
   }
   static v1::HandOverRequest HandOverRequest(const std::string& id, const std::string& name, const std::string& request_id) {
     v1::HandOverRequest request;
@@ -140,7 +142,7 @@ class InvitationSetting : public testing::Test {
     return request;
   }
   absl::StatusOr<v1::HandOverResponse> HandOver(const std::string& id, const std::string& name, const std::string& request_id) {
-    return invitations_.HandOver(HandOverRequest(id, name, request_id), absl::OkStatus());
+    return invitations_.HandOver(HandOverRequest(id, name, request_id), {}, absl::OkStatus());
   }
 
   static std::string TokenIn(const std::string& link) {
@@ -148,12 +150,12 @@ class InvitationSetting : public testing::Test {
     return link.substr(kBeforeToken.size());
   }
   std::string TokenOf(const std::string& id) {
-    const auto link = invitations_.LinkOf(NameOf(id));
+    const auto link = invitations_.LinkOfContact(NameOf(id), Get(id).contact());
     EXPECT_TRUE(link.ok()) << link.status();
     return link.ok() ? TokenIn(*link) : "";
   }
   std::string TokenOf(const std::string& id, const std::string& holder) {
-    const auto link = invitations_.LinkOf(NameOf(id), holder);
+    const auto link = invitations_.LinkOfHolder(NameOf(id), holder);
     EXPECT_TRUE(link.ok()) << link.status();
     return link.ok() ? TokenIn(*link) : "";
   }
@@ -167,6 +169,8 @@ class InvitationSetting : public testing::Test {
     EXPECT_TRUE(invitation.ok()) << invitation.status();
     return invitation.ok() ? *invitation : v1::Invitation();
   }
+  // The link of who holds an invitation now.
+  LinkId HolderOf(const std::string& id) { return {.invitation = NameOf(id), .issue = Get(id).issue()}; }
   uint64_t Version() { return *invitations_.Version(kWave); }
   // Everything that stands in the store, put together.
   std::string AllBytes() {

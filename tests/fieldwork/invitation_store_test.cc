@@ -52,7 +52,7 @@ TEST_F(InvitationStoreTest, WhatIsNoLinkCostsAsMuchAndLearnsNothing) {
   const std::string token = TokenOf("GM0001");
   const std::string signature = token.substr(token.size() - 43);
   const auto of = [&](const LinkId& id) {
-    const std::string other = MakeToken(id, 1, std::string(32, 'x'));
+    const std::string other = MakeToken(id, "", std::string(32, 'x'));
     return other.substr(0, other.size() - 43) + signature;
   };
   const std::vector<std::string> guesses = {
@@ -60,7 +60,7 @@ TEST_F(InvitationStoreTest, WhatIsNoLinkCostsAsMuchAndLearnsNothing) {
       of({.invitation = "surveys/vn/waves/1999/invitations/GM0001"}),
       of({.invitation = NameOf("GM0001"), .colleague = "1"}),
       of({.invitation = NameOf("GM0001"), .colleague = "2"}),
-      MakeToken({.invitation = NameOf("GM0001")}, 1, std::string(32, 'x')),
+      MakeToken({.invitation = NameOf("GM0001")}, "", std::string(32, 'x')),
   };
   std::set<std::string> answers;
   for (const std::string& guess : guesses) {
@@ -149,6 +149,40 @@ TEST_F(InvitationStoreTest, ANewLinkMayGoToAnotherContactAlsoAfterAHandOver) {
   EXPECT_THAT(*invitations_.LinkHolders(NameOf("GM0001")), IsEmpty());
 }
 
+TEST_F(InvitationStoreTest, TheLinkOfOneContactIsNotInTheMailOfAnother) {
+  Invite("GM0001");
+  const std::string next = "municipalities/GM0001/contacts/b";
+  ASSERT_TRUE(invitations_.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001")).ok());
+  EXPECT_EQ(status::Reason(invitations_.LinkOfContact(NameOf("GM0001"), next).status()), "INVITATION_REVOKED");
+  // As when mail to the first was leased before the second got it.
+  ASSERT_TRUE(Reissue("GM0001", "next", next).ok());
+  EXPECT_EQ(status::Reason(invitations_.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001")).status()), "INVITATION_REVOKED");
+  EXPECT_TRUE(invitations_.LinkOfContact(NameOf("GM0001"), next).ok());
+}
+
+TEST_F(InvitationStoreTest, NobodyElsesContactGetsTheLink) {
+  Invite("GM0001");
+  const std::string token = TokenOf("GM0001");
+  const auto refused = Reissue("GM0001", "other", ContactOf("GM0002"));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status::Reason(refused.status()), "CONTACT_NOT_FOUND");
+  EXPECT_TRUE(Holds(token));
+  ASSERT_TRUE(Issue(IssueRequest({}, "joint", {{"GM0002", "GM0003"}}, true)).ok());
+  EXPECT_TRUE(Reissue("GM0002", "its own", ContactOf("GM0003")).ok());
+}
+
+TEST_F(InvitationStoreTest, TheSameLinkMadeTwiceHasTwoTokens) {
+  // As in a copy of the store that has gone its own way.
+  const auto copy = *storage::OpenStore("sqlite::memory:", "fieldwork");
+  InvitationStore there = MakeInvitations(*copy, *vault_);
+  Invite("GM0001");
+  ASSERT_TRUE(Issue(there, IssueRequest({"GM0001"}, "issue GM0001")).ok());
+  const auto link = there.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001"));
+  ASSERT_TRUE(link.ok());
+  EXPECT_NE(TokenIn(*link), TokenOf("GM0001"));
+  EXPECT_FALSE(Holds(TokenIn(*link)));
+}
+
 TEST_F(InvitationStoreTest, RevokingEndsEveryLinkForGood) {
   Invite("GM0001");
   ASSERT_TRUE(InviteColleague("GM0001", "jansen", "colleague").ok());
@@ -160,10 +194,10 @@ TEST_F(InvitationStoreTest, RevokingEndsEveryLinkForGood) {
   EXPECT_EQ(revoked->invitation().revocation_reason(), "dubbel");
   EXPECT_FALSE(Holds(token));
   EXPECT_FALSE(Holds(colleague));
-  EXPECT_EQ(status::Reason(invitations_.LinkOf(NameOf("GM0001")).status()), "INVITATION_REVOKED");
-  EXPECT_EQ(status::Reason(invitations_.LinkOf(NameOf("GM0001"), "1").status()), "INVITATION_REVOKED");
+  EXPECT_EQ(status::Reason(invitations_.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001")).status()), "INVITATION_REVOKED");
+  EXPECT_EQ(status::Reason(invitations_.LinkOfHolder(NameOf("GM0001"), "1").status()), "INVITATION_REVOKED");
   EXPECT_THAT(*invitations_.LinkHolders(NameOf("GM0001")), IsEmpty());
-  EXPECT_EQ(status::Reason(invitations_.RightsOf({.invitation = NameOf("GM0001")}).status()), "TOKEN_UNKNOWN");
+  EXPECT_EQ(status::Reason(invitations_.RightsOf(HolderOf("GM0001")).status()), "TOKEN_UNKNOWN");
 
   const auto again = Revoke("GM0001", "revoke again");
   ASSERT_TRUE(again.ok());
@@ -181,7 +215,7 @@ TEST_F(InvitationStoreTest, RevokingEndsEveryLinkForGood) {
 
 TEST_F(InvitationStoreTest, OpeningIsNotedOnceAndWithTheResponse) {
   Invite("GM0001");
-  const LinkId id{.invitation = NameOf("GM0001")};
+  const LinkId id = HolderOf("GM0001");
   // Too late for a response.
   ASSERT_TRUE(invitations_.MarkOpened(id, "").ok());
   const absl::Time opened = now_;
@@ -222,7 +256,7 @@ TEST_F(InvitationStoreTest, EscalatesFromTheContactItHasAndNoOther) {
 TEST_F(InvitationStoreTest, ListsByNameAndState) {
   ASSERT_TRUE(Issue(IssueRequest({}, "all")).ok());
   ASSERT_TRUE(Revoke("GM0002", "revoke").ok());
-  ASSERT_TRUE(invitations_.MarkOpened({.invitation = NameOf("GM0003")}, "").ok());
+  ASSERT_TRUE(invitations_.MarkOpened(HolderOf("GM0003"), "").ok());
   using v1::INVITATION_STATE_UNSPECIFIED;
   EXPECT_THAT(Listed(INVITATION_STATE_UNSPECIFIED, false, 2), ElementsAre("GM0001", "GM0002", "GM0003", "GM0004", "GM0005"));
   EXPECT_THAT(Listed(v1::INVITATION_STATE_ISSUED, false), ElementsAre("GM0001", "GM0004", "GM0005"));
@@ -236,8 +270,8 @@ TEST_F(InvitationStoreTest, ListsByNameAndState) {
 
 TEST_F(InvitationStoreTest, OfWhatIsNotThereNothingIsKnown) {
   for (const absl::Status& status :
-       {invitations_.Get(NameOf("GM0001")).status(), invitations_.LinkOf(NameOf("GM0001")).status(),
-        invitations_.LinkOf(NameOf("GM0001"), "1").status(), invitations_.LinkHolders(NameOf("GM0001")).status(),
+       {invitations_.Get(NameOf("GM0001")).status(), invitations_.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001")).status(),
+        invitations_.LinkOfHolder(NameOf("GM0001"), "1").status(), invitations_.LinkHolders(NameOf("GM0001")).status(),
         Reissue("GM0001", "1").status(), Revoke("GM0001", "2").status(), InviteColleague("GM0001", "jansen", "3").status(),
         Remove("GM0001", "1", "4").status(), HandOver("GM0001", "jansen", "5").status()}) {
     EXPECT_EQ(status::Reason(status), "INVITATION_NOT_FOUND") << status;
@@ -253,8 +287,8 @@ TEST_F(InvitationStoreTest, LinksGoOnWithAnOldKeyThatIsKept) {
   const auto rotated = *vault::Vault::Make(absl::StrCat(vault::Vault::NewKey("b"), "\n", key_));
   InvitationStore after = MakeInvitations(*store_, *rotated);
   EXPECT_TRUE(after.Verify(token).ok());
-  EXPECT_EQ(TokenIn(*after.LinkOf(NameOf("GM0001"))), token);
-  EXPECT_TRUE(after.LinkOf(NameOf("GM0001"), "1").ok());
+  EXPECT_EQ(TokenIn(*after.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001"))), token);
+  EXPECT_TRUE(after.LinkOfHolder(NameOf("GM0001"), "1").ok());
 
   // New ones are made with the new key, people are sealed with it: then the old one can go, and with it only what it made.
   v1::ReissueInvitationRequest reissue;
@@ -265,14 +299,14 @@ TEST_F(InvitationStoreTest, LinksGoOnWithAnOldKeyThatIsKept) {
   const uint64_t version = *after.Version(kWave);
   ASSERT_TRUE(after.ResealHolders(kWave).ok());
   EXPECT_EQ(*after.Version(kWave), version);
-  const std::string new_token = TokenIn(*after.LinkOf(NameOf("GM0001")));
+  const std::string new_token = TokenIn(*after.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001")));
   const std::string new_key = rotated->key_id();
   EXPECT_EQ(new_key, "b");
   EXPECT_FALSE(after.Verify(token).ok());
   EXPECT_TRUE(after.Verify(new_token).ok());
   v1::ListColleaguesRequest list;
   list.set_response(ResponseOf("GM0001"));
-  EXPECT_EQ(after.ListColleagues(list, true)->colleagues(0).full_name(), "jansen");
+  EXPECT_EQ(after.ListColleagues(list, {}, true)->colleagues(0).full_name(), "jansen");
 }
 
 TEST_F(InvitationStoreTest, LinksEndWithTheirKeyAndSayWhichItWas) {
@@ -284,8 +318,8 @@ TEST_F(InvitationStoreTest, LinksEndWithTheirKeyAndSayWhichItWas) {
   InvitationStore after = MakeInvitations(*store_, *other);
   EXPECT_EQ(status::Reason(after.Verify(token).status()), "TOKEN_UNKNOWN");
   EXPECT_EQ(status::Reason(after.Verify(colleague).status()), "TOKEN_UNKNOWN");
-  for (const absl::Status& missing : {after.LinkOf(NameOf("GM0001")).status(), after.LinkOf(NameOf("GM0001"), "1").status(),
-                                      after.LinkHolders(NameOf("GM0001")).status()}) {
+  for (const absl::Status& missing :
+       {after.LinkOfContact(NameOf("GM0001"), ContactOf("GM0001")).status(), after.LinkOfHolder(NameOf("GM0001"), "1").status()}) {
     EXPECT_EQ(status::Reason(missing), "PERSONAL_DATA_KEY_MISSING") << missing;
     EXPECT_EQ(status::Metadata(missing)["key"], "a");
   }

@@ -13,30 +13,32 @@ namespace {
 
 constexpr char kInvitation[] = "surveys/vn/waves/2026/invitations/GM0363";
 const std::string kKey(32, 'k');
+const std::string kRandom(16, 'r');
 const LinkId kHolder{.invitation = kInvitation};
 const LinkId kColleague{.invitation = kInvitation, .colleague = "2"};
 
 TEST(InvitationToken, SaysWhoseItIsAndHas43MoreCharacters) {
-  const std::string token = MakeToken(kHolder, 1, kKey);
+  const std::string token = MakeToken(kHolder, kRandom, kKey);
   EXPECT_EQ(token.substr(0, token.size() - 43), absl::StrCat("peiling-uitnodiging_", absl::WebSafeBase64Escape("vn/2026/GM0363"), "_"));
   EXPECT_EQ(ParseToken(token), kHolder);
-  EXPECT_EQ(ParseToken(MakeToken(kColleague, 1, kKey)), kColleague);
+  EXPECT_EQ(ParseToken(MakeToken(kColleague, kRandom, kKey)), kColleague);
 }
 
 TEST(InvitationToken, OfTheLongestNamesIsReadToo) {
   const std::string longest(100, 'z');
   const LinkId id{.invitation = absl::StrCat("surveys/", longest, "/waves/", longest, "/invitations/", longest),
                   .colleague = std::string(100, '9')};
-  EXPECT_EQ(ParseToken(MakeToken(id, 2147483647, kKey)), id);
+  EXPECT_EQ(ParseToken(MakeToken(id, kRandom, kKey)), id);
 }
 
 TEST(InvitationToken, IsTheSameForTheSameLinkAndAnotherForEveryOther) {
-  EXPECT_EQ(MakeToken(kHolder, 1, kKey), MakeToken(kHolder, 1, kKey));
+  EXPECT_EQ(MakeToken(kHolder, kRandom, kKey), MakeToken(kHolder, kRandom, kKey));
   const LinkId other{.invitation = "surveys/vn/waves/2026/invitations/GM0364"};
   const LinkId third{.invitation = kInvitation, .colleague = "3"};
   std::set<std::string> signatures;
-  for (const std::string& token : {MakeToken(kHolder, 1, kKey), MakeToken(kHolder, 2, kKey), MakeToken(kHolder, 1, std::string(32, 'l')),
-                                   MakeToken(other, 1, kKey), MakeToken(kColleague, 1, kKey), MakeToken(third, 1, kKey)}) {
+  for (const std::string& token : {MakeToken(kHolder, kRandom, kKey), MakeToken(kHolder, std::string(16, 's'), kKey),
+                                   MakeToken(kHolder, kRandom, std::string(32, 'l')), MakeToken(other, kRandom, kKey),
+                                   MakeToken(kColleague, kRandom, kKey), MakeToken(third, kRandom, kKey)}) {
     signatures.insert(token.substr(token.size() - 43));
   }
   EXPECT_EQ(signatures.size(), 6);
@@ -44,7 +46,7 @@ TEST(InvitationToken, IsTheSameForTheSameLinkAndAnotherForEveryOther) {
 
 TEST(InvitationToken, WithOneBitChangedIsNotTheOneWhoseHashIsKept) {
   for (const LinkId& id : {kHolder, kColleague}) {
-    const std::string token = MakeToken(id, 1, kKey);
+    const std::string token = MakeToken(id, kRandom, kKey);
     const std::string hash = HashOfToken(token);
     ASSERT_TRUE(TokenMatches(token, hash));
     for (size_t bit = 0; bit < token.size() * 8; ++bit) {
@@ -56,7 +58,7 @@ TEST(InvitationToken, WithOneBitChangedIsNotTheOneWhoseHashIsKept) {
 }
 
 TEST(InvitationToken, HasOneFormThatIsRead) {
-  const std::string token = MakeToken(kHolder, 1, kKey);
+  const std::string token = MakeToken(kHolder, kRandom, kKey);
   const auto of = [](const std::string& ids) {
     return absl::StrCat("peiling-uitnodiging_", absl::WebSafeBase64Escape(ids), "_", std::string(43, 'A'));
   };
@@ -81,7 +83,7 @@ TEST(InvitationToken, HasOneFormThatIsRead) {
 }
 
 TEST(InvitationToken, MatchesNoHashThatIsNone) {
-  const std::string token = MakeToken(kHolder, 1, kKey);
+  const std::string token = MakeToken(kHolder, kRandom, kKey);
   EXPECT_FALSE(TokenMatches(token, ""));
   EXPECT_FALSE(TokenMatches("", ""));
   EXPECT_FALSE(TokenMatches(token, HashOfToken(token).substr(0, 31)));
@@ -89,13 +91,18 @@ TEST(InvitationToken, MatchesNoHashThatIsNone) {
 }
 
 TEST(LinkId, IsReadFromASubjectAsItIsWritten) {
-  EXPECT_EQ(LinkId::Of(kHolder.Subject()), kHolder);
+  const LinkId second{.invitation = kInvitation, .issue = 2};
+  EXPECT_EQ(second.Subject(), absl::StrCat(kInvitation, "/issues/2"));
+  EXPECT_EQ(LinkId::Of(second.Subject()), second);
   EXPECT_EQ(LinkId::Of(kColleague.Subject()), kColleague);
   EXPECT_EQ(kColleague.Subject(), absl::StrCat(kInvitation, "/colleagues/2"));
   for (const char* const subject :
        {"", "keys/5f2c", "certificates/vng", "development", "surveys/vn/waves/2026", "surveys/vn/waves/2026/invitations/GM0363/colleagues/",
-        "surveys/vn/waves/2026/invitations/", "surveys/vn/waves/2026/invitations/GM0363/colleagues/a",
-        "tokens/surveys/vn/waves/2026/invitations/1"}) {
+        "surveys/vn/waves/2026/invitations/", "surveys/vn/waves/2026/invitations/GM0363",
+        "surveys/vn/waves/2026/invitations/GM0363/issues/", "surveys/vn/waves/2026/invitations/GM0363/issues/0",
+        "surveys/vn/waves/2026/invitations/GM0363/issues/02", "surveys/vn/waves/2026/invitations/GM0363/issues/2x",
+        "surveys/vn/waves/2026/invitations/GM0363/issues/4294967297", "surveys/vn/waves/2026/invitations/GM0363/issues/2/colleagues/1",
+        "surveys/vn/waves/2026/invitations/GM0363/colleagues/a", "tokens/surveys/vn/waves/2026/invitations/1"}) {
     EXPECT_FALSE(LinkId::Of(subject)) << subject;
   }
 }

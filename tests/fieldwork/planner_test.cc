@@ -201,7 +201,7 @@ TEST_F(PlannerTest, AtOpeningEveryInvitationIsReadyToBeSent) {
   EXPECT_EQ(mail.from_address(), "peiling@vng.nl");
   EXPECT_EQ(mail.subject(), "Uitnodiging: Peiling 2026");
   EXPECT_THAT(mail.text(), HasSubstr("Geachte anna,\n\nWij vragen u om namens de gemeente Utrecht deel te nemen"));
-  EXPECT_THAT(mail.text(), HasSubstr(*invitations_.LinkOf(InvitationOf("GM0344").name())));
+  EXPECT_THAT(mail.text(), HasSubstr(*invitations_.LinkOfContact(InvitationOf("GM0344").name(), InvitationOf("GM0344").contact())));
   EXPECT_THAT(mail.html(), HasSubstr("Geachte anna,"));
   EXPECT_THAT(mail.unsubscribe_url(), StartsWith("https://peiling.example.nl/v1/unsubscriptions/"));
 }

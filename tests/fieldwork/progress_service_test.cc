@@ -33,6 +33,7 @@ class FakeBook final : public WaveBook {
     if (found == waves.end()) return status::Error(absl::StatusCode::kNotFound, "WAVE_NOT_FOUND", "there is no such wave");
     return found->second;
   }
+  absl::StatusOr<std::shared_ptr<const WaveDetails>> Details(const std::string& wave) const override { return Get(wave); }
   std::optional<ResponseStand> Response(const std::string&, const std::string&) const override { return std::nullopt; }
   void ForEachResponse(const std::string&, const std::function<void(const std::string&, const ResponseStand&)>&) const override {}
   bool HasSubmittedRecord(const std::string&, const std::string& municipality) const override { return submitted.contains(municipality); }

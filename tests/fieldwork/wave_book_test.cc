@@ -192,8 +192,8 @@ class WaveBookTest : public testing::Test {
     while (!condition() && absl::Now() < until) seen = book_.AwaitChange(seen, absl::Milliseconds(200));
     return condition();
   }
-  bool BecomesReady() const {
-    return Becomes([this] { return book_.Unready().empty(); });
+  bool CatchesUp() const {
+    return Becomes([this] { return book_.Behind().empty(); });
   }
   intake::v1::ResponseState StateOf(const std::string& id) const {
     const auto stand = book_.Response(kWave, id);
@@ -215,16 +215,24 @@ TEST_F(WaveBookTest, TellsOfAWaveOnceAllItsFeedsAreReadAndItsFrameIsKnown) {
   sources_.SetRegistryDown(true);
   sources_.Publish(MakeWave());
   EXPECT_EQ(status::Reason(book_.Get(kWave).status()), "WAVE_LOADING");
+  EXPECT_EQ(status::Reason(book_.Details(kWave).status()), "WAVE_LOADING");
+  EXPECT_NE(book_.Unready(), "");
   followers_->Start();
   // Submissions alone are not enough.
   sources_.Publish(MakeResponse("GM0363", intake::v1::RESPONSE_STATE_STARTED));
   ASSERT_TRUE(Becomes([&] { return StateOf("GM0363") == intake::v1::RESPONSE_STATE_STARTED; }));
   EXPECT_EQ(status::Reason(book_.Get(kWave).status()), "WAVE_LOADING");
   EXPECT_THAT(book_.Waves(), IsEmpty());
-  EXPECT_NE(book_.Unready(), "");
+  EXPECT_NE(book_.Behind(), "");
+  // For links to work nobody has to wait.
+  EXPECT_EQ(book_.Unready(), "");
+  const auto early = book_.Details(kWave);
+  ASSERT_TRUE(early.ok()) << early.status();
+  EXPECT_EQ((*early)->wave.title(), "Eerste");
+  EXPECT_EQ((*early)->frame, nullptr);
 
   sources_.SetRegistryDown(false);
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   EXPECT_THAT(book_.Waves(), ElementsAre(kWave));
   const auto details = book_.Get(kWave);
   ASSERT_TRUE(details.ok()) << details.status();
@@ -236,13 +244,15 @@ TEST_F(WaveBookTest, TellsOfAWaveOnceAllItsFeedsAreReadAndItsFrameIsKnown) {
   EXPECT_EQ((*details)->frame->Find("GM0345"), nullptr);
   EXPECT_EQ((*details)->frame->Find("GM9999"), nullptr);
   EXPECT_EQ(status::Reason(book_.Get("surveys/s/waves/2030").status()), "WAVE_NOT_FOUND");
+  EXPECT_EQ(status::Reason(book_.Details("surveys/s/waves/2030").status()), "WAVE_NOT_FOUND");
   EXPECT_EQ(book_.Version("surveys/s/waves/2030"), 0U);
 }
 
 TEST_F(WaveBookTest, IsReadyWithoutAnyWaves) {
   EXPECT_NE(book_.Unready(), "");
   followers_->Start();
-  EXPECT_TRUE(BecomesReady());
+  EXPECT_TRUE(CatchesUp());
+  EXPECT_EQ(book_.Unready(), "");
 }
 
 TEST_F(WaveBookTest, KnowsResponsesOfAllPartitionsAsTheyLastWere) {
@@ -271,7 +281,7 @@ TEST_F(WaveBookTest, KnowsWhichMunicipalitiesHaveASubmittedRecord) {
   removed.add_removed_municipality_codes("GM0014");
   sources_.Publish(removed);
   followers_->Start();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   EXPECT_TRUE(book_.HasSubmittedRecord(kWave, "GM0363"));
   EXPECT_FALSE(book_.HasSubmittedRecord(kWave, "GM0344"));
   EXPECT_FALSE(book_.HasSubmittedRecord(kWave, "GM0014"));
@@ -290,7 +300,7 @@ TEST_F(WaveBookTest, TakesMunicipalitiesNobodyKnewBeforehandFromDedup) {
   }
   sources_.Publish(event);
   followers_->Start();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   EXPECT_THAT(book_.Response(kWave, "101")->municipalities, ElementsAre("GM0014"));
   EXPECT_THAT(book_.Response(kWave, "GM0363")->municipalities, ElementsAre("GM0363"));
 }
@@ -300,7 +310,7 @@ TEST_F(WaveBookTest, TellsOfNewTimesWithoutReadingFeedsAnew) {
   sources_.Publish(MakeResponse("GM0363", intake::v1::RESPONSE_STATE_STARTED));
   sources_.Publish(MakeWave("Eerste"));
   followers_->Start();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   const uint64_t version = book_.Version(kWave);
   sources_.SetRegistryDown(true);  // Nobody needs it again.
   intake::v1::Wave extended = MakeWave("Verlengd");
@@ -321,7 +331,7 @@ TEST_F(WaveBookTest, ReadsAllAnewWhenAWaveHasAnotherFrame) {
   ASSERT_TRUE(Becomes([&] { return StateOf("GM0363") != intake::v1::RESPONSE_STATE_UNSPECIFIED; }));
   EXPECT_FALSE(book_.Get(kWave).ok());
   sources_.Publish(MakeWave());
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   EXPECT_EQ(StateOf("GM0363"), intake::v1::RESPONSE_STATE_STARTED);
 }
 
@@ -329,7 +339,7 @@ TEST_F(WaveBookTest, GoesOnWhereItWasAfterABreak) {
   sources_.Publish(MakeWave());
   sources_.Publish(MakeResponse("GM0363", intake::v1::RESPONSE_STATE_STARTED));
   followers_->Start();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   sources_.SetDown(true);
   sources_.Publish(MakeResponse("GM0344", intake::v1::RESPONSE_STATE_STARTED));
   sources_.Publish(MakeResponse("GM0363", intake::v1::RESPONSE_STATE_SUBMITTED));
@@ -346,27 +356,27 @@ TEST_F(WaveBookTest, ForgetsWhatAFeedNoLongerHasWhenItStartsOver) {
   sources_.Publish(MakeRecord("GM0363", true));
   sources_.Publish(MakeRecord("GM0014", true));
   followers_->Start();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   sources_.SetDown(true);
   sources_.ForgetFeeds();
   sources_.Publish(MakeResponse("GM0344", intake::v1::RESPONSE_STATE_STARTED));
   sources_.Publish(MakeRecord("GM0014", true));
   sources_.SetDown(false);
   ASSERT_TRUE(Becomes([&] { return Responses() == std::vector<std::string>{"GM0344"} && !book_.HasSubmittedRecord(kWave, "GM0363"); }));
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   EXPECT_EQ(StateOf("GM0344"), intake::v1::RESPONSE_STATE_STARTED);
   EXPECT_TRUE(book_.HasSubmittedRecord(kWave, "GM0014"));
 }
 
 TEST_F(WaveBookTest, WakesWhoWaitsForAChange) {
   followers_->Start();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   const uint64_t now = book_.AwaitChange(0, absl::ZeroDuration());
   EXPECT_EQ(book_.AwaitChange(now, absl::Milliseconds(1)), now);
   std::thread publishing([&] { sources_.Publish(MakeWave()); });
   EXPECT_GT(book_.AwaitChange(now, absl::Seconds(20)), now);
   publishing.join();
-  ASSERT_TRUE(BecomesReady());
+  ASSERT_TRUE(CatchesUp());
   const uint64_t later = book_.AwaitChange(now, absl::ZeroDuration());
   std::thread closing([&] { book_.Close(); });
   EXPECT_EQ(book_.AwaitChange(later, absl::Seconds(20)), later);

@@ -63,6 +63,12 @@ const stored::Link* FindLink(const StoredInvitation& stored, const std::string& 
   return at && stored.colleagues(*at).has_link() ? &stored.colleagues(*at).link() : nullptr;
 }
 
+bool Holds(const StoredInvitation& stored, const LinkId& id) {
+  const stored::Link* const link = FindLink(stored, id.colleague);
+  const bool is_it = link != nullptr && (!id.colleague.empty() || link->issue() == id.issue);
+  return is_it && stored.invitation().name() == id.invitation;
+}
+
 absl::StatusOr<InvitationDocument> InvitationDocuments::Load(const std::string& name) {
   const auto document = store_.Get(names::WaveOf(name), InvitationKey(name));
   if (!document.ok()) return document.status();

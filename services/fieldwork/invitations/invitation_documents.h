@@ -12,6 +12,7 @@
 #include "peiling/fieldwork/v1/invitations.pb.h"
 #include "services/common/storage/store.h"
 #include "services/fieldwork/invitations/stored_invitation.pb.h"
+#include "services/fieldwork/invitations/token.h"
 
 namespace peiling::fieldwork {
 
@@ -36,6 +37,8 @@ v1::InvitationState StateOf(const v1::Invitation& invitation, bool over);
 std::optional<int> FindColleague(const stored::StoredInvitation& stored, const std::string& colleague);
 // The link of a colleague, of the holder when that is empty; null when there is none that holds.
 const stored::Link* FindLink(const stored::StoredInvitation& stored, const std::string& colleague);
+// Whether the link somebody was let in with is one of this invitation and holds still: of the holder, the one of that issue.
+bool Holds(const stored::StoredInvitation& stored, const LinkId& id);
 
 // All of a wave: invitations by the last part of their name; what says in which of them a municipality is, by its code.
 struct WaveDocuments {

@@ -11,11 +11,14 @@
 #include "services/common/identity/identity.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
-#include "services/common/storage/receipts.h"
+#include "services/common/status/reply.h"
+#include "services/common/vault/vault.h"
 #include "services/fieldwork/invitations/validate.h"
 
 namespace peiling::fieldwork {
 namespace {
+
+using status::Reply;
 
 using absl::StatusCode;
 using grpc::ServerContext;
@@ -24,14 +27,8 @@ constexpr std::chrono::seconds kIntakeTimeout(5);
 // As long as gateways remember what they heard.
 constexpr absl::Duration kIdentityHolds = absl::Seconds(1);
 constexpr size_t kMaxToken = 1000;
+constexpr size_t kRequestIdBytes = 16;
 constexpr char kLanguage[] = "nl";
-
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
-  if (!answer.ok()) return status::ToGrpc(answer.status());
-  *response = *std::move(answer);
-  return grpc::Status::OK;
-}
 
 std::unique_ptr<grpc::ClientContext> ContextFor(ServerContext& context) {
   auto client = grpc::ClientContext::FromServerContext(context);
@@ -50,9 +47,13 @@ std::string ResponseOf(const std::string& invitation) {
   return absl::StrCat(names::WaveOf(invitation), "/responses/", names::LastId(invitation));
 }
 
-// Whether somebody holds the invitation of a response, or is an administrator of it.
+// The link somebody was let in with, if any.
+ByLink LinkOf(const ServerContext& context) { return LinkId::Of(identity::CallerOf(context).subject()); }
+
+// Whether somebody holds the invitation of a response (by a link that held when they were let in), or is an administrator of it.
 bool MayManage(const access::v1::Identity& caller, const std::string& response) {
-  if (caller.subject() == InvitationOf(response)) return true;
+  const ByLink link = LinkId::Of(caller.subject());
+  if (link && link->colleague.empty() && link->invitation == InvitationOf(response)) return true;
   return std::any_of(caller.grants().begin(), caller.grants().end(), [&](const access::v1::Grant& grant) {
     if (grant.role() != access::v1::ROLE_ADMINISTRATOR) return false;
     const auto covers = [&](const std::string& limit) { return identity::LiesWithin(response, limit); };
@@ -87,7 +88,7 @@ absl::Status InvitationService::CheckNotOver(const intake::v1::Wave& wave) const
 }
 
 absl::Status InvitationService::CheckNotOver(const std::string& wave) const {
-  const auto details = parts_.waves.Get(wave);
+  const auto details = parts_.waves.Details(wave);
   return details.ok() ? CheckNotOver((*details)->wave) : details.status();
 }
 
@@ -111,7 +112,7 @@ grpc::Status InvitationService::IssueInvitations(ServerContext*, const v1::Issue
 absl::StatusOr<v1::Invitation> InvitationService::Get(const std::string& name) {
   auto invitation = parts_.invitations.Get(name);
   if (!invitation.ok()) return invitation;
-  const auto details = parts_.waves.Get(names::WaveOf(name));
+  const auto details = parts_.waves.Details(names::WaveOf(name));
   if (!details.ok()) return details.status();
   invitation->set_state(StateOf(*invitation, IsOver((*details)->wave)));
   return invitation;
@@ -127,7 +128,7 @@ grpc::Status InvitationService::ListInvitations(ServerContext*, const v1::ListIn
                                                 v1::ListInvitationsResponse* response) {
   paging::Page page;
   if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
-  const auto details = parts_.waves.Get(request->parent());
+  const auto details = parts_.waves.Details(request->parent());
   if (!details.ok()) return status::ToGrpc(details.status());
   return Reply(parts_.invitations.List(*request, page, IsOver((*details)->wave)), response);
 }
@@ -146,15 +147,23 @@ grpc::Status InvitationService::RevokeInvitation(ServerContext*, const v1::Revok
   return Reply(parts_.invitations.Revoke(*request), response);
 }
 
+absl::StatusOr<InvitationService::Place> InvitationService::TakePlace() {
+  if (places_.try_acquire()) return Place(&places_, [](auto* places) { places->release(); });
+  return status::Error(StatusCode::kResourceExhausted, "TOO_MANY_AT_ONCE", "Het is druk; probeer het zo meteen opnieuw.");
+}
+
 absl::StatusOr<std::string> InvitationService::Draft(const v1::Invitation& invitation, const std::string& language,
                                                      ServerContext& context) {
+  if (!invitation.response().empty()) return invitation.response();
+  const auto place = TakePlace();
+  if (!place.ok()) return place.status();
   intake::v1::CreateDraftRequest request;
   request.set_parent(names::WaveOf(invitation.name()));
   request.set_response_id(names::LastId(invitation.name()));
   *request.mutable_municipalities() = invitation.municipalities();
   request.set_language(language.empty() ? kLanguage : language);
-  // The same for the same draft, so that however often a link is shown, and whatever was lost, one is made.
-  request.set_request_id(absl::StrCat("invitation-", absl::BytesToHexString(storage::DigestOf(request))));
+  // One that is there for these municipalities is answered as it is: so however often a link is shown, and whatever was lost, one is made.
+  request.set_request_id(absl::StrCat("invitation-", absl::BytesToHexString(vault::RandomBytes(kRequestIdBytes))));
   intake::v1::CreateDraftResponse response;
   const absl::Status made = status::FromGrpc(parts_.drafts.CreateDraft(ContextFor(context).get(), request, &response));
   if (status::Reason(made) == "WAVE_CLOSED") return "";
@@ -167,11 +176,11 @@ absl::StatusOr<v1::RedeemInvitationResponse> InvitationService::Redeem(const Lin
   const auto rights = parts_.invitations.RightsOf(id);
   if (!rights.ok()) return rights.status();
   const v1::Invitation& invitation = rights->invitation;
-  const auto details = parts_.waves.Get(names::WaveOf(id.invitation));
+  const auto details = parts_.waves.Details(names::WaveOf(id.invitation));
   if (!details.ok()) return details.status();
   auto draft = Draft(invitation, language, context);
   if (!draft.ok()) return draft.status();
-  if (!rights->opened || (!draft->empty() && invitation.response() != *draft)) {
+  if (!rights->opened || invitation.response() != *draft) {
     if (absl::Status marked = parts_.invitations.MarkOpened(id, *draft); !marked.ok()) return marked;
   }
 
@@ -182,7 +191,8 @@ absl::StatusOr<v1::RedeemInvitationResponse> InvitationService::Redeem(const Lin
   response.set_response(*std::move(draft));
   *response.mutable_municipalities() = invitation.municipalities();
   for (const std::string& code : invitation.municipalities()) {
-    const registry::v1::Municipality* municipality = (*details)->frame->Find(code);
+    const Frame* const frame = (*details)->frame.get();
+    const registry::v1::Municipality* municipality = frame == nullptr ? nullptr : frame->Find(code);
     response.add_titles(municipality == nullptr ? code : municipality->title());
   }
   response.mutable_sections()->Assign(rights->sections.begin(), rights->sections.end());
@@ -194,7 +204,7 @@ absl::StatusOr<v1::RedeemInvitationResponse> InvitationService::Redeem(const Lin
 grpc::Status InvitationService::RedeemInvitation(ServerContext* context, const v1::RedeemInvitationRequest* request,
                                                  v1::RedeemInvitationResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  const auto id = LinkId::Of(identity::CallerOf(*context).subject());
+  const ByLink id = LinkOf(*context);
   if (!id) {
     return status::ToGrpc(status::Error(StatusCode::kPermissionDenied, "NO_INVITATION", "want the token of an invitation as credential"));
   }
@@ -203,8 +213,10 @@ grpc::Status InvitationService::RedeemInvitation(ServerContext* context, const v
 
 absl::Status InvitationService::CheckSections(const v1::InviteColleagueRequest& request, ServerContext& context) {
   if (request.sections().empty()) return absl::OkStatus();
-  const auto details = parts_.waves.Get(names::WaveOf(request.response()));
+  const auto details = parts_.waves.Details(names::WaveOf(request.response()));
   if (!details.ok()) return details.status();
+  const auto place = TakePlace();
+  if (!place.ok()) return place.status();
   const auto count = sections_.Count((*details)->wave, *ContextFor(context));
   if (!count.ok()) return count.status();
   status::BadRequest bad;
@@ -220,25 +232,25 @@ grpc::Status InvitationService::InviteColleague(ServerContext* context, const v1
   if (absl::Status fine = CheckManaging(*context, *request); !fine.ok()) return status::ToGrpc(fine);
   absl::Status allowed = CheckNotOver(names::WaveOf(request->response()));
   if (allowed.ok()) allowed = CheckSections(*request, *context);
-  return Reply(parts_.invitations.InviteColleague(*request, allowed), response);
+  return Reply(parts_.invitations.InviteColleague(*request, LinkOf(*context), allowed), response);
 }
 
 grpc::Status InvitationService::ListColleagues(ServerContext* context, const v1::ListColleaguesRequest* request,
                                                v1::ListColleaguesResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
   const bool with_addresses = MayManage(identity::CallerOf(*context), request->response());
-  return Reply(parts_.invitations.ListColleagues(*request, with_addresses), response);
+  return Reply(parts_.invitations.ListColleagues(*request, LinkOf(*context), with_addresses), response);
 }
 
 grpc::Status InvitationService::RemoveColleague(ServerContext* context, const v1::RemoveColleagueRequest* request,
                                                 v1::RemoveColleagueResponse* response) {
   if (absl::Status fine = CheckManaging(*context, *request); !fine.ok()) return status::ToGrpc(fine);
-  return Reply(parts_.invitations.RemoveColleague(*request), response);
+  return Reply(parts_.invitations.RemoveColleague(*request, LinkOf(*context)), response);
 }
 
 grpc::Status InvitationService::HandOver(ServerContext* context, const v1::HandOverRequest* request, v1::HandOverResponse* response) {
   if (absl::Status fine = CheckManaging(*context, *request); !fine.ok()) return status::ToGrpc(fine);
-  return Reply(parts_.invitations.HandOver(*request, CheckNotOver(names::WaveOf(request->response()))), response);
+  return Reply(parts_.invitations.HandOver(*request, LinkOf(*context), CheckNotOver(names::WaveOf(request->response()))), response);
 }
 
 absl::StatusOr<access::v1::Identity> InvitationService::Verify(const std::string& token) {
@@ -246,7 +258,7 @@ absl::StatusOr<access::v1::Identity> InvitationService::Verify(const std::string
   const auto rights = parts_.invitations.Verify(token);
   if (!rights.ok()) return rights.status();
   const std::string& invitation = rights->invitation.name();
-  const auto details = parts_.waves.Get(names::WaveOf(invitation));
+  const auto details = parts_.waves.Details(names::WaveOf(invitation));
   if (absl::IsNotFound(details.status())) return TokenUnknown();
   if (!details.ok()) return details.status();
   const intake::v1::Wave& wave = (*details)->wave;
@@ -254,7 +266,7 @@ absl::StatusOr<access::v1::Identity> InvitationService::Verify(const std::string
   if (wave.has_personal_data_erased_at() && now >= calendar::FromProto(wave.personal_data_erased_at())) return TokenUnknown();
 
   access::v1::Identity identity;
-  identity.set_subject(LinkId{.invitation = invitation, .colleague = rights->colleague}.Subject());
+  identity.set_subject(LinkId{.invitation = invitation, .colleague = rights->colleague, .issue = rights->invitation.issue()}.Subject());
   access::v1::Grant& grant = *identity.add_grants();
   grant.set_role(access::v1::ROLE_RESPONDENT);
   grant.add_resources(ResponseOf(invitation));

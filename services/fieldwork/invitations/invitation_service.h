@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <semaphore>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,10 +18,14 @@
 
 namespace peiling::fieldwork {
 
-// Every call holds one of gRPC's threads. Beside the reasons its contract names: FAILED_PRECONDITION/INVITATION_REVOKED for colleagues and
-// new holders of what was revoked, PERMISSION_DENIED/NO_INVITATION when somebody else than the bearer of a link redeems one.
+// Every call holds one of gRPC's threads; a few at once wait for intake, so that links are verified however slow it is. Beside the reasons
+// its contract names: RESOURCE_EXHAUSTED/TOO_MANY_AT_ONCE when those places are taken, TOO_MANY_COLLEAGUES and TOO_MANY_HAND_OVERS beyond
+// those of a day.
 class InvitationService final : public v1::InvitationService::Service {
  public:
+  // Calls that wait for intake at a time.
+  static constexpr int kMostAtIntake = 8;
+
   struct Parts {
     InvitationStore& invitations;
     ContactStore& contacts;
@@ -63,10 +68,13 @@ class InvitationService final : public v1::InvitationService::Service {
   absl::Status CheckNotOver(const std::string& wave) const;
   // NOT_FOUND/CONTACT_NOT_FOUND, also when it was erased. "": fine.
   absl::Status CheckContact(const std::string& name);
+  // A place among those who wait for intake, until the end of what it is given to. RESOURCE_EXHAUSTED/TOO_MANY_AT_ONCE.
+  using Place = std::unique_ptr<std::counting_semaphore<kMostAtIntake>, void (*)(std::counting_semaphore<kMostAtIntake>*)>;
+  absl::StatusOr<Place> TakePlace();
   absl::Status CheckSections(const v1::InviteColleagueRequest& request, grpc::ServerContext& context);
   absl::StatusOr<v1::Invitation> Get(const std::string& name);
   absl::StatusOr<v1::RedeemInvitationResponse> Redeem(const LinkId& id, const std::string& language, grpc::ServerContext& context);
-  // The name of the draft; "" when there is none and the wave takes none any more.
+  // The name of the draft, made when it is not there yet; "" when there is none and the wave takes none any more.
   absl::StatusOr<std::string> Draft(const v1::Invitation& invitation, const std::string& language, grpc::ServerContext& context);
   absl::StatusOr<access::v1::Identity> Verify(const std::string& token);
 
@@ -74,6 +82,7 @@ class InvitationService final : public v1::InvitationService::Service {
   const Suppressed suppressed_;
   const calendar::Clock clock_;
   QuestionnaireSections sections_;
+  std::counting_semaphore<kMostAtIntake> places_{kMostAtIntake};
 };
 
 }  // namespace peiling::fieldwork

@@ -11,6 +11,7 @@
 #include "services/common/storage/parse.h"
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
+#include "services/fieldwork/contacts/email_address.h"
 #include "services/fieldwork/invitations/issuing.h"
 
 namespace peiling::fieldwork {
@@ -33,6 +34,15 @@ absl::Status Revoked(const std::string& name) {
   return status::Error(StatusCode::kFailedPrecondition, "INVITATION_REVOKED", absl::StrCat(name, " has no such link any more"),
                        {{"invitation", name}});
 }
+absl::Status NotTheHolder(const std::string& name) {
+  return status::Error(StatusCode::kPermissionDenied, "NOT_THE_HOLDER", "Deze link geldt niet meer.", {{"invitation", name}});
+}
+absl::Status CheckHolds(const StoredInvitation& stored, const ByLink& by) {
+  return !by || Holds(stored, *by) ? absl::OkStatus() : NotTheHolder(stored.invitation().name());
+}
+absl::Status TooMany(std::string_view reason, const std::string& what, const std::string& name) {
+  return status::Error(StatusCode::kResourceExhausted, reason, what, {{"invitation", name}});
+}
 // Of a link that was found.
 LinkRights RightsIn(const StoredInvitation& stored, uint64_t version, const std::string& colleague) {
   LinkRights rights{.invitation = AsSeen(stored, version), .colleague = colleague, .opened = stored.invitation().has_opened_at()};
@@ -41,6 +51,24 @@ LinkRights RightsIn(const StoredInvitation& stored, uint64_t version, const std:
   rights.sections.assign(one.sections().begin(), one.sections().end());
   rights.opened = one.has_opened_at();
   return rights;
+}
+
+// Whether it is a contact of one of its municipalities.
+bool IsOfOne(const std::string& contact, const v1::Invitation& invitation) {
+  const auto ids = names::Match(contact, "municipalities/*/contacts/*");
+  const auto& codes = invitation.municipalities();
+  return ids && std::find(codes.begin(), codes.end(), ids->front()) != codes.end();
+}
+absl::Status ContactNotFound(const std::string& contact) {
+  return status::Error(StatusCode::kNotFound, "CONTACT_NOT_FOUND", absl::StrCat(contact, " is of none of its municipalities"),
+                       {{"contact", contact}});
+}
+// Mail goes to a contact from now on ("": to nobody); whoever took over is forgotten.
+void GiveToContact(const std::string& contact, StoredInvitation& stored) {
+  stored.mutable_invitation()->set_contact(contact);
+  stored.mutable_invitation()->clear_handed_over();
+  stored.clear_holder();
+  stored.clear_held_since();
 }
 
 template <typename Request>
@@ -55,6 +83,19 @@ stored::Person PersonIn(const Request& request) {
 template <typename Request>
 InvitationEdit EditFor(const Request& request, const std::string& name, const std::string& digest, google::protobuf::Message& answer) {
   return {.name = name, .change = nullptr, .request_id = request.request_id(), .digest = digest, .answer = &answer};
+}
+
+// The same of a request by a link, which must hold when it is made.
+template <typename Request>
+InvitationEdit EditBy(const ByLink& by, const Request& request, const std::string& name, const std::string& digest,
+                      google::protobuf::Message& answer, std::function<absl::StatusOr<bool>(StoredInvitation&)> change) {
+  InvitationEdit edit = EditFor(request, name, digest, answer);
+  if (by) edit.request_id = absl::StrCat(by->Subject(), "/", request.request_id());
+  edit.change = [by, change = std::move(change)](StoredInvitation& stored, storage::Batch&) -> absl::StatusOr<bool> {
+    if (absl::Status holds = CheckHolds(stored, by); !holds.ok()) return holds;
+    return change(stored);
+  };
+  return edit;
 }
 
 // Fills in an answer that is the invitation.
@@ -108,14 +149,15 @@ absl::StatusOr<v1::ListInvitationsResponse> InvitationStore::List(const v1::List
   return response;
 }
 
-absl::StatusOr<std::string> InvitationStore::LinkOf(const std::string& invitation) {
+absl::StatusOr<std::string> InvitationStore::LinkOfContact(const std::string& invitation, const std::string& contact) {
   const auto loaded = documents_.Load(invitation);
   if (!loaded.ok()) return loaded.status();
-  if (!loaded->stored.has_link() || loaded->stored.invitation().handed_over()) return Revoked(invitation);
+  const v1::Invitation& shown = loaded->stored.invitation();
+  if (!loaded->stored.has_link() || shown.handed_over() || shown.contact() != contact) return Revoked(invitation);
   return links_.Address({.invitation = invitation}, loaded->stored.link());
 }
 
-absl::StatusOr<std::string> InvitationStore::LinkOf(const std::string& invitation, const std::string& holder) {
+absl::StatusOr<std::string> InvitationStore::LinkOfHolder(const std::string& invitation, const std::string& holder) {
   const auto loaded = documents_.Load(invitation);
   if (!loaded.ok()) return loaded.status();
   const bool took_over = holder == kHolder;
@@ -132,26 +174,19 @@ absl::StatusOr<std::vector<LinkHolder>> InvitationStore::LinkHolders(const std::
   if (!loaded.ok()) return loaded.status();
   const StoredInvitation& stored = loaded->stored;
   std::vector<LinkHolder> holders;
+  const auto add = [&](const std::string& id, const std::string& sealed, const std::string& mail_id,
+                       const google::protobuf::Timestamp& since) {
+    const stored::Person person = links_.Unseal(sealed, invitation, id);
+    if (person.email().empty()) return;
+    holders.push_back(
+        {.id = id, .full_name = person.full_name(), .email = person.email(), .mail_id = mail_id, .since = calendar::FromProto(since)});
+  };
   if (stored.has_link() && stored.invitation().handed_over()) {
-    auto person = links_.Unseal(stored.holder(), invitation, kHolder);
-    if (!person.ok()) return person.status();
-    holders.push_back({.id = kHolder,
-                       .full_name = person->full_name(),
-                       .email = person->email(),
-                       .mail_id = absl::StrCat("h", stored.link().issue()),
-                       .since = calendar::FromProto(stored.held_since())});
+    add(kHolder, stored.holder(), absl::StrCat("h", stored.link().issue()), stored.held_since());
   }
   for (const stored::StoredColleague& one : stored.colleagues()) {
-    if (!one.has_link()) continue;
     const std::string& id = one.colleague().colleague();
-    auto person = links_.Unseal(one.person(), invitation, id);
-    if (!person.ok()) return person.status();
-    // The issue belongs to it: an invitation that takes the place of another counts its colleagues anew.
-    holders.push_back({.id = id,
-                       .full_name = person->full_name(),
-                       .email = person->email(),
-                       .mail_id = absl::StrCat("c", one.link().issue(), "x", id),
-                       .since = calendar::FromProto(one.colleague().invited_at())});
+    if (one.has_link()) add(id, one.person(), absl::StrCat("c", id), one.colleague().invited_at());
   }
   return holders;
 }
@@ -187,13 +222,13 @@ absl::StatusOr<LinkRights> InvitationStore::RightsOf(const LinkId& id) {
   const auto loaded = documents_.Load(id.invitation);
   if (absl::IsNotFound(loaded.status())) return TokenUnknown();
   if (!loaded.ok()) return loaded.status();
-  if (FindLink(loaded->stored, id.colleague) == nullptr) return TokenUnknown();
+  if (!Holds(loaded->stored, id)) return TokenUnknown();
   return RightsIn(loaded->stored, loaded->version, id.colleague);
 }
 
 absl::Status InvitationStore::MarkOpened(const LinkId& id, const std::string& response) {
   const auto change = [&](StoredInvitation& stored, storage::Batch&) -> absl::StatusOr<bool> {
-    if (FindLink(stored, id.colleague) == nullptr) return TokenUnknown();
+    if (!Holds(stored, id)) return TokenUnknown();
     v1::Invitation& shown = *stored.mutable_invitation();
     const bool first = !RightsIn(stored, 0, id.colleague).opened;
     const bool new_response = !response.empty() && shown.response() != response;
@@ -208,20 +243,18 @@ absl::Status InvitationStore::MarkOpened(const LinkId& id, const std::string& re
   return documents_.Change({.name = id.invitation, .change = change});
 }
 
-absl::StatusOr<StoredInvitation> InvitationStore::NewInvitation(const std::string& wave, const Target& target, int32_t issue,
+absl::StatusOr<StoredInvitation> InvitationStore::NewInvitation(const std::string& name, const Target& target, StoredInvitation stored,
                                                                 const ContactFinder& find_contact) const {
-  StoredInvitation stored;
   v1::Invitation& shown = *stored.mutable_invitation();
-  shown.set_name(InvitationName(wave, target.id()));
+  shown.set_name(name);
   shown.mutable_municipalities()->Assign(target.municipalities.begin(), target.municipalities.end());
-  shown.set_issue(issue);
-  *shown.mutable_issued_at() = calendar::ToProto(clock_());
+  if (!shown.has_issued_at()) *shown.mutable_issued_at() = calendar::ToProto(clock_());
+  shown.clear_revoked_at();
+  shown.clear_revocation_reason();
   auto contact = find_contact(shown);
   if (!contact.ok()) return contact.status();
-  shown.set_contact(*std::move(contact));
-  auto link = links_.New({.invitation = shown.name()}, issue);
-  if (!link.ok()) return link.status();
-  *stored.mutable_link() = *std::move(link);
+  GiveToContact(*contact, stored);
+  if (const auto issued = NewIssue(stored); !issued.ok()) return issued.status();
   return stored;
 }
 
@@ -245,12 +278,12 @@ absl::Status InvitationStore::TryIssue(const v1::IssueInvitationsRequest& reques
     if (!shown.contact().empty() || shown.handed_over() || shown.has_revoked_at()) return;
     without_contact.insert(shown.municipalities().begin(), shown.municipalities().end());
   };
-  for (const Target& target : issuing->make) {
-    const auto old = there->invitations.find(target.id());
-    const bool replaces = old != there->invitations.end();
-    const auto made = NewInvitation(wave, target, replaces ? old->second.stored.invitation().issue() + 1 : 1, find_contact);
+  for (const auto& [id, target] : issuing->make) {
+    const auto before = there->invitations.find(id);
+    InvitationDocument document = before == there->invitations.end() ? InvitationDocument() : std::move(before->second);
+    const auto made = NewInvitation(InvitationName(wave, id), target, std::move(document.stored), find_contact);
     if (!made.ok()) return made.status();
-    write(*made, replaces ? old->second.version : 0);
+    write(*made, document.version);
     note_contact(made->invitation());
   }
   for (const std::string& id : issuing->keep) {
@@ -318,10 +351,8 @@ absl::StatusOr<v1::ReissueInvitationResponse> InvitationStore::Reissue(const v1:
     shown.clear_revoked_at();
     shown.clear_revocation_reason();
     if (!request.contact().empty()) {
-      shown.set_contact(request.contact());
-      shown.clear_handed_over();
-      stored.clear_holder();
-      stored.clear_held_since();
+      if (!IsOfOne(request.contact(), shown)) return ContactNotFound(request.contact());
+      GiveToContact(request.contact(), stored);
     }
     return NewIssue(stored);
   };
@@ -355,9 +386,6 @@ absl::StatusOr<std::string> InvitationStore::LinkWhileItHolds(const std::string&
   if (!loaded.ok()) return loaded.status();
   const stored::Link* link = FindLink(loaded->stored, invited.colleague());
   if (link == nullptr) return "";
-  // An invitation that takes the place of another counts its colleagues anew.
-  if (loaded->stored.colleagues(*FindColleague(loaded->stored, invited.colleague())).colleague().invited_at() != invited.invited_at())
-    return "";
   return links_.Address({.invitation = invitation, .colleague = invited.colleague()}, *link);
 }
 
@@ -394,13 +422,19 @@ bool InvitationStore::EndLinks(StoredInvitation& stored) const {
 absl::StatusOr<bool> InvitationStore::AddColleague(const v1::InviteColleagueRequest& request, StoredInvitation& stored) const {
   const std::string& name = stored.invitation().name();
   if (stored.invitation().has_revoked_at()) return Revoked(name);
-  const int live = static_cast<int>(std::count_if(stored.colleagues().begin(), stored.colleagues().end(),
-                                                  [](const stored::StoredColleague& one) { return one.has_link(); }));
+  const auto count = [&](const auto& which) { return std::count_if(stored.colleagues().begin(), stored.colleagues().end(), which); };
+  const auto live = count([](const stored::StoredColleague& one) { return one.has_link(); });
   if (live >= kMaxColleagues || stored.colleagues_size() >= kMaxColleaguesEver) {
-    return status::Error(StatusCode::kResourceExhausted, "TOO_MANY_COLLEAGUES",
-                         absl::StrCat("there are ", live, " colleagues, ", stored.colleagues_size(), " with those removed; at most ",
-                                      kMaxColleagues, " and ", kMaxColleaguesEver, " can be"),
-                         {{"invitation", name}});
+    return TooMany("TOO_MANY_COLLEAGUES",
+                   absl::StrCat("there are ", live, " colleagues, ", stored.colleagues_size(), " with those removed; at most ",
+                                kMaxColleagues, " and ", kMaxColleaguesEver, " can be"),
+                   name);
+  }
+  const std::string today = calendar::DayOf(clock_());
+  const auto since_today = count(
+      [&](const stored::StoredColleague& one) { return calendar::DayOf(calendar::FromProto(one.colleague().invited_at())) == today; });
+  if (since_today >= kMaxColleaguesADay) {
+    return TooMany("TOO_MANY_COLLEAGUES", absl::StrCat("at most ", kMaxColleaguesADay, " colleagues are invited in a day"), name);
   }
   const LinkId id{.invitation = name, .colleague = absl::StrCat(stored.colleagues_size() + 1)};
   auto link = links_.New(id, stored.invitation().issue());
@@ -416,17 +450,16 @@ absl::StatusOr<bool> InvitationStore::AddColleague(const v1::InviteColleagueRequ
   return true;
 }
 
-absl::StatusOr<v1::InviteColleagueResponse> InvitationStore::InviteColleague(const v1::InviteColleagueRequest& request,
+absl::StatusOr<v1::InviteColleagueResponse> InvitationStore::InviteColleague(const v1::InviteColleagueRequest& request, const ByLink& by,
                                                                              const absl::Status& allowed) {
   const std::string name = InvitationOf(request.response());
   const auto digest = links_.Keyed(storage::DigestOf(request));
   if (!digest.ok()) return digest.status();
   v1::InviteColleagueResponse response;
-  InvitationEdit edit = EditFor(request, name, *digest, response);
-  edit.change = [&](StoredInvitation& stored, storage::Batch&) -> absl::StatusOr<bool> {
+  InvitationEdit edit = EditBy(by, request, name, *digest, response, [&](StoredInvitation& stored) -> absl::StatusOr<bool> {
     if (!allowed.ok()) return allowed;
     return AddColleague(request, stored);
-  };
+  });
   edit.fill = [&](const StoredInvitation& stored, const v1::Invitation&) {
     *response.mutable_colleague() = stored.colleagues().rbegin()->colleague();
   };
@@ -440,38 +473,37 @@ absl::StatusOr<v1::InviteColleagueResponse> InvitationStore::InviteColleague(con
   return response;
 }
 
-absl::StatusOr<v1::Colleague> InvitationStore::Show(const std::string& invitation, const stored::StoredColleague& stored) const {
+v1::Colleague InvitationStore::Show(const std::string& invitation, const stored::StoredColleague& stored) const {
   v1::Colleague colleague = stored.colleague();
-  auto person = links_.Unseal(stored.person(), invitation, colleague.colleague());
-  if (!person.ok()) return person.status();
-  colleague.set_full_name(person->full_name());
-  colleague.set_email(person->email());
+  const stored::Person person = links_.Unseal(stored.person(), invitation, colleague.colleague());
+  colleague.set_full_name(person.full_name());
+  colleague.set_email(person.email());
   return colleague;
 }
 
-absl::StatusOr<v1::ListColleaguesResponse> InvitationStore::ListColleagues(const v1::ListColleaguesRequest& request, bool with_addresses) {
+absl::StatusOr<v1::ListColleaguesResponse> InvitationStore::ListColleagues(const v1::ListColleaguesRequest& request, const ByLink& by,
+                                                                           bool with_addresses) {
   const std::string name = InvitationOf(request.response());
   const auto loaded = documents_.Load(name);
   if (!loaded.ok()) return loaded.status();
+  if (absl::Status holds = CheckHolds(loaded->stored, by); !holds.ok()) return holds;
   v1::ListColleaguesResponse response;
   for (const stored::StoredColleague& one : loaded->stored.colleagues()) {
-    auto colleague = Show(name, one);
-    if (!colleague.ok()) return colleague.status();
-    if (!with_addresses) colleague->clear_email();
-    *response.add_colleagues() = *std::move(colleague);
+    v1::Colleague& colleague = *response.add_colleagues() = Show(name, one);
+    if (!with_addresses) colleague.clear_email();
   }
   return response;
 }
 
-absl::StatusOr<v1::RemoveColleagueResponse> InvitationStore::RemoveColleague(const v1::RemoveColleagueRequest& request) {
+absl::StatusOr<v1::RemoveColleagueResponse> InvitationStore::RemoveColleague(const v1::RemoveColleagueRequest& request, const ByLink& by) {
   const std::string name = InvitationOf(request.response());
   v1::RemoveColleagueResponse response;
-  InvitationEdit edit = EditFor(request, name, storage::DigestOf(request), response);
-  edit.change = [&](StoredInvitation& stored, storage::Batch&) -> absl::StatusOr<bool> {
-    const auto at = FindColleague(stored, request.colleague());
-    if (!at) return ColleagueNotFound(name, request.colleague());
-    return EndLink(*stored.mutable_colleagues(*at));
-  };
+  InvitationEdit edit =
+      EditBy(by, request, name, storage::DigestOf(request), response, [&](StoredInvitation& stored) -> absl::StatusOr<bool> {
+        const auto at = FindColleague(stored, request.colleague());
+        if (!at) return ColleagueNotFound(name, request.colleague());
+        return EndLink(*stored.mutable_colleagues(*at));
+      });
   edit.fill = [&](const StoredInvitation& stored, const v1::Invitation&) {
     *response.mutable_colleague() = stored.colleagues(*FindColleague(stored, request.colleague())).colleague();
   };
@@ -480,35 +512,44 @@ absl::StatusOr<v1::RemoveColleagueResponse> InvitationStore::RemoveColleague(con
   const auto loaded = documents_.Load(name);
   if (!loaded.ok()) return loaded.status();
   const auto at = FindColleague(loaded->stored, request.colleague());
-  if (!at) return response;
-  auto colleague = Show(name, loaded->stored.colleagues(*at));
-  if (!colleague.ok()) return colleague.status();
-  *response.mutable_colleague() = *std::move(colleague);
+  if (at) *response.mutable_colleague() = Show(name, loaded->stored.colleagues(*at));
   return response;
 }
 
-absl::StatusOr<v1::HandOverResponse> InvitationStore::HandOver(const v1::HandOverRequest& request, const absl::Status& allowed) {
+absl::Status InvitationStore::CountHandOver(StoredInvitation& stored) const {
+  const std::string today = calendar::DayOf(clock_());
+  const int before = stored.handed_over_on() == today ? stored.hand_overs() : 0;
+  if (before >= kMaxHandOversADay) {
+    return TooMany("TOO_MANY_HAND_OVERS", absl::StrCat("at most ", kMaxHandOversADay, " times in a day"), stored.invitation().name());
+  }
+  stored.set_handed_over_on(today);
+  stored.set_hand_overs(before + 1);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::HandOverResponse> InvitationStore::HandOver(const v1::HandOverRequest& request, const ByLink& by,
+                                                               const absl::Status& allowed) {
   const std::string name = InvitationOf(request.response());
   const auto digest = links_.Keyed(storage::DigestOf(request));
   if (!digest.ok()) return digest.status();
   v1::HandOverResponse response;
-  InvitationEdit edit = EditFor(request, name, *digest, response);
-  edit.change = [&](StoredInvitation& stored, storage::Batch&) -> absl::StatusOr<bool> {
+  InvitationEdit edit = EditBy(by, request, name, *digest, response, [&](StoredInvitation& stored) -> absl::StatusOr<bool> {
     if (!allowed.ok()) return allowed;
     v1::Invitation& shown = *stored.mutable_invitation();
     if (shown.has_revoked_at()) return Revoked(name);
+    if (absl::Status counted = CountHandOver(stored); !counted.ok()) return counted;
     shown.clear_contact();
     shown.set_handed_over(true);
     stored.set_holder(links_.Seal(PersonIn(request), name, kHolder));
     *stored.mutable_held_since() = calendar::ToProto(clock_());
     return NewIssue(stored);
-  };
+  });
   edit.fill = FillInvitation(response);
   if (absl::Status changed = documents_.Change(edit); !changed.ok()) return changed;
   return response;
 }
 
-absl::Status InvitationStore::EraseHolders(const std::string& wave) {
+absl::Status InvitationStore::ErasePeople(const std::string& wave) {
   return documents_.ChangeAll(wave, [this](StoredInvitation& stored) -> absl::StatusOr<bool> {
     bool changed = EndLinks(stored) || !stored.holder().empty();
     stored.clear_holder();
@@ -520,15 +561,35 @@ absl::Status InvitationStore::EraseHolders(const std::string& wave) {
   });
 }
 
+absl::Status InvitationStore::ErasePerson(const std::string& wave, const std::string& address) {
+  const auto wanted = CanonicalAddress(address);
+  if (!wanted) return absl::OkStatus();
+  return documents_.ChangeAll(wave, [&](StoredInvitation& stored) -> absl::StatusOr<bool> {
+    const auto is_theirs = [&](const std::string& sealed, const std::string& id) {
+      return CanonicalAddress(links_.Unseal(sealed, stored.invitation().name(), id).email()) == wanted;
+    };
+    const bool holds = is_theirs(stored.holder(), kHolder);
+    if (holds) {
+      stored.clear_holder();
+      stored.clear_link();
+    }
+    bool changed = holds;
+    for (stored::StoredColleague& one : *stored.mutable_colleagues()) {
+      if (!is_theirs(one.person(), one.colleague().colleague())) continue;
+      one.clear_person();
+      EndLink(one);
+      changed = true;
+    }
+    return changed;
+  });
+}
+
 absl::Status InvitationStore::ResealHolders(const std::string& wave) {
   return documents_.ChangeAll(wave, [this](StoredInvitation& stored) -> absl::StatusOr<bool> {
     const std::string& name = stored.invitation().name();
-    auto changed = links_.Reseal(*stored.mutable_holder(), name, kHolder);
+    bool changed = links_.Reseal(*stored.mutable_holder(), name, kHolder);
     for (stored::StoredColleague& one : *stored.mutable_colleagues()) {
-      if (!changed.ok()) return changed;
-      const auto resealed = links_.Reseal(*one.mutable_person(), name, one.colleague().colleague());
-      if (!resealed.ok()) return resealed;
-      *changed = *changed || *resealed;
+      changed = links_.Reseal(*one.mutable_person(), name, one.colleague().colleague()) || changed;
     }
     return changed;
   });

@@ -1,15 +1,17 @@
 // Invitations as they are stored, in the partition of their wave ("surveys/s/waves/w"):
-//   invitation/<municipality>   v1::Invitation and what is not shown: the key its token was made with, the hash of that token, its
-//   colleagues
-//                               (names and addresses sealed)
-//   invited/<municipality>      which invitation a municipality is in, so that it is in one
-//   invitations                 nothing; its version is the one of them all
+//   invitation/GM0363        v1::Invitation and what is not shown: what its token was made with and the hash of that, who holds it when
+//                            it was handed over, and its colleagues (names and addresses sealed). issuing.h says how they are named
+//   invited/<municipality>   which invitation a municipality is in, so that it is in one
+//   invitations              nothing; its version is the one of them all
 //   receipt/<…>
-// Replicas may share the store.
+// Replicas may share the store. Personal data in it are those of colleagues, also of those removed, and of who took over; who held it
+// before somebody took over is forgotten then. ErasePeople and ErasePerson leave nothing of them. What is sealed and cannot be opened,
+// since its key is gone or it was changed, is as good as erased: it is logged, and stands in nobody's way.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,11 @@ struct LinkRights {
 // The contact mail of an invitation should go to, which has none: a name, "" when there is no contact that can be used.
 using ContactFinder = std::function<absl::StatusOr<std::string>(const v1::Invitation&)>;
 
+// The link with which somebody asks for something; nullopt: none, an administrator does. It is looked at in the read or commit of what is
+// asked for, so that nothing is done with a link once its end is durable, whenever it was shown: PERMISSION_DENIED/NOT_THE_HOLDER. Ids of
+// requests are its own: no bearer gets another's answer.
+using ByLink = std::optional<LinkId>;
+
 // Thread-safe. Errors of the store and the vault come beside those named; of changes also ALREADY_EXISTS/REQUEST_ID_REUSED, and
 // ABORTED/CONCURRENT_CHANGE after too many lost races. Requests were checked. `allowed` is why a change may not be made now, or OK: a
 // repeat of what was done gets its answer all the same.
@@ -64,6 +71,9 @@ class InvitationStore {
   // Most colleagues of an invitation at a time, and with those removed.
   static constexpr int kMaxColleagues = 50;
   static constexpr int kMaxColleaguesEver = 250;
+  // Each brings mail to an address somebody chose: most in a day (in Amsterdam), of one invitation.
+  static constexpr int kMaxColleaguesADay = 50;
+  static constexpr int kMaxHandOversADay = 10;
   // LinkHolder::id of who took over.
   static constexpr char kHolder[] = "holder";
 
@@ -81,12 +91,12 @@ class InvitationStore {
   // A page, with EXPIRED when the wave is `over`. May be short and yet have a token: its bytes are bounded.
   absl::StatusOr<v1::ListInvitationsResponse> List(const v1::ListInvitationsRequest& request, const paging::Page& page, bool over);
 
-  // The present link of an invitation, for mail to its contact. FAILED_PRECONDITION/INVITATION_REVOKED, also when somebody took it over (so
-  // that no contact gets the link of who did) or its wave is past its personal data; PERSONAL_DATA_KEY_MISSING names the key it was made
-  // with when that is gone.
-  absl::StatusOr<std::string> LinkOf(const std::string& invitation);
-  // The same of a colleague or who took over. NOT_FOUND/COLLEAGUE_NOT_FOUND.
-  absl::StatusOr<std::string> LinkOf(const std::string& invitation, const std::string& holder);
+  // The present link of an invitation, for mail to a contact. FAILED_PRECONDITION/INVITATION_REVOKED when there is none, also when mail
+  // goes to another contact by now or somebody took it over (nobody gets the link of who did), or its wave is past its personal data;
+  // PERSONAL_DATA_KEY_MISSING names the key it was made with when that is gone.
+  absl::StatusOr<std::string> LinkOfContact(const std::string& invitation, const std::string& contact);
+  // The same of a colleague or who took over (LinkHolder::id). NOT_FOUND/COLLEAGUE_NOT_FOUND.
+  absl::StatusOr<std::string> LinkOfHolder(const std::string& invitation, const std::string& holder);
   // Colleagues and who took over whose link holds: everybody that mail of kind COLLEAGUE is for. NOT_FOUND/INVITATION_NOT_FOUND.
   absl::StatusOr<std::vector<LinkHolder>> LinkHolders(const std::string& invitation);
   // Mail of this invitation goes to another contact from now on ("" when there is no other). ABORTED/CONCURRENT_CHANGE when its contact is
@@ -95,40 +105,45 @@ class InvitationStore {
 
   // What a token is good for: UNAUTHENTICATED/TOKEN_UNKNOWN when nothing. One read of the store, whatever is shown in the form of a token.
   absl::StatusOr<LinkRights> Verify(std::string_view token);
-  // The same of somebody whose token was verified before. UNAUTHENTICATED/TOKEN_UNKNOWN when the link has ended since.
+  // The same of somebody whose token was verified before. UNAUTHENTICATED/TOKEN_UNKNOWN when that link has ended since.
   absl::StatusOr<LinkRights> RightsOf(const LinkId& id);
   // A link was shown, and there is a response now (empty: there is none). Once more changes nothing.
   absl::Status MarkOpened(const LinkId& id, const std::string& response);
 
   // All or nothing of a request, in one commit: FAILED_PRECONDITION/NOT_IN_FRAME, INVITED_OTHERWISE. Invitations without a contact get the
-  // one there is by now. Joint invitations of municipalities whose own were revoked take their place; so does the own invitation of a
-  // municipality that is named, after its joint one was revoked.
+  // one there is by now. issuing.h says what is made, and what comes back.
   absl::StatusOr<v1::IssueInvitationsResponse> Issue(const v1::IssueInvitationsRequest& request, const Frame& frame,
                                                      const ContactFinder& find_contact, const absl::Status& allowed);
-  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITED_OTHERWISE when it was revoked and its municipalities are in others since.
+  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITED_OTHERWISE when it was revoked and its municipalities have left it since;
+  // NOT_FOUND/CONTACT_NOT_FOUND for a contact of none of its municipalities.
   absl::StatusOr<v1::ReissueInvitationResponse> Reissue(const v1::ReissueInvitationRequest& request, const absl::Status& allowed);
   // NOT_FOUND/INVITATION_NOT_FOUND. Links that ended do not come back: not those of colleagues, whoever brings the invitation back.
   absl::StatusOr<v1::RevokeInvitationResponse> Revoke(const v1::RevokeInvitationRequest& request);
 
   // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITATION_REVOKED; RESOURCE_EXHAUSTED/TOO_MANY_COLLEAGUES.
-  absl::StatusOr<v1::InviteColleagueResponse> InviteColleague(const v1::InviteColleagueRequest& request, const absl::Status& allowed);
+  absl::StatusOr<v1::InviteColleagueResponse> InviteColleague(const v1::InviteColleagueRequest& request, const ByLink& by,
+                                                              const absl::Status& allowed);
   // NOT_FOUND/INVITATION_NOT_FOUND.
-  absl::StatusOr<v1::ListColleaguesResponse> ListColleagues(const v1::ListColleaguesRequest& request, bool with_addresses);
+  absl::StatusOr<v1::ListColleaguesResponse> ListColleagues(const v1::ListColleaguesRequest& request, const ByLink& by,
+                                                            bool with_addresses);
   // NOT_FOUND/INVITATION_NOT_FOUND, COLLEAGUE_NOT_FOUND.
-  absl::StatusOr<v1::RemoveColleagueResponse> RemoveColleague(const v1::RemoveColleagueRequest& request);
-  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITATION_REVOKED.
-  absl::StatusOr<v1::HandOverResponse> HandOver(const v1::HandOverRequest& request, const absl::Status& allowed);
+  absl::StatusOr<v1::RemoveColleagueResponse> RemoveColleague(const v1::RemoveColleagueRequest& request, const ByLink& by);
+  // NOT_FOUND/INVITATION_NOT_FOUND; FAILED_PRECONDITION/INVITATION_REVOKED; RESOURCE_EXHAUSTED/TOO_MANY_HAND_OVERS.
+  absl::StatusOr<v1::HandOverResponse> HandOver(const v1::HandOverRequest& request, const ByLink& by, const absl::Status& allowed);
 
-  // Forgets for ever who holds links of a wave, and ends those links; that of colleagues and hand-overs there were stays. To be called once
-  // the wave is past its personal data. Again changes nothing.
-  absl::Status EraseHolders(const std::string& wave);
+  // Forgets for ever everybody who holds or held a link of a wave, and ends those links; that there were colleagues and hand-overs stays.
+  // To be called once the wave is past its personal data. Again changes nothing.
+  absl::Status ErasePeople(const std::string& wave);
+  // The same of whoever has this address, and of nobody else.
+  absl::Status ErasePerson(const std::string& wave, const std::string& address);
   // Seals anew, with the vault's first key, what is sealed with another.
   absl::Status ResealHolders(const std::string& wave);
 
  private:
   absl::Status TryIssue(const v1::IssueInvitationsRequest& request, const std::string& digest, const std::vector<Target>& targets,
                         const ContactFinder& find_contact, v1::IssueInvitationsResponse& response);
-  absl::StatusOr<stored::StoredInvitation> NewInvitation(const std::string& wave, const Target& target, int32_t issue,
+  // `stored`: as it was before, or nothing.
+  absl::StatusOr<stored::StoredInvitation> NewInvitation(const std::string& name, const Target& target, stored::StoredInvitation stored,
                                                          const ContactFinder& find_contact) const;
   // Makes it a condition that the municipalities of an invitation are in it. FAILED_PRECONDITION/INVITED_OTHERWISE.
   absl::Status ExpectInvited(const stored::StoredInvitation& stored, storage::Batch& batch);
@@ -143,8 +158,9 @@ class InvitationStore {
   bool EndLinks(stored::StoredInvitation& stored) const;
 
   absl::StatusOr<bool> AddColleague(const v1::InviteColleagueRequest& request, stored::StoredInvitation& stored) const;
+  absl::Status CountHandOver(stored::StoredInvitation& stored) const;
   // With name and address.
-  absl::StatusOr<v1::Colleague> Show(const std::string& invitation, const stored::StoredColleague& stored) const;
+  v1::Colleague Show(const std::string& invitation, const stored::StoredColleague& stored) const;
 
   storage::Store& store_;
   const LinkMaker links_;

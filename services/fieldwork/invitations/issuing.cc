@@ -1,8 +1,6 @@
 #include "services/fieldwork/invitations/issuing.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -29,15 +27,27 @@ std::vector<std::string> Sorted(std::vector<std::string> codes) {
 
 bool IsRevoked(const WaveDocuments& there, const std::string& id) { return there.invitations.at(id).stored.invitation().has_revoked_at(); }
 
+bool IsFor(const InvitationDocument& invitation, const Target& target) {
+  const auto& municipalities = invitation.stored.invitation().municipalities();
+  return std::equal(municipalities.begin(), municipalities.end(), target.municipalities.begin(), target.municipalities.end());
+}
+
 // The one invitation a target is already, or stays in; nullptr when it is to be made.
 const std::string* Kept(const Target& target, const WaveDocuments& there) {
-  const auto in = there.invited.find(target.id());
+  const auto in = there.invited.find(target.first());
   if (in == there.invited.end()) return nullptr;
   const std::string& id = in->second.value;
-  const auto& municipalities = there.invitations.at(id).stored.invitation().municipalities();
-  const bool is_it = std::equal(municipalities.begin(), municipalities.end(), target.municipalities.begin(), target.municipalities.end());
   const bool stays = target.municipalities.size() == 1 && !(target.named && IsRevoked(there, id));
-  return is_it || stays ? &id : nullptr;
+  return stays || IsFor(there.invitations.at(id), target) ? &id : nullptr;
+}
+
+std::string IdOf(const Target& target, const WaveDocuments& there) {
+  std::string id = target.first();
+  for (int number = 2;; ++number) {
+    const auto taken = there.invitations.find(id);
+    if (taken == there.invitations.end() || IsFor(taken->second, target)) return id;
+    id = absl::StrCat(target.first(), "-", number);
+  }
 }
 
 }  // namespace
@@ -79,34 +89,31 @@ absl::StatusOr<Issuing> Compare(const std::vector<Target>& targets, const WaveDo
       const auto in = there.invited.find(code);
       if (in != there.invited.end() && !IsRevoked(there, in->second.value)) elsewhere.insert(code);
     }
-    issuing.make.push_back(target);
+    issuing.make.emplace(IdOf(target, there), target);
   }
   if (!elsewhere.empty()) return Refuse("INVITED_OTHERWISE", "of these are invited in another way already; revoke that first", elsewhere);
   issuing.keep.assign(keep.begin(), keep.end());
   return issuing;
 }
 
-void Place(const std::vector<Target>& made, const WaveDocuments& there, storage::Batch& batch) {
-  std::map<std::string, std::string> places;
-  std::set<std::string> ids;
-  for (const Target& target : made) {
-    ids.insert(target.id());
-    for (const std::string& code : target.municipalities) places[code] = target.id();
-  }
+void Place(const std::map<std::string, Target>& made, const WaveDocuments& there, storage::Batch& batch) {
+  std::set<std::string> placed;
   // Those that lose a municipality must be as they were read: revoked.
   std::set<std::string> left;
-  for (const auto& [code, id] : places) {
-    const auto in = there.invited.find(code);
-    const bool placed = in != there.invited.end();
-    if (placed && !ids.contains(in->second.value)) left.insert(in->second.value);
-    batch.writes.push_back({.key = kInvited + code, .value = id, .expected_version = placed ? in->second.version : 0});
+  for (const auto& [id, target] : made) {
+    for (const std::string& code : target.municipalities) {
+      const auto in = there.invited.find(code);
+      const bool elsewhere = in != there.invited.end();
+      if (elsewhere) left.insert(in->second.value);
+      placed.insert(code);
+      batch.writes.push_back({.key = kInvited + code, .value = id, .expected_version = elsewhere ? in->second.version : 0});
+    }
   }
   for (const std::string& id : left) {
-    batch.expectations.emplace_back(kInvitations + id, there.invitations.at(id).version);
+    if (!made.contains(id)) batch.expectations.emplace_back(kInvitations + id, there.invitations.at(id).version);
   }
-  // What was in an invitation whose place another takes, and is in none now.
   for (const auto& [code, document] : there.invited) {
-    if (!ids.contains(document.value) || places.contains(code)) continue;
+    if (!left.contains(document.value) || placed.contains(code)) continue;
     batch.writes.push_back({.key = document.key, .value = std::nullopt, .expected_version = document.version});
   }
 }

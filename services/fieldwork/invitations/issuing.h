@@ -1,8 +1,11 @@
 // Which invitations a request to issue some makes, given those there are. No store, no clock.
 //
-// A municipality is in one invitation. It leaves one that was revoked for a joint one, or when it is asked for by itself.
+// A municipality is in one invitation. It leaves one that was revoked for a joint one, or when it is asked for by itself; those it was in
+// it with are in none from then on. An invitation, and with it its response, is for the same municipalities always: its name is the code of
+// the first of them, with "-2" behind it, "-3", … when those before are for others. So nobody is ever shown what was filled in for others.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,13 +25,13 @@ struct Target {
   // Asked for by name, not as one of all others of the frame.
   bool named = false;
 
-  // Last part of its name.
-  const std::string& id() const { return municipalities.front(); }
+  const std::string& first() const { return municipalities.front(); }
 };
 
 // What a target comes to.
 struct Issuing {
-  std::vector<Target> make;
+  // By the last part of their name. Those that are there were revoked and are brought back.
+  std::map<std::string, Target> make;
   // Those there already that are meant, by the last part of their name; each once.
   std::vector<std::string> keep;
 };
@@ -40,6 +43,6 @@ absl::StatusOr<std::vector<Target>> Targets(const v1::IssueInvitationsRequest& r
 absl::StatusOr<Issuing> Compare(const std::vector<Target>& targets, const WaveDocuments& there);
 
 // Adds to the batch where the municipalities of invitations that are made are from then on.
-void Place(const std::vector<Target>& made, const WaveDocuments& there, storage::Batch& batch);
+void Place(const std::map<std::string, Target>& made, const WaveDocuments& there, storage::Batch& batch);
 
 }  // namespace peiling::fieldwork

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "services/common/log/log.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/fieldwork/invitations/invitation_documents.h"
@@ -14,6 +15,9 @@ namespace {
 // What keys of the vault are turned into.
 constexpr char kTokenPurpose[] = "invitation-token";
 constexpr char kDigestPurpose[] = "invitation-request";
+constexpr size_t kRandomBytes = 16;
+// Of what cannot be opened.
+constexpr size_t kMostTold = 1000;
 
 // What sealed data belong to, so that nobody can be put in another's place.
 std::string ContextOf(const std::string& invitation, const std::string& id) {
@@ -28,14 +32,15 @@ absl::StatusOr<stored::Link> LinkMaker::New(const LinkId& id, int32_t issue) con
   stored::Link link;
   link.set_issue(issue);
   link.set_key_id(vault_.key_id());
-  link.set_token_hash(HashOfToken(MakeToken(id, issue, *key)));
+  link.set_random(vault::RandomBytes(kRandomBytes));
+  link.set_token_hash(HashOfToken(MakeToken(id, link.random(), *key)));
   return link;
 }
 
 absl::StatusOr<std::string> LinkMaker::Address(const LinkId& id, const stored::Link& link) const {
   const auto key = vault_.Derive(link.key_id(), kTokenPurpose);
   if (!key.ok()) return key.status();
-  return absl::StrReplaceAll(link_, {{"{token}", MakeToken(id, link.issue(), *key)}});
+  return absl::StrReplaceAll(link_, {{"{token}", MakeToken(id, link.random(), *key)}});
 }
 
 bool LinkMaker::Matches(std::string_view token, const stored::Link* link) const {
@@ -47,20 +52,32 @@ std::string LinkMaker::Seal(const stored::Person& person, const std::string& inv
   return vault_.Seal(person.SerializeAsString(), ContextOf(invitation, id));
 }
 
-absl::StatusOr<stored::Person> LinkMaker::Unseal(const std::string& sealed, const std::string& invitation, const std::string& id) const {
-  stored::Person person;
-  if (sealed.empty()) return person;
-  const auto bytes = vault_.Unseal(sealed, ContextOf(invitation, id));
+absl::StatusOr<stored::Person> LinkMaker::Open(const std::string& sealed, const std::string& context) const {
+  const auto bytes = vault_.Unseal(sealed, context);
   if (!bytes.ok()) return bytes.status();
+  stored::Person person;
   if (person.ParseFromString(*bytes)) return person;
-  return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", absl::StrCat(id, " of ", invitation, " cannot be read"));
+  return status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "what was sealed is nobody");
 }
 
-absl::StatusOr<bool> LinkMaker::Reseal(std::string& sealed, const std::string& invitation, const std::string& id) const {
+stored::Person LinkMaker::Unseal(const std::string& sealed, const std::string& invitation, const std::string& id) const {
+  if (sealed.empty()) return {};
+  const std::string context = ContextOf(invitation, id);
+  auto person = Open(sealed, context);
+  if (person.ok()) return *std::move(person);
+  const std::lock_guard lock(mutex_);
+  if (told_.size() < kMostTold && told_.insert(context).second) {
+    log::Error("who has a link cannot be read, and is taken for erased",
+               {{"invitation", invitation}, {"holder", id}, {"error", std::string(person.status().message())}});
+  }
+  return {};
+}
+
+bool LinkMaker::Reseal(std::string& sealed, const std::string& invitation, const std::string& id) const {
   if (sealed.empty() || !vault_.NeedsResealing(sealed)) return false;
-  const auto person = Unseal(sealed, invitation, id);
-  if (!person.ok()) return person.status();
-  sealed = Seal(*person, invitation, id);
+  const stored::Person person = Unseal(sealed, invitation, id);
+  if (person.email().empty()) return false;
+  sealed = Seal(person, invitation, id);
   return true;
 }
 

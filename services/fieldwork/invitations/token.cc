@@ -10,6 +10,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/names/resource_names.h"
@@ -18,6 +19,7 @@ namespace peiling::fieldwork {
 namespace {
 
 constexpr char kInvitation[] = "surveys/*/waves/*/invitations/*";
+constexpr char kIssue[] = "surveys/*/waves/*/invitations/*/issues/*";
 constexpr char kColleague[] = "surveys/*/waves/*/invitations/*/colleagues/*";
 // Characters of 32 bytes.
 constexpr size_t kSignatureLength = 43;
@@ -34,27 +36,43 @@ std::optional<std::string> Decode(std::string_view text) {
   return bytes;
 }
 
-// "survey/wave/municipality[/colleague]" as the name of what it stands for.
+// A name without what stands behind its last '/', and the collection before that: "…/issues/2" without "/issues/2".
+std::string Above(std::string_view name) {
+  const size_t collection = name.rfind('/', name.rfind('/') - 1);
+  return std::string(name.substr(0, collection));
+}
+
+bool IsNumber(std::string_view text) { return text[0] != '0' && std::all_of(text.begin(), text.end(), absl::ascii_isdigit); }
+
+std::optional<LinkId> ReadColleague(std::string_view name) {
+  const auto ids = names::Match(name, kColleague);
+  if (!ids || !IsNumber(ids->back())) return std::nullopt;
+  return LinkId{.invitation = Above(name), .colleague = ids->back()};
+}
+
+// "survey/wave/municipality[/colleague]".
 std::optional<LinkId> ReadIds(std::string_view text) {
   static constexpr std::string_view kCollections[] = {"surveys/", "/waves/", "/invitations/", "/colleagues/"};
-  std::string subject;
+  std::string name;
   for (const std::string_view collection : kCollections) {
     const size_t slash = text.find('/');
-    subject.append(collection).append(text.substr(0, slash));
-    if (slash == std::string_view::npos) return LinkId::Of(subject);
+    name.append(collection).append(text.substr(0, slash));
+    if (slash == std::string_view::npos) return names::Match(name, kInvitation) ? LinkId{.invitation = name} : ReadColleague(name);
     text.remove_prefix(slash + 1);
   }
   return std::nullopt;
 }
 
 std::string WriteIds(const LinkId& id) {
-  const std::string subject = id.Subject();
-  return absl::StrJoin(*names::Match(subject, id.colleague.empty() ? kInvitation : kColleague), "/");
+  std::vector<std::string> ids = *names::Match(id.invitation, kInvitation);
+  if (!id.colleague.empty()) ids.push_back(id.colleague);
+  return absl::StrJoin(ids, "/");
 }
 
-std::string Sign(const LinkId& id, int32_t issue, std::string_view key) {
+std::string Sign(const LinkId& id, std::string_view random, std::string_view key) {
   // No name has a line end in it, so that no two links are signed as one.
-  const std::string text = absl::StrCat(id.invitation, "\n", id.colleague, "\n", issue);
+  std::string text = absl::StrCat(id.invitation, "\n", id.colleague, "\n");
+  text.append(random);
   std::string signature(SHA256_DIGEST_LENGTH, '\0');
   // Without it there are no tokens, and no way to go on.
   if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Bytes(text), text.size(),
@@ -66,22 +84,21 @@ std::string Sign(const LinkId& id, int32_t issue, std::string_view key) {
 
 }  // namespace
 
-std::string LinkId::Subject() const { return colleague.empty() ? invitation : absl::StrCat(invitation, "/colleagues/", colleague); }
-
-std::optional<LinkId> LinkId::Of(std::string_view subject) {
-  if (names::Match(subject, kInvitation)) return LinkId{.invitation = std::string(subject)};
-  const auto ids = names::Match(subject, kColleague);
-  if (!ids) return std::nullopt;
-  const std::string& colleague = ids->back();
-  const bool is_number = colleague[0] != '0' && std::all_of(colleague.begin(), colleague.end(), absl::ascii_isdigit);
-  if (!is_number) return std::nullopt;
-  constexpr size_t kBetween = std::string_view("/colleagues/").size();
-  return LinkId{.invitation = std::string(subject.substr(0, subject.size() - kBetween - colleague.size())), .colleague = colleague};
+std::string LinkId::Subject() const {
+  return colleague.empty() ? absl::StrCat(invitation, "/issues/", issue) : absl::StrCat(invitation, "/colleagues/", colleague);
 }
 
-std::string MakeToken(const LinkId& id, int32_t issue, std::string_view key) {
+std::optional<LinkId> LinkId::Of(std::string_view subject) {
+  const auto ids = names::Match(subject, kIssue);
+  if (!ids) return ReadColleague(subject);
+  LinkId id{.invitation = Above(subject)};
+  if (!IsNumber(ids->back()) || !absl::SimpleAtoi(ids->back(), &id.issue)) return std::nullopt;
+  return id;
+}
+
+std::string MakeToken(const LinkId& id, std::string_view random, std::string_view key) {
   return absl::StrCat(std::string(kTokenPrefix), absl::WebSafeBase64Escape(WriteIds(id)), "_",
-                      absl::WebSafeBase64Escape(Sign(id, issue, key)));
+                      absl::WebSafeBase64Escape(Sign(id, random, key)));
 }
 
 std::optional<LinkId> ParseToken(std::string_view token) {

@@ -1,6 +1,7 @@
 // Tokens of links as text: "peiling-uitnodiging_<base64url of "survey/wave/municipality[/colleague]">_<43 characters base64url of 32
-// bytes>". The bytes are an HMAC-SHA-256 (RFC 2104) of whose link it is and its issue, with a key that is not in the store: so every mail
-// can have the link, while the store has a hash of it alone. All functions are thread-safe.
+// bytes>". The bytes are an HMAC-SHA-256 (RFC 2104) of whose link it is and of random bytes that are kept with it, with a key that is not
+// in the store: so every mail can have the link, whoever has the store alone has none, and whoever has the key alone neither. All functions
+// are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,11 @@ struct LinkId {
   std::string invitation;
   // Number of the colleague; empty: who holds the invitation.
   std::string colleague;
+  // Of who holds the invitation: in which issue, since that is somebody else in another. 0: that is not said, as in a token; of a
+  // colleague, whose number is nobody else's.
+  int32_t issue = 0;
 
-  // As an identity says it (Identity.subject): the invitation, for a colleague with "/colleagues/2" behind it.
+  // As an identity says it (Identity.subject): the invitation with "/issues/2" behind it, for a colleague with "/colleagues/2".
   std::string Subject() const;
   // Of that; nullopt for another subject.
   static std::optional<LinkId> Of(std::string_view subject);
@@ -27,8 +31,8 @@ struct LinkId {
   bool operator==(const LinkId&) const = default;
 };
 
-// The token of a link. `issue`: another number is another token. `key`: 32 bytes, for this purpose alone.
-std::string MakeToken(const LinkId& id, int32_t issue, std::string_view key);
+// The token of a link. `random`: others are another token. `key`: 32 bytes, for this purpose alone.
+std::string MakeToken(const LinkId& id, std::string_view random, std::string_view key);
 
 // Whose link a token says it is; nullopt for what has another form than MakeToken gives. Proves nothing.
 std::optional<LinkId> ParseToken(std::string_view token);

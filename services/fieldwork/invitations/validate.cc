@@ -2,7 +2,9 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/requests/checks.h"
@@ -30,12 +32,20 @@ void CheckFields(const v1::Contact& contact, const std::set<std::string>& fields
   }
 }
 
+// Whether programs that show mail would make a link of it: nobody sends strangers theirs in our name.
+bool ReadsAsLink(const std::string& name) {
+  const std::string lower = absl::AsciiStrToLower(name);
+  const auto has = [&](std::string_view part) { return lower.find(part) != std::string::npos; };
+  return has("/") || has("@") || has("www.") || has("http");
+}
+
 template <typename Request>
 void RequirePerson(const Request& request, BadRequest& bad) {
   v1::Contact contact;
   contact.set_full_name(request.full_name());
   contact.set_email(request.email());
   if (Given(contact).full_name().empty()) bad.Add("full_name", "\"\", want a name");
+  if (ReadsAsLink(request.full_name())) bad.Add("full_name", "reads as an address or a link, want a name");
   CheckFields(contact, {"full_name", "email"}, bad);
 }
 

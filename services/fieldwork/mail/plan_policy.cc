@@ -109,9 +109,11 @@ absl::StatusOr<MailReceiver> PlanPolicy::ReceiverOfMessage(const v1::Message& me
     const auto contact = sources_.contacts.Get(message.contact());
     if (!contact.ok()) return contact.status();
     if (contact->email().empty()) return NoContact(message.invitation());
-    auto made = sources_.invitations.LinkOf(message.invitation());
-    if (!made.ok()) return made.status();
-    link = *std::move(made);
+    auto made = sources_.invitations.LinkOfContact(message.invitation(), message.contact());
+    // Thanks also go to who was written to and has no link (any more).
+    const bool without = message.kind() == survey::v1::MAIL_KIND_THANKS && status::Reason(made.status()) == "INVITATION_REVOKED";
+    if (!made.ok() && !without) return made.status();
+    link = made.ok() ? *std::move(made) : "";
     return ReceiverFrom(*contact);
   }
   const auto holders = sources_.invitations.LinkHolders(message.invitation());
@@ -119,7 +121,7 @@ absl::StatusOr<MailReceiver> PlanPolicy::ReceiverOfMessage(const v1::Message& me
   const std::string mail_id = ReceiverOf(message);
   const auto holder = std::find_if(holders->begin(), holders->end(), [&](const LinkHolder& each) { return each.mail_id == mail_id; });
   if (holder == holders->end()) return NoContact(message.invitation());
-  auto made = sources_.invitations.LinkOf(message.invitation(), holder->id);
+  auto made = sources_.invitations.LinkOfHolder(message.invitation(), holder->id);
   if (!made.ok()) return made.status();
   link = *std::move(made);
   return ReceiverFrom(*holder);

@@ -13,6 +13,8 @@
 namespace peiling::fieldwork {
 namespace {
 
+constexpr char kNotListed[] = "not caught up with intake's waves";
+
 ResponseStand StandFrom(const intake::v1::Response& response) {
   ResponseStand stand{.state = response.state(),
                       .municipalities = {response.municipalities().begin(), response.municipalities().end()},
@@ -22,6 +24,10 @@ ResponseStand StandFrom(const intake::v1::Response& response) {
   if (response.has_updated_at()) stand.updated_at = calendar::FromProto(response.updated_at());
   if (response.has_submitted_at()) stand.submitted_at = calendar::FromProto(response.submitted_at());
   return stand;
+}
+
+absl::Status Loading(const std::string& wave) {
+  return status::Error(absl::StatusCode::kUnavailable, "WAVE_LOADING", absl::StrCat(wave, " is being loaded; try again"), {{"wave", wave}});
 }
 
 }  // namespace
@@ -128,7 +134,12 @@ void LiveBook::Close() {
 
 std::string LiveBook::Unready() const {
   std::lock_guard lock(mutex_);
-  if (!listed_) return "not caught up with intake's waves";
+  return listed_ ? "" : kNotListed;
+}
+
+std::string LiveBook::Behind() const {
+  std::lock_guard lock(mutex_);
+  if (!listed_) return kNotListed;
   for (const auto& [name, page] : pages_) {
     if (page.loading()) return absl::StrCat("not caught up with ", name);
   }
@@ -144,15 +155,25 @@ std::vector<std::string> LiveBook::Waves() const {
   return names;
 }
 
+absl::Status LiveBook::NoPage(const std::string& wave) const {
+  // Until all waves have been heard of, who knows.
+  if (!listed_) return Loading(wave);
+  return status::Error(absl::StatusCode::kNotFound, "WAVE_NOT_FOUND", absl::StrCat("there is no ", wave), {{"wave", wave}});
+}
+
+absl::StatusOr<std::shared_ptr<const WaveDetails>> LiveBook::Details(const std::string& wave) const {
+  std::lock_guard lock(mutex_);
+  const Page* const page = Find(wave);
+  if (page == nullptr) return NoPage(wave);
+  return page->details;
+}
+
 absl::StatusOr<std::shared_ptr<const WaveDetails>> LiveBook::Get(const std::string& wave) const {
   std::lock_guard lock(mutex_);
   const Page* const page = Find(wave);
-  if (page != nullptr && !page->loading()) return page->details;
-  // Until all waves have been heard of, who knows.
-  if (page == nullptr && listed_) {
-    return status::Error(absl::StatusCode::kNotFound, "WAVE_NOT_FOUND", absl::StrCat("there is no ", wave), {{"wave", wave}});
-  }
-  return status::Error(absl::StatusCode::kUnavailable, "WAVE_LOADING", absl::StrCat(wave, " is being loaded; try again"), {{"wave", wave}});
+  if (page == nullptr) return NoPage(wave);
+  if (page->loading()) return Loading(wave);
+  return page->details;
 }
 
 std::optional<ResponseStand> LiveBook::Response(const std::string& wave, const std::string& response_id) const {

@@ -41,11 +41,14 @@ class LiveBook final : public WaveBook {
   // From now on nobody waits for a change any more.
   void Close();
 
-  // Empty once all waves there are have been caught up with; else what has not.
+  // Empty once all waves there are have been heard of: links work from then on, whatever becomes of their feeds.
   std::string Unready() const;
+  // Empty once all of them have been caught up with, too; else what has not.
+  std::string Behind() const;
 
   // --- For those who read.
   std::vector<std::string> Waves() const override;
+  absl::StatusOr<std::shared_ptr<const WaveDetails>> Details(const std::string& wave) const override;
   absl::StatusOr<std::shared_ptr<const WaveDetails>> Get(const std::string& wave) const override;
   std::optional<ResponseStand> Response(const std::string& wave, const std::string& response_id) const override;
   void ForEachResponse(const std::string& wave,
@@ -73,6 +76,8 @@ class LiveBook final : public WaveBook {
   // Null when it is not known. With mutex_ held, as all below.
   Page* Find(const std::string& wave);
   const Page* Find(const std::string& wave) const;
+  // Why there is no page of a wave.
+  absl::Status NoPage(const std::string& wave) const;
   void Changed(Page& page);
 
   mutable std::mutex mutex_;

@@ -29,6 +29,7 @@ struct Frame {
 // A wave at one moment; immutable.
 struct WaveDetails {
   intake::v1::Wave wave;
+  // Null while it is not known, which Get never gives.
   std::shared_ptr<const Frame> frame;
 };
 
@@ -50,7 +51,10 @@ class WaveBook {
 
   // Names of all waves, sorted; only those whose feeds are caught up with.
   virtual std::vector<std::string> Waves() const = 0;
-  // NOT_FOUND/WAVE_NOT_FOUND; UNAVAILABLE/WAVE_LOADING while its feeds are not caught up with.
+  // As intake's catalogue has it, whatever dedup, the registry and its feeds are up to: links work from then on. NOT_FOUND/WAVE_NOT_FOUND;
+  // UNAVAILABLE/WAVE_LOADING while the catalogue is not read.
+  virtual absl::StatusOr<std::shared_ptr<const WaveDetails>> Details(const std::string& wave) const = 0;
+  // The same once its frame is known and its feeds are caught up with; UNAVAILABLE/WAVE_LOADING until then.
   virtual absl::StatusOr<std::shared_ptr<const WaveDetails>> Get(const std::string& wave) const = 0;
   // A response by the last part of its name; nullopt when the feed does not have it (yet), or the wave is not known.
   virtual std::optional<ResponseStand> Response(const std::string& wave, const std::string& response_id) const = 0;
