@@ -47,12 +47,19 @@ class Visit {
   virtual const std::string& request_id() const = 0;
 
   // To be called with every request message before it is passed on: whether the caller may touch what it is about.
-  // PERMISSION_DENIED/NOT_WITHIN_LIMITS (metadata: resource); INVALID_ARGUMENT/INVALID_REQUEST when it does not parse.
+  // PERMISSION_DENIED/NOT_WITHIN_LIMITS (metadata: resource); INVALID_ARGUMENT/INVALID_REQUEST when it does not parse. Of callers without
+  // credentials, who take places once the first message is there, also the refusals for those.
   virtual absl::Status Check(const grpc::ByteBuffer& request) = 0;
   // To be called with every response message of a call whose result the audit log names; cheap for others.
   virtual void Note(const grpc::ByteBuffer& response) = 0;
   // What the backend is called with beside the client's own metadata: identity, request id.
   virtual void AddTo(grpc::ClientContext& context) const = 0;
+  // Whether what the caller showed was checked so long ago that it has to be looked at again before Forward: an invitation, whose link may
+  // have been replaced meanwhile, when the first message was long in coming.
+  virtual bool stale() const = 0;
+  // Looks at it again. Calls `done` once, at once or later on another thread; until then the visit is not to be ended. The errors of
+  // Authenticator; UNAUTHENTICATED/CREDENTIALS_WITHDRAWN when it no longer is for what it was for. To be called when it is stale, once.
+  virtual void Renew(std::function<void(absl::Status)> done) = 0;
   // Runs `begin`, which begins the call to the backend, before it returns; UNAVAILABLE/SHUTTING_DOWN instead once the door is closed: gRPC
   // 1.51 crashes when a call is begun on an in-process channel whose server is shut down. UNAUTHENTICATED/CREDENTIALS_WITHDRAWN instead
   // when what the caller showed has ceased to hold since.
@@ -77,7 +84,8 @@ class Door {
   // Calls `done` once, at once or later on another thread. Never blocks. Refusals are measured, logged and audited already:
   // UNIMPLEMENTED/UNKNOWN_METHOD for what no contract has or nobody may call from outside; the errors of Authenticator;
   // PERMISSION_DENIED/ROLE_MISSING (metadata: roles that may), or NOT_WITHIN_LIMITS for what is for those without limits;
-  // RESOURCE_EXHAUSTED/RATE_LIMITED, TOO_MANY_CALLS or TOO_MANY_STREAMS, of this caller, BACKEND_BUSY or GATEWAY_BUSY, of all, each with
+  // RESOURCE_EXHAUSTED/RATE_LIMITED, TOO_MANY_CALLS or TOO_MANY_STREAMS, of this caller, BACKEND_BUSY or GATEWAY_BUSY, of all (of those who
+  // show no credential, among themselves), each with
   // RetryInfo; UNAVAILABLE/AUDIT_UNAVAILABLE for audited methods while the audit log cannot be written; UNAVAILABLE/SHUTTING_DOWN.
   virtual void Admit(Arrival arrival, Done done) = 0;
 };

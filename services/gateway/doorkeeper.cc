@@ -18,6 +18,7 @@
 #include "services/common/status/errors.h"
 #include "services/common/tracing/span.h"
 #include "services/gateway/http/percent.h"
+#include "services/gateway/identity/network.h"
 
 namespace peiling::gateway {
 namespace {
@@ -32,6 +33,12 @@ constexpr size_t kLongestAddress = 45;
 // A name's id that is longer may be a secret put in the wrong place.
 constexpr size_t kLongestIdInLog = 64;
 constexpr size_t kLongestObject = 300;
+// Of those who show no credential. A mailing system's one-click request for a reader takes milliseconds, so these are many.
+constexpr CallLimits kStrangers = {
+    .max_calls = 32, .max_calls_per_backend = 32, .max_calls_per_caller = 4, .calls_per_second = 10, .burst = 10};
+// How long what was found of an invitation is good for forwarding a call. It may have been known for a second by then (InvitationChecker),
+// and a link that was replaced is to act for no more than two.
+constexpr std::chrono::seconds kFresh(1);
 
 // "127.0.0.1" of "ipv4:127.0.0.1:51234", "::1" of "ipv6:%5B::1%5D:51234".
 std::string AddressOf(std::string_view peer) {
@@ -104,6 +111,14 @@ absl::Status Withdrawn() {
   return status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_WITHDRAWN", "the credentials no longer hold");
 }
 
+// Whether both are the same person with the same rights.
+bool MayTheSame(const Identity& a, const Identity& b) {
+  const auto same = [](const access::v1::Grant& one, const access::v1::Grant& other) {
+    return one.SerializeAsString() == other.SerializeAsString();
+  };
+  return a.subject() == b.subject() && std::equal(a.grants().begin(), a.grants().end(), b.grants().begin(), b.grants().end(), same);
+}
+
 bool IsAboutCaller(grpc::StatusCode code) { return code == grpc::UNAUTHENTICATED || code == grpc::PERMISSION_DENIED; }
 
 }  // namespace
@@ -118,12 +133,12 @@ std::string RequestIdFor(std::string_view sent) {
 // What is kept of a call from its arrival to its end.
 class Doorkeeper::Call {
  public:
-  Call(const Arrival& arrival, const Permission* permission, std::string origin, DoorMetrics& metrics)
+  Call(const Arrival& arrival, const Permission* permission, const std::string& origin, DoorMetrics& metrics)
       : permission_(permission), metrics_(metrics) {
     metrics_.Begin();
     record_.protocol = arrival.protocol;
     record_.method = arrival.method;
-    record_.origin = std::move(origin);
+    record_.origin = origin;
     record_.request_id = RequestIdFor(arrival.request_id);
     record_.trace_id = TraceIdOf(arrival);
   }
@@ -131,12 +146,23 @@ class Doorkeeper::Call {
   const Permission& permission() const { return *permission_; }
   const Identity& caller() const { return caller_; }
   const std::string& request_id() const { return record_.request_id; }
+  // Shows no credential where none is needed.
+  bool is_strangers() const { return caller_.subject() == kAnybody && caller_.credential() == access::v1::CREDENTIAL_KIND_NONE; }
+  bool is_by_invitation() const { return caller_.credential() == access::v1::CREDENTIAL_KIND_INVITATION; }
   // By what the limits know the caller: who it is, or where, or for development nothing.
-  std::string LimitedAs() const {
-    if (caller_.credential() != access::v1::CREDENTIAL_KIND_NONE) return caller_.subject();
-    return caller_.subject() == kAnybody ? "address " + record_.origin : "";
+  Limits::Call Limited() const {
+    const bool known = caller_.credential() != access::v1::CREDENTIAL_KIND_NONE;
+    return {.subject = known            ? caller_.subject()
+                       : is_strangers() ? NetworkOf(record_.origin)
+                                        : "",
+            .backend = *permission_->backend,
+            .stream = permission_->streams(),
+            .invitation = is_by_invitation()};
   }
   void SetCaller(Identity caller) { caller_ = std::move(caller); }
+  void SetCredentials(Credentials credentials) { credentials_ = std::move(credentials); }
+  // What was shown, as long as it may have to be looked at again.
+  const Credentials& credentials() const { return credentials_; }
   void SetRoles(std::vector<access::v1::Role> roles) { roles_ = std::move(roles); }
   void SetObject(const std::string& name) {
     if (std::string object = NameForLog(name); !object.empty()) object_ = std::move(object);
@@ -182,14 +208,17 @@ class Doorkeeper::Call {
   DoorMetrics& metrics_;
   AccessRecord record_;
   Identity caller_;
+  Credentials credentials_;
   std::vector<access::v1::Role> roles_;
   std::string object_;
 };
 
 class Doorkeeper::AdmittedVisit final : public Visit {
  public:
-  AdmittedVisit(Doorkeeper& door, Call call, bool everywhere, Limits::Place place, AuditTrail::Place audit_place)
-      : door_(door), call_(std::move(call)), everywhere_(everywhere), place_(std::move(place)), audit_place_(std::move(audit_place)) {}
+  AdmittedVisit(Doorkeeper& door, Call call, bool everywhere, std::optional<Places> places)
+      : door_(door), call_(std::move(call)), everywhere_(everywhere), places_(std::move(places)) {
+    if (call_.is_by_invitation()) fresh_until_ = door_.parts_.clock() + kFresh;
+  }
   ~AdmittedVisit() override {
     if (!ended_) End(grpc::Status::CANCELLED, [] {});
   }
@@ -201,6 +230,11 @@ class Doorkeeper::AdmittedVisit final : public Visit {
   absl::Status Check(const grpc::ByteBuffer& request) override {
     call_.CountRequest(request.Length());
     const bool first = std::exchange(first_, false);
+    if (!places_) {
+      auto places = door_.TakePlaces(call_);
+      if (!places.ok()) return places.status();
+      places_.emplace(*std::move(places));
+    }
     if (permission().resource.empty() || (everywhere_ && !permission().audited)) return absl::OkStatus();
     const std::optional<std::string> resource = permission().resource.Read(request);
     if (!resource) {
@@ -227,6 +261,17 @@ class Doorkeeper::AdmittedVisit final : public Visit {
     context.AddMetadata(identity::kRequestIdKey, request_id());
   }
 
+  bool stale() const override { return call_.is_by_invitation() && door_.parts_.clock() >= fresh_until_; }
+  void Renew(std::function<void(absl::Status)> done) override {
+    door_.parts_.authenticator.Authenticate(call_.credentials(), [this, done = std::move(done)](absl::StatusOr<Identity> caller) {
+      absl::Status renewed = caller.status();
+      if (renewed.ok() && !MayTheSame(*caller, call_.caller())) renewed = Withdrawn();
+      if (renewed.ok()) call_.SetCaller(*std::move(caller));
+      refused_ = absl::IsUnauthenticated(renewed);
+      done(std::move(renewed));
+    });
+  }
+
   absl::Status Forward(const std::function<void()>& begin) override {
     const std::shared_lock lock(door_.gate_);
     if (door_.closed_) return ShuttingDown();
@@ -246,10 +291,10 @@ class Doorkeeper::AdmittedVisit final : public Visit {
     call_.End(status, door_.parts_.access_log);
     if (refused_) {
       door_.parts_.audit.RecordRefusal(call_.Entry());
-    } else if (permission().audited) {
+    } else if (permission().audited && places_) {
       // Of a call that failed nothing is promised, so its caller need not wait for a log that cannot be written.
       const auto wait = status.ok() ? AuditTrail::Wait::kUntilRecorded : AuditTrail::Wait::kUntilTried;
-      return door_.parts_.audit.Record(call_.Entry(), std::move(audit_place_), wait, std::move(done));
+      return door_.parts_.audit.Record(call_.Entry(), std::move(places_->audit), wait, std::move(done));
     }
     done();
   }
@@ -260,13 +305,17 @@ class Doorkeeper::AdmittedVisit final : public Visit {
   Doorkeeper& door_;
   Call call_;
   const bool everywhere_;
-  const Limits::Place place_;
-  AuditTrail::Place audit_place_;
+  // None of a stranger's before its message is there.
+  std::optional<Places> places_;
+  // Of an invitation.
+  steady_clock::time_point fresh_until_;
   bool first_ = true;
   // Because of what a message was about, or before it began.
   bool refused_ = false;
   bool ended_ = false;
 };
+
+Doorkeeper::Doorkeeper(DoorParts parts) : parts_(std::move(parts)), strangers_(kStrangers), streams_(parts_.authenticator) {}
 
 void Doorkeeper::Admit(Arrival arrival, Done done) {
   const bool by_proxy = (!arrival.forwarded_for.empty() || !arrival.forwarded_certificate.empty()) &&
@@ -275,7 +324,7 @@ void Doorkeeper::Admit(Arrival arrival, Done done) {
   if (origin.empty()) origin = AddressOf(arrival.peer);
   const Permission* const permission = parts_.permissions.Find(arrival.method);
   auto& metrics = metrics_.Of(arrival.protocol, permission == nullptr ? nullptr : permission->method);
-  auto call = std::make_shared<Call>(arrival, permission, std::move(origin), metrics);
+  auto call = std::make_shared<Call>(arrival, permission, origin, metrics);
 
   absl::Status refused;
   if (permission == nullptr) {
@@ -292,7 +341,9 @@ void Doorkeeper::Admit(Arrival arrival, Done done) {
     arrival.credentials.certificate = ForwardedCertificate(arrival.forwarded_certificate);
   }
   if (permission->anonymous && ShowsNothing(arrival.credentials)) return done(Enter(*call, Anybody()));
-  parts_.authenticator.Authenticate(arrival.credentials, [this, call, done = std::move(done)](absl::StatusOr<Identity> caller) {
+  arrival.credentials.origin = std::move(origin);
+  call->SetCredentials(std::move(arrival.credentials));
+  parts_.authenticator.Authenticate(call->credentials(), [this, call, done = std::move(done)](absl::StatusOr<Identity> caller) {
     done(Enter(*call, std::move(caller)));
   });
 }
@@ -316,19 +367,30 @@ absl::StatusOr<std::unique_ptr<Visit>> Doorkeeper::Enter(Call& call, absl::Statu
   };
   if (!caller.ok()) return refuse(caller.status());
   call.SetCaller(*std::move(caller));
+  if (!call.is_by_invitation()) call.SetCredentials({});
   const Permission& permission = call.permission();
   auto entitlement = Entitle(permission, call.caller());
   if (!entitlement.ok()) return refuse(entitlement.status());
   call.SetRoles(std::move(entitlement->roles));
-  auto place = parts_.limits.Take(call.LimitedAs(), *permission.backend, permission.streams());
-  if (!place.ok()) return refuse(place.status());
-  AuditTrail::Place audit_place;
-  if (permission.audited) {
-    auto reserved = parts_.audit.Reserve();
-    if (!reserved.ok()) return refuse(reserved.status());
-    audit_place = *std::move(reserved);
+  std::optional<Places> places;
+  // Who need not say who they are take none by not saying what they want either.
+  if (!call.is_strangers()) {
+    auto taken = TakePlaces(call);
+    if (!taken.ok()) return refuse(taken.status());
+    places.emplace(*std::move(taken));
   }
-  return std::make_unique<AdmittedVisit>(*this, std::move(call), entitlement->everywhere, *std::move(place), std::move(audit_place));
+  return std::make_unique<AdmittedVisit>(*this, std::move(call), entitlement->everywhere, std::move(places));
+}
+
+absl::StatusOr<Doorkeeper::Places> Doorkeeper::TakePlaces(const Call& call) {
+  auto place = (call.is_strangers() ? strangers_ : parts_.limits).Take(call.Limited(), parts_.clock());
+  if (!place.ok()) return place.status();
+  Places places{*std::move(place), nullptr};
+  if (!call.permission().audited) return places;
+  auto reserved = parts_.audit.Reserve();
+  if (!reserved.ok()) return reserved.status();
+  places.audit = *std::move(reserved);
+  return places;
 }
 
 bool Doorkeeper::closed() const {

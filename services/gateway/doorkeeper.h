@@ -1,6 +1,7 @@
 // The door as the gateway keeps it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <shared_mutex>
@@ -25,13 +26,16 @@ struct DoorParts {
   Authenticator& authenticator;
   // Whether a certificate (PEM) is that of a proxy, which is believed about the client in front of it.
   std::function<bool(std::string_view certificate)> is_proxy;
+  // A test may have another.
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 
+// Whoever needs no credential and shows none has few places, shared with others of the kind alone, and takes one once its message is there.
 // The audit log gets every call of an audited method that was let in, whatever came of it, and of all methods what was refused because of
 // who calls (UNAUTHENTICATED, PERMISSION_DENIED); the latter waits for nothing and is counted together when it comes often.
 class Doorkeeper final : public Door {
  public:
-  explicit Doorkeeper(DoorParts parts) : parts_(std::move(parts)), streams_(parts_.authenticator) {}
+  explicit Doorkeeper(DoorParts parts);
 
   void Admit(Arrival arrival, Done done) override;
 
@@ -41,13 +45,22 @@ class Doorkeeper final : public Door {
  private:
   class Call;
   class AdmittedVisit;
+  // What a call holds until its end.
+  struct Places {
+    Limits::Place limits;
+    // Of methods that are audited.
+    AuditTrail::Place audit;
+  };
 
   absl::StatusOr<std::unique_ptr<Visit>> Enter(Call& call, absl::StatusOr<access::v1::Identity> caller);
+  absl::StatusOr<Places> TakePlaces(const Call& call);
   bool ShowsNothing(const Credentials& credentials) const;
   bool closed() const;
 
   const DoorParts parts_;
   DoorMetricsTable metrics_;
+  // Of those who show no credential, who leave the places of all others alone.
+  Limits strangers_;
   OpenStreams streams_;
   mutable std::shared_mutex gate_;
   bool closed_ = false;

@@ -33,22 +33,22 @@ Limits::Place::~Place() {
   caller_->streams -= stream_ ? 1 : 0;
 }
 
-absl::StatusOr<Limits::Place> Limits::Take(const std::string& subject, const Backend& backend, bool stream, Clock::time_point now) {
+absl::StatusOr<Limits::Place> Limits::Take(const Call& call, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   ForgetIdle(now);
-  Caller* const caller = subject.empty() ? nullptr : Filled(subject, now);
+  Caller* const caller = call.subject.empty() ? nullptr : Filled(call.subject, now);
   if (caller != nullptr) {
-    if (absl::Status refused = CheckCaller(*caller, stream); !refused.ok()) return refused;
+    if (absl::Status refused = CheckCaller(*caller, call); !refused.ok()) return refused;
   }
-  if (absl::Status refused = CheckAll(backend); !refused.ok()) return refused;
+  if (absl::Status refused = CheckAll(call.backend); !refused.ok()) return refused;
   ++calls_;
-  ++by_backend_[backend.title];
+  ++by_backend_[call.backend.title];
   if (caller != nullptr) {
     caller->tokens -= 1;
     ++caller->calls;
-    caller->streams += stream ? 1 : 0;
+    caller->streams += call.stream ? 1 : 0;
   }
-  return Place(this, caller, &backend, stream);
+  return Place(this, caller, &call.backend, call.stream);
 }
 
 int Limits::calls() const {
@@ -61,9 +61,10 @@ size_t Limits::callers() const {
   return callers_.size();
 }
 
-absl::Status Limits::CheckCaller(const Caller& caller, bool stream) const {
-  if (caller.calls >= limits_.max_calls_per_caller) return Exhausted("TOO_MANY_CALLS", "too many calls of this caller under way");
-  if (stream && caller.streams >= limits_.max_streams_per_caller) {
+absl::Status Limits::CheckCaller(const Caller& caller, const Call& call) const {
+  const int most = call.invitation ? limits_.max_calls_per_invitation : limits_.max_calls_per_caller;
+  if (caller.calls >= most) return Exhausted("TOO_MANY_CALLS", "too many calls of this caller under way");
+  if (call.stream && caller.streams >= limits_.max_streams_per_caller) {
     return Exhausted("TOO_MANY_STREAMS", "too many streams of this caller are open");
   }
   if (caller.tokens >= 1) return absl::OkStatus();

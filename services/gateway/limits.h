@@ -20,14 +20,16 @@ struct CallLimits {
   int max_calls_per_backend = 512;
   // Of those, of one caller, so that one leaves room for others.
   int max_calls_per_caller = 256;
-  // Of those, streams.
+  // Of those, by one invitation: one person's, who saves one answer after another.
+  int max_calls_per_invitation = 16;
+  // Of those of one caller, streams.
   int max_streams_per_caller = 64;
   // Of one caller, in the long run, and how many more at once after a pause (a token bucket).
   double calls_per_second = 2000;
   double burst = 4000;
 };
 
-// Callers are told apart by who they are, not by their address: a town hall has one. Those who need not say who they are, by their address.
+// Callers are told apart by who they are, not by their address: a town hall has one. Those who need not say who they are, by their network.
 // Thread-safe. What nobody has used for as long as its bucket takes to fill is forgotten, so memory is that of the callers of the last
 // while.
 class Limits {
@@ -64,10 +66,19 @@ class Limits {
     bool stream_;
   };
 
-  // `subject`: of the caller, or its address. Empty: callers that cannot be told apart, so that only what is for all holds.
+  // What of a call counts.
+  struct Call {
+    // Of the caller, or its network. Empty: callers that cannot be told apart, so that only what is for all holds.
+    std::string subject;
+    const Backend& backend;
+    bool stream = false;
+    // By an invitation.
+    bool invitation = false;
+  };
+
   // RESOURCE_EXHAUSTED with RetryInfo: TOO_MANY_CALLS, TOO_MANY_STREAMS, RATE_LIMITED of this caller; GATEWAY_BUSY, BACKEND_BUSY (metadata:
   // service) of all.
-  absl::StatusOr<Place> Take(const std::string& subject, const Backend& backend, bool stream, Clock::time_point now = Clock::now());
+  absl::StatusOr<Place> Take(const Call& call, Clock::time_point now = Clock::now());
 
   // Calls under way.
   int calls() const;
@@ -75,7 +86,7 @@ class Limits {
   size_t callers() const;
 
  private:
-  absl::Status CheckCaller(const Caller& caller, bool stream) const;
+  absl::Status CheckCaller(const Caller& caller, const Call& call) const;
   absl::Status CheckAll(const Backend& backend) const;
   Caller* Filled(const std::string& subject, Clock::time_point now);
   void ForgetIdle(Clock::time_point now);

@@ -14,8 +14,12 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "peiling/fieldwork/v1/contacts.grpc.pb.h"
 #include "peiling/fieldwork/v1/mail.grpc.pb.h"
+#include "peiling/fieldwork/v1/webhooks.grpc.pb.h"
+#include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "services/common/server/metrics.h"
 #include "tests/gateway/open_door.h"
@@ -30,6 +34,7 @@ using std::chrono::milliseconds;
 constexpr char kGetResponse[] = "/peiling.intake.v1.IntakeService/GetResponse";
 constexpr char kGetWave[] = "/peiling.intake.v1.IntakeService/GetWave";
 constexpr char kImport[] = "/peiling.intake.v1.IntakeService/ImportResponses";
+constexpr char kSaveDraft[] = "/peiling.intake.v1.DraftService/SaveDraft";
 constexpr char kUnsubscribe[] = "/peiling.fieldwork.v1.MailService/Unsubscribe";
 constexpr char kSubmit[] = "/peiling.intake.v1.IntakeService/SubmitResponse";
 
@@ -42,12 +47,19 @@ class DoorkeeperTest : public testing::Test {
  protected:
   DoorkeeperTest() { Open({}); }
 
-  void Open(const OpenDoorOptions& options) {
+  void Open(OpenDoorOptions options) {
     open_.reset();
+    // Or its contract may not be in the process.
+    google::protobuf::LinkMessageReflection<intake::v1::SaveDraftRequest>();
+    options.clock = [this] { return now_; };
     open_.emplace(std::vector<Backend>{{"intake", IntakeService::service_full_name(), nullptr},
                                        {"dedup", dedup::v1::DedupService::service_full_name(), nullptr},
-                                       {"fieldwork", fieldwork::v1::MailService::service_full_name(), nullptr}},
+                                       {"intake", intake::v1::DraftService::service_full_name(), nullptr},
+                                       {"fieldwork", fieldwork::v1::ContactService::service_full_name(), nullptr},
+                                       {"fieldwork", fieldwork::v1::MailService::service_full_name(), nullptr},
+                                       {"fieldwork", fieldwork::v1::WebhookService::service_full_name(), nullptr}},
                   options);
+    open_->authenticator().Know("link", Invited());
     open_->authenticator().Know("researcher", Caller("keys/r", {{access::v1::ROLE_RESEARCHER, {"surveys/a"}}}));
     open_->authenticator().Know("analyst", Caller("keys/n", {{access::v1::ROLE_ANALYST, {}}}));
   }
@@ -72,6 +84,28 @@ class DoorkeeperTest : public testing::Test {
     done.get_future().wait();
   }
 
+  struct Stranger;
+  static Arrival From(const std::string& peer, const std::string& forwarded_for = "") {
+    Arrival arrival = Of(kUnsubscribe);
+    arrival.peer = peer;
+    arrival.forwarded_for = forwarded_for;
+    if (!forwarded_for.empty()) arrival.credentials.certificate = "proxy's certificate";
+    return arrival;
+  }
+  Stranger Ask(const Arrival& arrival);
+  static access::v1::Identity Invited() {
+    access::v1::Identity identity =
+        Caller("surveys/s/waves/1/invitations/GM0363/issues/1", {{access::v1::ROLE_RESPONDENT, {"surveys/s/waves/1/responses/GM0363"}}});
+    identity.set_credential(access::v1::CREDENTIAL_KIND_INVITATION);
+    return identity;
+  }
+  static absl::Status Renew(Visit& visit) {
+    std::promise<absl::Status> renewed;
+    visit.Renew([&](absl::Status status) { renewed.set_value(std::move(status)); });
+    return renewed.get_future().get();
+  }
+
+  std::chrono::steady_clock::time_point now_ = std::chrono::steady_clock::now();
   std::optional<OpenDoor> open_;
 };
 
@@ -114,21 +148,169 @@ TEST_F(DoorkeeperTest, WhoShowsACredentialAllTheSameMustShowOneThatHolds) {
   EXPECT_EQ((*Admit(by_certificate))->caller().subject(), "keys/anybody") << "the authenticator was asked";
 }
 
-TEST_F(DoorkeeperTest, ThoseWithoutCredentialsAreLimitedByTheirAddress) {
-  Open({.limits = {.calls_per_second = 0.001, .burst = 2}});
-  const auto from = [](const std::string& peer, const std::string& forwarded_for = "") {
-    Arrival arrival = Of(kUnsubscribe);
-    arrival.peer = peer;
-    arrival.forwarded_for = forwarded_for;
-    if (!forwarded_for.empty()) arrival.credentials.certificate = "proxy's certificate";
-    return arrival;
+// A call of nobody known from there, whose message has come; null when that was refused.
+struct DoorkeeperTest::Stranger {
+  std::unique_ptr<Visit> visit;
+  std::string reason;
+};
+
+DoorkeeperTest::Stranger DoorkeeperTest::Ask(const Arrival& arrival) {
+  std::unique_ptr<Visit> visit = *Admit(arrival);
+  fieldwork::v1::UnsubscribeRequest request;
+  request.set_token("t");
+  const absl::Status checked = visit->Check(Bytes(request));
+  return {checked.ok() ? std::move(visit) : nullptr, status::Reason(checked)};
+}
+
+TEST_F(DoorkeeperTest, StrangersTakeAPlaceOnceTheirMessageIsThere) {
+  std::vector<std::unique_ptr<Visit>> silent;
+  for (int i = 0; i < 100; ++i) silent.push_back(*Admit(From("ipv4:192.0.2.1:1")));
+  std::vector<Stranger> calls;
+  for (int i = 0; i < 4; ++i) calls.push_back(Ask(From("ipv4:192.0.2.1:1")));
+  for (const Stranger& call : calls) EXPECT_EQ(call.reason, "");
+  EXPECT_EQ(open_->limits().calls(), 0) << "none of those that others want";
+  EXPECT_EQ(Ask(From("ipv4:192.0.2.1:2")).reason, "TOO_MANY_CALLS") << "another port is no other address";
+  calls.pop_back();
+  EXPECT_EQ(Ask(From("ipv4:192.0.2.1:2")).reason, "");
+}
+
+TEST_F(DoorkeeperTest, StrangersOfOneNetworkAreOne) {
+  struct Case {
+    std::string one;
+    std::string other;
+    bool same;
   };
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(ReasonOf(from(i == 0 ? "ipv4:192.0.2.1:1" : "ipv4:192.0.2.1:2")), "");
-  EXPECT_EQ(ReasonOf(from("ipv4:192.0.2.1:3")), "RATE_LIMITED") << "another port is no other address";
-  EXPECT_EQ(ReasonOf(from("ipv4:192.0.2.2:1")), "");
-  EXPECT_EQ(ReasonOf(from("ipv4:10.0.0.1:1", "192.0.2.1")), "RATE_LIMITED") << "who it is to a proxy";
-  EXPECT_EQ(ReasonOf(from("ipv4:10.0.0.1:1", "192.0.2.3")), "");
-  EXPECT_EQ(ReasonOf(Of(kUnsubscribe, "analyst")), "") << "known callers have their own";
+  const std::vector<Case> cases = {
+      {"ipv4:192.0.2.1:1", "ipv4:192.0.2.1:2", true},
+      {"ipv4:192.0.2.1:1", "ipv4:192.0.2.2:1", false},
+      {"ipv4:192.0.2.1:1", "ipv6:%5B::ffff:192.0.2.1%5D:1", true},
+      {"ipv6:%5B::ffff:192.0.2.1%5D:1", "ipv6:%5B::ffff:192.0.2.2%5D:1", false},
+      {"ipv6:[2001:db8:1:2::1]:1", "ipv6:[2001:db8:1:2:ffff::9]:1", true},
+      {"ipv6:[2001:db8:1:2::1]:1", "ipv6:[2001:db8:1:3::1]:1", false},
+  };
+  for (const auto& [one, other, same] : cases) {
+    Open({});
+    std::vector<Stranger> calls;
+    for (int i = 0; i < 4; ++i) calls.push_back(Ask(From(one)));
+    EXPECT_EQ(Ask(From(other)).reason, same ? "TOO_MANY_CALLS" : "") << one << " and " << other;
+  }
+}
+
+TEST_F(DoorkeeperTest, StrangersBehindAProxyAreWhoTheyAreToIt) {
+  std::vector<Stranger> calls;
+  for (int i = 0; i < 4; ++i) calls.push_back(Ask(From("ipv4:192.0.2.1:1")));
+  EXPECT_EQ(Ask(From("ipv4:10.0.0.1:1", "192.0.2.1")).reason, "TOO_MANY_CALLS");
+  EXPECT_EQ(Ask(From("ipv4:10.0.0.1:1", "192.0.2.3")).reason, "");
+}
+
+TEST_F(DoorkeeperTest, StrangersMakeTenCallsASecond) {
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(Ask(From("ipv4:192.0.2.1:1")).reason, "");
+  EXPECT_EQ(Ask(From("ipv4:192.0.2.1:1")).reason, "RATE_LIMITED");
+  now_ += milliseconds(100);
+  EXPECT_EQ(Ask(From("ipv4:192.0.2.1:1")).reason, "");
+  EXPECT_EQ(Ask(From("ipv4:192.0.2.1:1")).reason, "RATE_LIMITED");
+}
+
+TEST_F(DoorkeeperTest, StrangersLeaveRoomForEverybodyElse) {
+  Open({.limits = {.max_calls = 1}});
+  std::vector<Stranger> calls;
+  for (int i = 0; i < 32; ++i) calls.push_back(Ask(From(absl::StrCat("ipv4:192.0.2.", i, ":1"))));
+  for (const Stranger& call : calls) EXPECT_EQ(call.reason, "");
+  EXPECT_EQ(Ask(From("ipv4:198.51.100.1:1")).reason, "GATEWAY_BUSY");
+  const auto known = Admit(Of(kUnsubscribe, "analyst"));
+  EXPECT_TRUE(known.ok()) << "known callers have their own places, also here";
+  EXPECT_EQ(ReasonOf(Of(kUnsubscribe, "analyst")), "GATEWAY_BUSY");
+  calls.clear();
+  EXPECT_EQ(Ask(From("ipv4:198.51.100.1:1")).reason, "") << "nor do these take strangers' places";
+}
+
+// Of links.
+
+TEST_F(DoorkeeperTest, InvitationIsLookedAtAgainWhenItsMessageIsLate) {
+  const auto visit = Admit(Of(kSaveDraft, "link"));
+  ASSERT_TRUE(visit.ok()) << visit.status();
+  now_ += milliseconds(999);
+  EXPECT_FALSE((*visit)->stale());
+  now_ += milliseconds(1);
+  EXPECT_TRUE((*visit)->stale());
+  access::v1::Identity renewed = Invited();
+  renewed.set_title("as it is now");
+  open_->authenticator().Know("link", renewed);
+  EXPECT_TRUE(Renew(**visit).ok());
+  EXPECT_EQ((*visit)->caller().title(), "as it is now");
+  EXPECT_TRUE((*visit)->Forward([] {}).ok());
+}
+
+TEST_F(DoorkeeperTest, InvitationThatWasReplacedMeanwhileIsNotForwarded) {
+  const auto changed = [](const auto& change) {
+    access::v1::Identity identity = Invited();
+    change(identity);
+    return identity;
+  };
+  for (const auto& now : {changed([](auto& identity) { identity.set_subject("surveys/s/waves/1/invitations/GM0363/issues/2"); }),
+                          changed([](auto& identity) { identity.mutable_grants(0)->add_sections(2); }),
+                          changed([](auto& identity) { identity.clear_grants(); })}) {
+    open_->authenticator().Know("link", Invited());
+    const auto visit = Admit(Of(kSaveDraft, "link"));
+    ASSERT_TRUE(visit.ok());
+    open_->authenticator().Know("link", now);
+    const absl::Status renewed = Renew(**visit);
+    EXPECT_EQ(status::Reason(renewed), "CREDENTIALS_WITHDRAWN") << now.ShortDebugString();
+    EndAndWait(**visit, status::ToGrpc(renewed));
+  }
+  open_->authenticator().Know("link", Invited());
+  const auto visit = Admit(Of(kSaveDraft, "link"));
+  open_->authenticator().Forget("link");
+  EXPECT_EQ(status::Reason(Renew(**visit)), "CREDENTIALS_INVALID");
+}
+
+TEST_F(DoorkeeperTest, OtherCredentialsAreNotLookedAtAgain) {
+  const auto visit = Admit(Of(kGetWave, "analyst"));
+  ASSERT_TRUE(visit.ok());
+  now_ += std::chrono::hours(1);
+  EXPECT_FALSE((*visit)->stale()) << "they are told when they cease to hold";
+}
+
+TEST_F(DoorkeeperTest, OneInvitationHasSixteenPlaces) {
+  std::vector<std::unique_ptr<Visit>> visits;
+  for (int i = 0; i < 16; ++i) visits.push_back(*Admit(Of(kSaveDraft, "link")));
+  EXPECT_EQ(ReasonOf(Of(kSaveDraft, "link")), "TOO_MANY_CALLS");
+}
+
+// The audit log.
+
+TEST_F(DoorkeeperTest, AuditLogNamesWhatACallWasAbout) {
+  struct Case {
+    std::string method;
+    std::shared_ptr<google::protobuf::Message> request;
+    std::string object;
+  };
+  const auto with = []<typename Request>(Request request, const auto& set) {
+    set(request);
+    return std::make_shared<Request>(std::move(request));
+  };
+  const auto named = [&](auto request, const char* name) { return with(request, [&](auto& it) { it.set_name(name); }); };
+  const std::string contact = "municipalities/GM0363/contacts/c1";
+  const std::vector<Case> cases = {
+      {"ContactService/GetContact", named(fieldwork::v1::GetContactRequest(), contact.c_str()), contact},
+      {"ContactService/EraseContact", named(fieldwork::v1::EraseContactRequest(), contact.c_str()), contact},
+      {"ContactService/UpdateContact",
+       with(fieldwork::v1::UpdateContactRequest(), [&](auto& it) { it.mutable_contact()->set_name(contact); }), contact},
+      {"ContactService/ListContacts", with(fieldwork::v1::ListContactsRequest(), [](auto& it) { it.set_parent("municipalities/GM0363"); }),
+       "municipalities/GM0363"},
+      {"MailService/DeleteSuppression", named(fieldwork::v1::DeleteSuppressionRequest(), "suppressions/s1"), "suppressions/s1"},
+      {"WebhookService/DeleteWebhook", named(fieldwork::v1::DeleteWebhookRequest(), "webhooks/w1"), "webhooks/w1"},
+      {"WebhookService/RotateWebhookSecret", named(fieldwork::v1::RotateWebhookSecretRequest(), "webhooks/w1"), "webhooks/w1"},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const auto visit = Admit(Of("/peiling.fieldwork.v1." + cases[i].method));
+    ASSERT_TRUE(visit.ok()) << visit.status();
+    EXPECT_TRUE((*visit)->Check(Bytes(*cases[i].request)).ok());
+    EndAndWait(**visit, grpc::Status::OK);
+    const AuditEntry entry = open_->access().AwaitEntries(i + 1).at(i);
+    EXPECT_EQ(entry.action(), "peiling.fieldwork.v1." + cases[i].method);
+    EXPECT_EQ(entry.object(), cases[i].object) << cases[i].method;
+  }
 }
 
 TEST_F(DoorkeeperTest, OpenStreamIsToldOnceThatItsCallersCredentialIsWithdrawn) {
@@ -328,7 +510,7 @@ TEST_F(DoorkeeperTest, UnauthenticatedAttemptsTakeNobodysPlaces) {
   for (int i = 0; i < 100; ++i) open_->door().Admit(Of(kGetWave, "forged"), [](auto) {});
   EXPECT_EQ(open_->authenticator().held(), 100u);
   const Backend backend{"x", "x", nullptr};
-  EXPECT_TRUE(open_->limits().Take("keys/a", backend, false).ok());
+  EXPECT_TRUE(open_->limits().Take({"keys/a", backend}).ok());
   open_->authenticator().LetGo();
 }
 

@@ -1,6 +1,7 @@
 // A real door for tests and benchmarks, with stand-ins for what lies behind it: who calls, and the service that owns the audit log.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -49,6 +50,10 @@ class FakeAuthenticator final : public Authenticator {
   void Know(const std::string& bearer, access::v1::Identity caller) {
     const std::lock_guard lock(mutex_);
     known_["Bearer " + bearer] = std::move(caller);
+  }
+  void Forget(const std::string& bearer) {
+    const std::lock_guard lock(mutex_);
+    known_.erase("Bearer " + bearer);
   }
   void WantCredentials() {
     const std::lock_guard lock(mutex_);
@@ -187,6 +192,7 @@ struct OpenDoorOptions {
   CallLimits limits;
   AuditOptions audit;
   std::string access_log = "off";
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 
 // The door, and what it is made of.
@@ -200,7 +206,7 @@ class OpenDoor {
         access_server_(Serve(access_)),
         audit_(std::in_place, access::v1::AccessService::NewStub(access_server_->InProcessChannel({})), options.audit),
         door_({permissions_, limits_, *audit_, *access_log_, authenticator_,
-               [](std::string_view certificate) { return certificate == "proxy's certificate"; }}) {}
+               [](std::string_view certificate) { return certificate == "proxy's certificate"; }, options.clock}) {}
   ~OpenDoor() {
     access_.Hold(false);
     // gRPC 1.51 crashes when a call is begun on an in-process channel whose server is gone.

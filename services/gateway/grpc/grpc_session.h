@@ -25,6 +25,8 @@ struct GrpcLimits {
   // How long a client may let itself be waited for; a second more for each of so many bytes that it is to take.
   std::chrono::milliseconds patience = std::chrono::seconds(120);
   int64_t least_bytes_per_second = 64 << 10;
+  // Of calls that anybody may make.
+  std::chrono::milliseconds open_patience = std::chrono::seconds(10);
   // From the connection to the first frame.
   std::chrono::milliseconds preface_time = std::chrono::seconds(10);
   // Without a call.

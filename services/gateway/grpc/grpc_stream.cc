@@ -145,6 +145,7 @@ void GrpcStream::OnHead(const GrpcShared& shared) {
 }
 
 void GrpcStream::MakeOpen() {
+  open_ = true;
   max_message_bytes_ = std::min(max_message_bytes_, kMostOpenBytes);
   if (std::exchange(counted_, false)) connection_->CountCall(-1);
 }
@@ -330,7 +331,8 @@ void GrpcStream::Check(steady_clock::time_point now, const GrpcLimits& limits) {
   if (trailers_ || !overdue_) return;
   const bool writing = write_done_ && takes_long;
   const bool late = head_.timeout && now - begun_ > *head_.timeout;
-  if (!writing && !(read_done_ && (late || now - read_since_ > limits.patience))) return;
+  const auto patience = open_ ? std::min(limits.patience, limits.open_patience) : limits.patience;
+  if (!writing && !(read_done_ && (late || now - read_since_ > patience))) return;
   const auto overdue = overdue_;
   overdue(writing);
 }

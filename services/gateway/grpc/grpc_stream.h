@@ -128,6 +128,7 @@ class GrpcStream final : public RpcStream, public std::enable_shared_from_this<G
   // What it holds of the memory for all.
   int64_t held_ = 0;
   int64_t max_message_bytes_;
+  bool open_ = false;
   bool arrived_ = false;
   // As a call that its connection is at work for.
   bool counted_ = false;

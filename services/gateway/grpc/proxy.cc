@@ -11,6 +11,7 @@
 #include "google/protobuf/descriptor.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
+#include "peiling/access/v1/options.pb.h"
 #include "services/common/deadline/deadline.h"
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
@@ -111,6 +112,8 @@ class OpenVisit final : public Visit {
   const Backend& backend() const override { return backend_; }
   const std::string& request_id() const override { return request_id_; }
   absl::Status Check(const grpc::ByteBuffer&) override { return absl::OkStatus(); }
+  bool stale() const override { return false; }
+  void Renew(std::function<void(absl::Status)> done) override { done(absl::OkStatus()); }
   void Note(const grpc::ByteBuffer&) override {}
   void AddTo(grpc::ClientContext&) const override {}
   absl::Status Forward(const std::function<void()>& begin) override {
@@ -145,7 +148,6 @@ class Call : public std::enable_shared_from_this<Call> {
   }
   void BeginOpen(const Backend& backend, server::Places& places) {
     open_ = true;
-    stream_->MakeOpen();
     Listen();
     auto place = std::make_unique<server::Places::Place>(places);
     if (place->granted()) {
@@ -214,6 +216,21 @@ class Call : public std::enable_shared_from_this<Call> {
     if (!request && !MayBeEmpty()) return Leave(NoRequest());
     if (request) request_ = **std::move(message);
     if (const absl::Status checked = request ? visit_->Check(request_) : absl::OkStatus(); !checked.ok()) return Leave(checked);
+    if (!visit_->stale()) return Forward(request);
+    renewing_ = true;
+    visit_->Renew([self = shared_from_this(), request](const absl::Status& renewed) {
+      self->stream_->Dispatch([self, request, renewed] { self->OnRenewed(renewed, request); });
+    });
+  }
+
+  void OnRenewed(const absl::Status& renewed, bool request) {
+    renewing_ = false;
+    if (!renewed.ok()) return Leave(renewed);
+    if (gone_) return Leave(NoRequest());
+    Forward(request);
+  }
+
+  void Forward(bool request) {
     PrepareContext();
     const absl::Status begun = visit_->Forward([this, request] {
       forwarded_ = true;
@@ -248,16 +265,20 @@ class Call : public std::enable_shared_from_this<Call> {
   void OnGone() {
     gone_ = true;
     if (forwarded_) return OnForwardedGone();
-    if (visit_ != nullptr && !left_) Leave(NoRequest());
+    if (MayLeave()) Leave(NoRequest());
   }
 
   void OnOverdue(bool writing) {
     if (forwarded_) return OnForwardedOverdue(writing);
-    if (visit_ != nullptr && !left_) Leave(WhyOverdue());
+    if (MayLeave()) Leave(WhyOverdue());
   }
+
+  // Before it is forwarded. What is looked at again is soon over.
+  bool MayLeave() const { return visit_ != nullptr && !left_ && !renewing_; }
 
   std::unique_ptr<server::ObservedCall> observed_;
   absl::StatusOr<std::unique_ptr<Visit>> admitted_;
+  bool renewing_ = false;
   bool forwarded_ = false;
   bool open_ = false;
 };
@@ -445,27 +466,31 @@ class StreamingCall final : public Call {
 Proxy::Proxy(Door& door, const RouteTable& routes, const std::string& server, std::shared_ptr<grpc::Channel> health)
     : door_(door), observer_(server), health_{"health", "grpc.health.v1.Health", std::move(health)} {
   KeepCallbackQueue();
-  shapes_[kHealthWatch] = Shape::kServerStream;
+  methods_[kHealthCheck] = {.open = true};
+  methods_[kHealthWatch] = {.shape = Shape::kServerStream, .open = true};
   for (const Backend& backend : routes.backends()) {
     const auto* const service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(backend.service);
     for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
       const auto& method = *service->method(i);
-      shapes_[absl::StrCat("/", service->full_name(), "/", method.name())] = method.client_streaming()   ? Shape::kClientStream
-                                                                             : method.server_streaming() ? Shape::kServerStream
-                                                                                                         : Shape::kUnary;
+      methods_[absl::StrCat("/", service->full_name(), "/", method.name())] = {
+          .shape = method.client_streaming()   ? Shape::kClientStream
+                   : method.server_streaming() ? Shape::kServerStream
+                                               : Shape::kUnary,
+          .open = method.options().GetExtension(access::v1::access).anonymous()};
     }
   }
 }
 Proxy::~Proxy() = default;
 
-Proxy::Shape Proxy::ShapeOf(const std::string& method) const {
-  const auto found = shapes_.find(method);
-  return found == shapes_.end() ? Shape::kUnary : found->second;
+Proxy::Method Proxy::Find(const std::string& name) const {
+  const auto found = methods_.find(name);
+  return found == methods_.end() ? Method() : found->second;
 }
 
 void Proxy::Handle(std::shared_ptr<RpcStream> stream) {
   const RpcHead& head = stream->head();
-  const Shape shape = ShapeOf(head.method);
+  const auto [shape, open] = Find(head.method);
+  if (open) stream->MakeOpen();
   const bool is_open = health_.channel != nullptr && (head.method == kHealthCheck || head.method == kHealthWatch);
   auto observed = observer_.Begin(head.method, Joined(head.metadata, tracing::kTraceparent), Joined(head.metadata, tracing::kTracestate));
   std::shared_ptr<Call> call;

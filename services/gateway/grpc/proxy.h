@@ -39,11 +39,17 @@ class Proxy {
   enum class Shape { kUnary, kServerStream, kClientStream };
 
  private:
-  Shape ShapeOf(const std::string& method) const;
+  struct Method {
+    Shape shape = Shape::kUnary;
+    // Anybody may call it.
+    bool open = false;
+  };
+
+  Method Find(const std::string& name) const;
 
   Door& door_;
   // Of the methods in the contracts; others are refused before it matters.
-  std::unordered_map<std::string, Shape> shapes_;
+  std::unordered_map<std::string, Method> methods_;
   server::CallObserver observer_;
   const Backend health_;
   server::Places health_places_{1000};

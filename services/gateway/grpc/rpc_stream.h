@@ -52,7 +52,7 @@ class RpcStream {
   // Ends it without a word.
   virtual void Reset() = 0;
 
-  // Says that anybody may make it: its messages are small, and its connection makes room for others all the same.
+  // Says that anybody may make it: its messages are small, what it asks comes soon, and its connection makes room for others all the same.
   virtual void MakeOpen() = 0;
   // Calls `gone` when the client is, before Finish.
   virtual void OnGone(std::function<void()> gone) = 0;

@@ -12,6 +12,7 @@
 #include "services/gateway/http/http_call.h"
 #include "services/gateway/http/negotiation.h"
 #include "services/gateway/http/problem.h"
+#include "services/gateway/http/unsubscribe_page.h"
 
 namespace peiling::gateway {
 namespace {
@@ -36,6 +37,7 @@ HttpResponse NotAllowed(const std::vector<std::string>& verbs) {
 }
 
 std::vector<std::string> TypesOf(const HttpRoute& route) {
+  if (IsUnsubscription(route)) return {kJsonType, kHtmlType};
   if (!route.method->server_streaming()) return {kJsonType};
   return {kNdjsonType, kEventsType};
 }
@@ -122,7 +124,21 @@ void HttpApi::Handle(const std::shared_ptr<Exchange>& exchange) const {
   if (is_document) return exchange->Answer(AnswerDocument(*exchange));
   HttpRules::Match match = rules_.Find(request.verb == "HEAD" ? "GET" : request.verb, request.path);
   if (match.route != nullptr) return Call(exchange, std::move(match), std::move(request_id));
-  exchange->Answer(match.allowed.empty() ? NotFound() : NotAllowed(match.allowed));
+  if ((request.verb == "GET" || request.verb == "HEAD") && HasPage(request.path)) return exchange->Answer(UnsubscribePage());
+  exchange->Answer(match.allowed.empty() ? NotFound() : NotAllowed(VerbsAt(request.path)));
+}
+
+bool HttpApi::HasPage(std::string_view path) const {
+  const HttpRules::Match match = rules_.Find("POST", path);
+  return match.route != nullptr && IsUnsubscription(*match.route);
+}
+
+std::vector<std::string> HttpApi::VerbsAt(std::string_view path) const {
+  if (path == kDocumentPath) return {"GET"};
+  // No method is called so.
+  std::vector<std::string> verbs = rules_.Find("", path).allowed;
+  if (HasPage(path)) verbs.insert(verbs.begin(), "GET");
+  return verbs;
 }
 
 void HttpApi::AddCorsHeaders(Exchange& exchange) const {
@@ -135,8 +151,7 @@ void HttpApi::AddCorsHeaders(Exchange& exchange) const {
 }
 
 HttpResponse HttpApi::AnswerOptions(const HttpRequest& request) const {
-  // No method is called so.
-  std::vector<std::string> verbs = request.path == kDocumentPath ? std::vector<std::string>{"GET"} : rules_.Find("", request.path).allowed;
+  std::vector<std::string> verbs = VerbsAt(request.path);
   if (request.path == "*") verbs = {"GET", "POST"};
   if (verbs.empty()) return NotFound();
   const std::string allow = AllowOf(verbs);
@@ -176,6 +191,7 @@ void HttpApi::Call(const std::shared_ptr<Exchange>& exchange, HttpRules::Match m
   }
   if (std::optional<HttpResponse> wrong = CheckBody(route, request)) return exchange->Answer(*std::move(wrong));
   if (absl::Status read = ReadConditions(request, call); !read.ok()) return exchange->Answer(ProblemOf(read, &route, call.request_id));
+  if (IsOpen(route)) exchange->MakeOpen();
   call.form = FormOf(route, request);
   call.gzip = TakesGzip(request.Header("accept-encoding"));
   call.span = BeginSpan(request, route);

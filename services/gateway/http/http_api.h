@@ -27,8 +27,9 @@ struct HttpApiOptions {
 // Streams of requests are bodies of application/x-ndjson, of which what the path says holds for the first line. An error after the first
 // piece of an answer is its last line, or an event named "problem".
 // ETag, of GET; If-Match goes into the field etag of the request or of what is its body, and is refused where there is none; If-None-Match,
-// of GET. Where no credential is needed a body may be a form, too.
-// HEAD as GET without a body; OPTIONS names the methods. /v1/openapi.json is there for everybody. Thread-safe.
+// of GET. Where no credential is needed a body may be a form, too, and is small. Where one unsubscribes GET is a page for people, and
+// browsers get pages as answers (unsubscribe_page.h). HEAD as GET without a body; OPTIONS names the methods. /v1/openapi.json is there for
+// everybody. Thread-safe.
 class HttpApi {
  public:
   // `door` and `document` must outlive the API. The errors of HttpRules; INVALID_ARGUMENT/CORS_ORIGIN_INVALID.
@@ -41,6 +42,10 @@ class HttpApi {
  private:
   HttpApi(Door& door, HttpRules rules, std::string_view document, HttpApiOptions options);
 
+  // Whether GET is a page there.
+  bool HasPage(std::string_view path) const;
+  // Methods that are answered at a path, without HEAD and OPTIONS.
+  std::vector<std::string> VerbsAt(std::string_view path) const;
   void AddCorsHeaders(Exchange& exchange) const;
   HttpResponse AnswerOptions(const HttpRequest& request) const;
   HttpResponse AnswerDocument(Exchange& exchange) const;

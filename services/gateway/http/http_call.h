@@ -22,7 +22,7 @@ struct HttpCall {
   Door* door = nullptr;
   HttpRules::Match match;
   std::string request_id;
-  // Of the answer; of a stream kNdjsonType or kEventsType.
+  // Of the answer; of a stream kNdjsonType or kEventsType, of one who unsubscribes in a browser kHtmlType.
   std::string type;
   // See RequestHead.
   std::optional<FormEncoding> form;

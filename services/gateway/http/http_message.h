@@ -57,6 +57,9 @@ class Exchange {
 
   // Runs `work` on the exchange's thread: at once when that is this one.
   virtual void Dispatch(std::function<void()> work) = 0;
+  // Says that anybody may ask this, to be called before any of the body is read: its body is small, comes as soon as a head has to, and its
+  // connection makes room for others meanwhile.
+  virtual void MakeOpen() = 0;
   // Gets the next piece of the body. Not to be called again before `done` was, nor after the last.
   virtual void ReadBody(std::function<void(Piece)> done) = 0;
   // Gets the whole body; `done` gets null when it is over before its end.

@@ -66,7 +66,7 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
     Arm();
   }
 
-  bool waiting() const override { return state_ == State::kWaiting; }
+  bool waiting() const override { return state_ == State::kWaiting || (open_ && piece_wanted_); }
 
   void Close() override {
     close_after_ = true;
@@ -84,6 +84,11 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
   const HttpRequest& request() const override { return request_; }
   void Dispatch(std::function<void()> work) override { transport_->Dispatch(std::move(work)); }
 
+  void MakeOpen() override {
+    open_ = true;
+    max_body_bytes_ = std::min(limits_.max_body_bytes, limits_.max_open_body_bytes);
+  }
+
   void ReadBody(std::function<void(Piece)> done) override {
     if (state_ != State::kAnswering) return done({});
     piece_wanted_ = std::move(done);
@@ -94,7 +99,7 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
   void ReadWholeBody(std::function<void(std::string*)> done) override {
     whole_.clear();
     if (state_ != State::kAnswering) return done(nullptr);
-    if (parser_->content_length().value_or(0) > limits_.max_body_bytes) {
+    if (parser_->content_length().value_or(0) > max_body_bytes_) {
       FailBody(BodyTooLarge());
       return done(nullptr);
     }
@@ -242,8 +247,11 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
     if (!piece_.empty() || parser_->done()) {
       waited_ += steady_clock::now() - wait_began_;
       moved_ = steady_clock::now();
-      return std::exchange(piece_wanted_, nullptr)({true, parser_->done(), piece_});
+      const auto wanted = std::exchange(piece_wanted_, nullptr);
+      if (open_) changed_(false);
+      return wanted({true, parser_->done(), piece_});
     }
+    if (open_) changed_(false);
     if (std::exchange(continue_awaited_, false) && !answer_begun_) Send("HTTP/1.1 100 Continue\r\n\r\n", "", nullptr);
     StartRead();
     Arm();
@@ -254,7 +262,7 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
     ReadBody([this, done = std::move(done)](Piece piece) {
       if (!piece.ok) return done(nullptr);
       whole_.append(piece.bytes);
-      if (whole_.size() > limits_.max_body_bytes) {
+      if (whole_.size() > max_body_bytes_) {
         FailBody(BodyTooLarge());
         return done(nullptr);
       }
@@ -327,9 +335,10 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
     tick_ = nullptr;
     added_.clear();
     whole_.clear();
+    max_body_bytes_ = limits_.max_body_bytes;
     if (close_after_) return Linger();
     state_ = State::kWaiting;
-    head_begun_ = answer_begun_ = streaming_ = continue_awaited_ = false;
+    open_ = head_begun_ = answer_begun_ = streaming_ = continue_awaited_ = false;
     body_bytes_ = 0;
     waited_ = {};
     wait_until_ = steady_clock::now() + limits_.idle_time;
@@ -386,6 +395,8 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
   steady_clock::time_point Deadline() const {
     if (state_ == State::kOver) return kNever;
     if (state_ != State::kAnswering) return wait_until_;
+    // What it has to its head's end.
+    if (piece_wanted_ && open_) return wait_until_;
     if (piece_wanted_) return wait_began_ + TimeFor(body_bytes_) - waited_;
     // Who sends and reads in turn has time to take an answer once nothing of the body is waited for.
     if (sending_) return std::max(send_began_, moved_) + TimeFor(sent_.first.size() + sent_.second.size());
@@ -453,6 +464,9 @@ class HttpSession final : public Session, public Exchange, public std::enable_sh
   std::string piece_;
   std::string whole_;
   std::function<void(Piece)> piece_wanted_;
+  // Anybody may ask it.
+  bool open_ = false;
+  size_t max_body_bytes_ = limits_.max_body_bytes;
   uint64_t body_bytes_ = 0;
 
   // The answer.

@@ -16,7 +16,9 @@ struct SessionLimits {
   RequestParser::Limits parser;
   // Of a body that is read whole; longer ones get 413.
   size_t max_body_bytes = 8 << 20;
-  // From the connection, or the first byte of a request, to the end of its head.
+  // The same, of what anybody may ask.
+  size_t max_open_body_bytes = 64 << 10;
+  // From the connection, or the first byte of a request, to the end of its head; of what anybody may ask, to the end of its body.
   std::chrono::milliseconds head_time{10'000};
   // Between requests.
   std::chrono::milliseconds idle_time{75'000};
@@ -27,8 +29,8 @@ struct SessionLimits {
   std::chrono::milliseconds linger_time{2'000};
 };
 
-// Of an HTTP/1.1 connection: it waits when none of a request has been read whole. Closing breaks off a stream or body that would go on.
-// `handler` is called with each request.
+// Of an HTTP/1.1 connection: it waits when none of a request has been read whole, of what anybody may ask with its body. Closing breaks off
+// a stream or body that would go on. `handler` is called with each request.
 std::shared_ptr<Session> MakeHttpSession(std::unique_ptr<Transport> transport, const SessionLimits& limits, HttpHandler handler,
                                          std::function<void(bool over)> changed);
 

@@ -119,9 +119,20 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
     if (!message.ok()) return Fail(message.status());
     request_ = Pack(**message);
     if (absl::Status checked = visit_->Check(request_); !checked.ok()) return Fail(checked);
-    if (!begun_) {
-      if (absl::Status begun = Begin(); !begun.ok()) return Fail(begun);
-    }
+    if (begun_) return Write();
+    if (!visit_->stale()) return Begin();
+    visit_->Renew([self = shared_from_this()](const absl::Status& renewed) {
+      self->Later([self = self.get(), renewed] { self->OnRenewed(renewed); });
+    });
+  }
+
+  void OnRenewed(const absl::Status& renewed) {
+    if (!renewed.ok()) return Fail(renewed);
+    if (gone_) return Fail(absl::CancelledError("the client is gone"));
+    Begin();
+  }
+
+  void Write() {
     request_on_its_way_ = true;
     StartWrite(&request_);
   }
@@ -156,9 +167,9 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
 
   // The call.
 
-  absl::Status Begin() {
+  void Begin() {
     Prepare(call_, *visit_, context_);
-    return visit_->Forward([this] {
+    const absl::Status begun = visit_->Forward([this] {
       grpc::GenericStub(visit_->backend().channel).PrepareBidiStreamingCall(&context_, MethodPath(call_.route()), {}, this);
       // Requests and answers go on from the exchange's thread, so the call must not be over before both flows say so.
       AddMultipleHolds(2);
@@ -172,6 +183,8 @@ class StreamCall final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::
       });
       call_.exchange->Every(1, [self = shared_from_this()] { self->OnTick(); });
     });
+    if (!begun.ok()) return Fail(begun);
+    Write();
   }
 
   // Answers: the service → what the client has not taken yet → the client.

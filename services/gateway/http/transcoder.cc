@@ -158,8 +158,10 @@ std::string PointerTo(const Descriptor* type, std::string_view field) {
 
 }  // namespace
 
+bool IsOpen(const HttpRoute& route) { return route.method->options().GetExtension(access::v1::access).anonymous(); }
+
 bool TakesForm(const HttpRoute& route) {
-  if (!route.whole_body || !route.method->options().GetExtension(access::v1::access).anonymous()) return false;
+  if (!route.whole_body || !IsOpen(route)) return false;
   const Descriptor& type = *route.method->input_type();
   for (int i = 0; i < type.field_count(); ++i) {
     if (type.field(i)->message_type() != nullptr && !IsWrittenAsText(*type.field(i)->message_type())) return false;

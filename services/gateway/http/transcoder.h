@@ -26,7 +26,10 @@ struct RequestHead {
   std::optional<std::string> after_sequence;
 };
 
-// Whether the body may be a form. Only where anybody may call: elsewhere a page in a browser that shows a certificate by itself could send
+// Whether no credential is needed.
+bool IsOpen(const HttpRoute& route);
+
+// Whether the body may be a form. Only where that is so: elsewhere a page in a browser that shows a certificate by itself could send
 // one from any other site, without being asked first (CORS) as with JSON.
 bool TakesForm(const HttpRoute& route);
 

@@ -8,6 +8,7 @@
 #include "services/gateway/http/http_call.h"
 #include "services/gateway/http/negotiation.h"
 #include "services/gateway/http/problem.h"
+#include "services/gateway/http/unsubscribe_page.h"
 #include "services/gateway/upstream.h"
 
 namespace peiling::gateway {
@@ -30,7 +31,7 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
 
  private:
   void OnAdmitted() {
-    if (!admitted_.ok()) return Answer(ProblemOf(admitted_.status(), &call_.route(), call_.request_id));
+    if (!admitted_.ok()) return Answer(Problem(admitted_.status()));
     visit_ = *std::move(admitted_);
     if (gone_) return End(absl::CancelledError("the client is gone"));
     if (!call_.exchange->request().has_body) return OnBody("");
@@ -46,6 +47,19 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
     if (!message.ok()) return End(message.status());
     request_ = Pack(**message);
     if (absl::Status checked = visit_->Check(request_); !checked.ok()) return End(checked);
+    if (!visit_->stale()) return Forward();
+    visit_->Renew([self = shared_from_this()](const absl::Status& renewed) {
+      self->call_.exchange->Dispatch([self, renewed] { self->OnRenewed(renewed); });
+    });
+  }
+
+  void OnRenewed(const absl::Status& renewed) {
+    if (!renewed.ok()) return End(renewed);
+    if (gone_) return End(absl::CancelledError("the client is gone"));
+    Forward();
+  }
+
+  void Forward() {
     Prepare(call_, *visit_, context_);
     deadline::Set(context_, kLongestCall);
     const absl::Status forwarded = visit_->Forward([this] {
@@ -77,14 +91,21 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
   void OnEnded(const grpc::Status& told) {
     visit_.reset();
     if (answered_) return;
-    Answer(told.ok() ? Success() : ProblemOf(status::FromGrpc(told), &call_.route(), call_.request_id));
+    Answer(told.ok() ? Success() : Problem(status::FromGrpc(told)));
   }
 
   void Answer(HttpResponse response) {
     if (!std::exchange(answered_, true)) call_.exchange->Answer(std::move(response));
   }
 
+  bool is_for_people() const { return call_.type == kHtmlType; }
+
+  HttpResponse Problem(const absl::Status& error) const {
+    return is_for_people() ? NotUnsubscribedPage(HttpStatusOf(error)) : ProblemOf(error, &call_.route(), call_.request_id);
+  }
+
   HttpResponse Success() {
+    if (is_for_people()) return UnsubscribedPage();
     HttpResponse response;
     const HttpRequest& request = call_.exchange->request();
     // Of what may change only by what is asked here, nothing is remembered by anybody.

@@ -15,6 +15,8 @@ struct Credentials {
   std::string authorization;
   // The client's certificate in PEM, whose key the client holds (TLS checked, here or at a proxy in front); empty: none.
   std::string certificate;
+  // Address of the client. It proves nothing; what one address shows does not hold up others.
+  std::string origin;
 };
 
 class Authenticator {

@@ -116,7 +116,7 @@ class AuthenticatorOfAll final : public GatewayAuthenticator {
     const Trust trust = this->trust();
     if (!credentials.authorization.empty()) {
       const std::string_view shown = Bearer(credentials.authorization);
-      if (LooksLikeInvitation(shown)) return invitations_.Check(shown, answer(CredentialShown::kInvitation));
+      if (LooksLikeInvitation(shown)) return invitations_.Check(shown, credentials.origin, answer(CredentialShown::kInvitation));
       // What looks like none of them is treated as a key, so that it costs as much as one.
       return LooksLikeToken(shown) ? trust.tokens->Check(shown, answer(CredentialShown::kToken))
                                    : keys_.Check(shown, answer(CredentialShown::kKey));

@@ -9,6 +9,7 @@
 #include "services/common/deadline/deadline.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/gateway/identity/network.h"
 
 namespace peiling::gateway {
 namespace {
@@ -25,8 +26,10 @@ constexpr size_t kMostRemembered = 10'000;
 constexpr std::chrono::seconds kRemembered(1);
 constexpr std::chrono::seconds kLongestCall(10);
 
-// What the token says before its secret, so whose it claims to be.
-std::string LaneOf(std::string_view token) { return std::string(token.substr(0, token.size() - std::min(token.size(), kSecretLength))); }
+// Where it comes from, and what it says before its secret: so whose it claims to be.
+LaneName LaneOf(std::string_view token, const std::string& origin) {
+  return {NetworkOf(origin), std::string(token.substr(0, token.size() - std::min(token.size(), kSecretLength)))};
+}
 
 // As fieldwork promises it: nobody is let in with more than one response.
 bool IsOfOneResponse(const Identity& identity) {
@@ -85,7 +88,7 @@ InvitationChecker::InvitationChecker(std::unique_ptr<fieldwork::v1::InvitationSe
 
 InvitationChecker::~InvitationChecker() { Stop(); }
 
-void InvitationChecker::Check(std::string_view token, OnVerdict done) {
+void InvitationChecker::Check(std::string_view token, const std::string& origin, OnVerdict done) {
   if (token.size() > kLongestToken) return done(Verdict::Refused(Result::kInvalid, "no token of an invitation"));
   const Digest digest = DigestOf(token);
   const std::optional<Answer> held = held_.Find(digest);
@@ -96,7 +99,7 @@ void InvitationChecker::Check(std::string_view token, OnVerdict done) {
     const std::lock_guard lock(mutex_);
     Room& room = held ? returning_ : strangers_;
     if (stopping_) refusal = ShuttingDown();
-    if (!stopping_ && room.lanes.Add(LaneOf(token), digest, std::string(token), done)) return AskNext(room);
+    if (!stopping_ && room.lanes.Add(LaneOf(token, origin), digest, std::string(token), done)) return AskNext(room);
   }
   done(std::move(refusal));
 }

@@ -23,10 +23,11 @@ bool LooksLikeInvitation(std::string_view shown);
 
 // Asks fieldwork, which knows what was replaced, revoked or removed this moment. What it said is remembered for a second from the question
 // on, by the digest of the token: so a token that has ceased to hold lets nobody in later than a second after that. Identities expire ten
-// seconds after the question: so long a call may take to come in whole, and a stream may go on.
+// seconds after the question: so long a stream may go on. A call that is long in coming is asked about again (Visit::Renew).
 //
 // Questions are bounded in number. Tokens that have held are asked about beside all others; those others wait in lanes, one for each
-// invitation that they name, which take turns: so a flood of guesses holds up the first use of a link for a moment, and nothing else.
+// network that they come from and invitation that they name, which take turns: so a flood of guesses holds up the first use of a link for a
+// moment, and fills the lanes of its own networks alone.
 //
 // Thread-safe.
 class InvitationChecker {
@@ -37,7 +38,7 @@ class InvitationChecker {
     // Questions under way at once about tokens that have held, and about others.
     size_t returning = 128;
     size_t strangers = 32;
-    LaneLimits lanes = {.lanes = 1000};
+    LaneLimits lanes = {.secrets_per_lane = 4, .calls_per_lane = 64, .lanes_per_group = 64};
     // For which a question waits. No longer than its answer is remembered: what comes later may have ceased to hold.
     std::chrono::milliseconds deadline{1000};
   };
@@ -48,8 +49,8 @@ class InvitationChecker {
   InvitationChecker(const InvitationChecker&) = delete;
   InvitationChecker& operator=(const InvitationChecker&) = delete;
 
-  // Calls `done` once, maybe at once. Does not block.
-  void Check(std::string_view token, OnVerdict done);
+  // `origin`: address of who shows it. Calls `done` once, maybe at once. Does not block.
+  void Check(std::string_view token, const std::string& origin, OnVerdict done);
   // Of a token that held: whether its identity has not expired since.
   bool StillHolds(const access::v1::Identity& caller) const;
   // Ends the questions under way, and all that wait. May be called twice, not by `done`.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <deque>
 #include <iterator>
@@ -20,8 +21,17 @@ struct LaneLimits {
   size_t secrets_per_lane = 16;
   // Calls that wait in one lane; many may have shown the same secret.
   size_t calls_per_lane = 500;
-  // Lanes in which something waits or is being checked.
+  // Lanes in which something waits or is being checked, and those of one group.
   size_t lanes = 10'000;
+  size_t lanes_per_group = 10'000;
+};
+
+struct LaneName {
+  // Whose lane it is; may be empty.
+  std::string group;
+  std::string name;
+
+  auto operator<=>(const LaneName&) const = default;
 };
 
 // Jobs, one for each secret, and the calls that wait for them. Whoever fills one lane makes the others wait for one job more, not for all
@@ -31,7 +41,7 @@ class Lanes {
  public:
   // A job that was begun.
   struct Turn {
-    std::string lane;
+    LaneName lane;
     Digest digest;
   };
 
@@ -39,10 +49,13 @@ class Lanes {
 
   // Has `done` wait for the job of the secret with this digest, which becomes `job` unless it is there already. False, and `done` is
   // untouched, when there is no room.
-  bool Add(const std::string& lane, const Digest& digest, Job job, Done& done) {
+  bool Add(const LaneName& lane, const Digest& digest, Job job, Done& done) {
     auto in = lanes_.find(lane);
     if (in == lanes_.end()) {
       if (lanes_.size() >= limits_.lanes) return false;
+      size_t& of_group = groups_[lane.group];
+      if (of_group >= limits_.lanes_per_group) return false;
+      ++of_group;
       in = lanes_.try_emplace(lane).first;
     }
     Lane& there = in->second;
@@ -83,7 +96,10 @@ class Lanes {
     std::vector<Done> calls = std::move(job->second.calls);
     in->second.calls -= calls.size();
     in->second.jobs.erase(job);
-    if (in->second.jobs.empty()) lanes_.erase(in);
+    if (!in->second.jobs.empty()) return calls;
+    lanes_.erase(in);
+    const auto group = groups_.find(turn.lane.group);
+    if (--group->second == 0) groups_.erase(group);
     return calls;
   }
 
@@ -94,6 +110,7 @@ class Lanes {
       for (auto& [digest, job] : lane.jobs) std::move(job.calls.begin(), job.calls.end(), std::back_inserter(calls));
     }
     lanes_.clear();
+    groups_.clear();
     turns_.clear();
     return calls;
   }
@@ -111,9 +128,11 @@ class Lanes {
   };
 
   const LaneLimits limits_;
-  std::map<std::string, Lane> lanes_;
+  std::map<LaneName, Lane> lanes_;
+  // Lanes of each group that has some.
+  std::map<std::string, size_t> groups_;
   // Lanes in which something waits to be begun, the next first.
-  std::list<std::string> turns_;
+  std::list<LaneName> turns_;
 };
 
 }  // namespace peiling::gateway

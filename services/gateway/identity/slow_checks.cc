@@ -16,7 +16,7 @@ void SlowChecks::Check(const std::string& lane, const Digest& digest, std::strin
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) refusal = Result::kStopped;
-    if (!stopping_ && lanes_.Add(lane, digest, {std::string(secret), hash}, done)) return wake_.notify_one();
+    if (!stopping_ && lanes_.Add({"", lane}, digest, {std::string(secret), hash}, done)) return wake_.notify_one();
   }
   done(refusal);
 }

@@ -16,12 +16,14 @@
 #include <vector>
 
 #include "peiling/dedup/v1/dedup.grpc.pb.h"
+#include "peiling/fieldwork/v1/mail.grpc.pb.h"
 #include "peiling/intake/v1/intake.grpc.pb.h"
 #include "peiling/registry/v1/registry.grpc.pb.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
 #include "services/gateway/grpc/grpc_gateway.h"
+#include "tests/common/eventually.h"
 #include "tests/gateway/fake_import.h"
 #include "tests/gateway/open_door.h"
 
@@ -144,6 +146,7 @@ class ProxyTest : public testing::Test {
     proxy_.reset();
     door_ = std::make_unique<OpenDoor>(std::vector<Backend>{{"registry", RegistryService::service_full_name(), Channel(registry_server_)},
                                                             {"intake", IntakeService::service_full_name(), Channel(intake_server_)},
+                                                            {"fieldwork", fieldwork::v1::MailService::service_full_name(), nullptr},
                                                             {"dedup", DedupService::service_full_name(),
                                                              grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials())}},
                                        options);
@@ -559,6 +562,56 @@ TEST_F(ProxyTest, ClientThatNeverReadsIsNotWaitedForForEver) {
   while (stream->Read(&event)) {
   }
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ProxyTest, WhatAnybodyMayCallIsSmallAndComesSoon) {
+  Proxied({}, {.patience = std::chrono::hours(1), .open_patience = milliseconds(100)});
+  constexpr char kUnsubscribe[] = "/peiling.fieldwork.v1.MailService/Unsubscribe";
+  Silent client(channel_, kUnsubscribe);
+  EXPECT_EQ(status::Reason(client.Finish()), "CLIENT_IDLE");
+  fieldwork::v1::UnsubscribeRequest request;
+  request.set_token(std::string(4096, 'x'));
+  fieldwork::v1::UnsubscribeResponse response;
+  grpc::ClientContext context;
+  const grpc::Status answer = fieldwork::v1::MailService::NewStub(channel_)->Unsubscribe(&context, request, &response);
+  EXPECT_EQ(status::Reason(status::FromGrpc(answer)), "MESSAGE_TOO_LARGE");
+}
+
+TEST_F(ProxyTest, LinkThatWasReplacedWhileTheMessageCameIsRefused) {
+  std::atomic<std::chrono::steady_clock::time_point> now = std::chrono::steady_clock::now();
+  Proxied({.clock = [&] { return now.load(); }});
+  access::v1::Identity identity =
+      Caller("surveys/s/waves/1/invitations/GM0363/issues/1", {{access::v1::ROLE_RESPONDENT, {"surveys/s/waves/1/responses/GM0363"}}});
+  identity.set_credential(access::v1::CREDENTIAL_KIND_INVITATION);
+  door_->authenticator().Know("link", identity);
+  for (const bool replaced : {false, true}) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer link");
+    grpc::GenericStub stub(channel_);
+    grpc::CompletionQueue queue;
+    auto call = stub.PrepareCall(&context, "/peiling.registry.v1.RegistryService/GetMunicipality", &queue);
+    void* tag = nullptr;
+    bool ok = false;
+    call->StartCall(nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok) && ok);
+    ASSERT_TRUE(Eventually([&] { return door_->limits().calls() == 1; })) << "it was let in, and its message is not there";
+    now = now.load() + seconds(1);
+    if (replaced) door_->authenticator().Forget("link");
+    registry::v1::GetMunicipalityRequest request;
+    request.set_name("x");
+    const grpc::Slice slice(request.SerializeAsString());
+    call->WriteLast(grpc::ByteBuffer(&slice, 1), {}, nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    grpc::ByteBuffer message;
+    call->Read(&message, nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    grpc::Status answer;
+    call->Finish(&answer, nullptr);
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_EQ(status::Reason(status::FromGrpc(answer)), replaced ? "CREDENTIALS_INVALID" : "");
+    ASSERT_TRUE(Eventually([&] { return door_->limits().calls() == 0; }));
+  }
+  EXPECT_EQ(registry_.calls, 1);
 }
 
 TEST_F(ProxyTest, SilentWatchIsNotItsClientsFault) {

@@ -18,6 +18,8 @@ class FakeDoor::FakeVisit final : public Visit {
   const Backend& backend() const override { return backend_; }
   const std::string& request_id() const override { return request_id_; }
   absl::Status Check(const grpc::ByteBuffer&) override { return door_.check; }
+  bool stale() const override { return door_.stale; }
+  void Renew(std::function<void(absl::Status)> done) override { done(door_.renewed); }
   void Note(const grpc::ByteBuffer&) override {}
   void AddTo(grpc::ClientContext& context) const override { context.AddMetadata("x-request-id", request_id_); }
   absl::Status Forward(const std::function<void()>& begin) override {

@@ -34,6 +34,9 @@ class FakeDoor final : public Door {
   absl::Status refusal;
   // What Visit::Check says.
   absl::Status check;
+  // Whether what callers showed is to be looked at again, and what comes of it.
+  std::atomic<bool> stale = false;
+  absl::Status renewed;
   // By service.
   std::map<std::string, Backend> backends;
 

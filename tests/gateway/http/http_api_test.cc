@@ -222,16 +222,62 @@ TEST_F(HttpTest, OneClickUnsubscribeIsAPost) {
     EXPECT_EQ(mail_.asked, wanted) << type;
   }
   mail_.asked.clear();
-  for (const char* verb : {"GET", "HEAD", "PUT", "DELETE"}) {
+  for (const char* verb : {"PUT", "DELETE"}) {
     const Answered answered = client.Ask(verb, kPath);
     EXPECT_EQ(answered.status, 405) << verb;
-    EXPECT_EQ(Header(answered, "allow"), "POST, OPTIONS");
+    EXPECT_EQ(Header(answered, "allow"), "GET, HEAD, POST, OPTIONS");
   }
   const Answered twice =
       client.Ask("POST", kPath, "Content-Type: application/x-www-form-urlencoded\r\n", "List-Unsubscribe=a&List-Unsubscribe=b");
   EXPECT_EQ(twice.status, 400);
   EXPECT_THAT(twice.body, HasSubstr(R"({"in":"body","location":{"pointer":"#/List-Unsubscribe"},"detail":"stands there twice"})"));
   EXPECT_EQ(mail_.asked, "");
+}
+
+TEST_F(HttpTest, WhoOpensTheLinkToUnsubscribeGetsAPageThatAsks) {
+  constexpr char kPath[] = "/v1/unsubscriptions/abc-_1";
+  Client client(port());
+  for (const char* verb : {"GET", "HEAD"}) {
+    const Answered page = client.Ask(verb, kPath, "Accept: text/html,*/*;q=0.8\r\n");
+    EXPECT_EQ(page.status, 200);
+    EXPECT_EQ(Header(page, "content-type"), "text/html; charset=utf-8");
+    EXPECT_THAT(Header(page, "content-security-policy"), HasSubstr("default-src 'none'; form-action 'self'; base-uri 'none'"));
+    EXPECT_EQ(Header(page, "referrer-policy"), "no-referrer");
+    EXPECT_EQ(Header(page, "cache-control"), "no-store");
+  }
+  const std::string page = client.Ask("GET", kPath).body;
+  EXPECT_THAT(page, HasSubstr("<form method=\"post\">"));
+  EXPECT_THAT(page, HasSubstr("<html lang=\"nl\">"));
+  for (const char* not_there : {"abc", "script", "style", "http"}) EXPECT_THAT(page, Not(HasSubstr(not_there)));
+  EXPECT_EQ(mail_.asked, "") << "a GET changes nothing";
+  EXPECT_THAT(door_.arrivals(), IsEmpty());
+  EXPECT_EQ(Header(client.Ask("OPTIONS", kPath), "allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(client.Ask("GET", "/v1/unsubscriptions").status, 404);
+}
+
+TEST_F(HttpTest, WhoUnsubscribesInABrowserGetsAPageAsAnswer) {
+  constexpr char kForm[] = "Content-Type: application/x-www-form-urlencoded\r\nAccept: text/html,application/xml;q=0.9,*/*;q=0.8\r\n";
+  Client client(port());
+  const Answered done = client.Ask("POST", "/v1/unsubscriptions/abc", kForm, "List-Unsubscribe=One-Click");
+  EXPECT_EQ(done.status, 200);
+  EXPECT_EQ(Header(done, "content-type"), "text/html; charset=utf-8");
+  EXPECT_THAT(done.body, HasSubstr("U bent afgemeld"));
+  EXPECT_EQ(mail_.asked, R"(token: "abc" list_unsubscribe: "One-Click")");
+  const Answered wrong = client.Ask("POST", "/v1/unsubscriptions/abc", kForm, "a=1");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_THAT(wrong.body, HasSubstr("Afmelden is niet gelukt"));
+  door_.refusal = status::Error(absl::StatusCode::kResourceExhausted, "RATE_LIMITED", "slow down");
+  EXPECT_EQ(client.Ask("POST", "/v1/unsubscriptions/abc", kForm).status, 429);
+}
+
+TEST_F(HttpTest, WhatWasShownIsLookedAtAgainWhenThatIsLongAgo) {
+  door_.stale = true;
+  Client client(port());
+  EXPECT_EQ(client.Ask("GET", kWave).status, 200);
+  door_.renewed = status::Error(absl::StatusCode::kUnauthenticated, "CREDENTIALS_INVALID", "no longer");
+  EXPECT_EQ(client.Ask("GET", kWave).status, 401);
+  EXPECT_EQ(client.Ask("GET", absl::StrCat(kWave, "/submission-events")).status, 401) << "streams, too";
+  EXPECT_EQ(intake_.calls, 1);
 }
 
 TEST_F(HttpTest, FormsAreTakenWhereAnybodyMayCallAndNowhereElse) {

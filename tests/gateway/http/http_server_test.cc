@@ -150,6 +150,46 @@ TEST_F(HttpServerTest, SlowBodyIsGivenUp) {
   EXPECT_TRUE(Eventually([&] { return door_.ends().size() == 1; }));
 }
 
+// What anybody may ask.
+
+constexpr char kUnsubscribe[] = "POST /v1/unsubscriptions/t HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+
+TEST_F(HttpServerTest, BodiesThatAnybodyMaySendAreSmall) {
+  Serve({.max_open_body_bytes = 100});
+  Client told(port());
+  told.Send(absl::StrCat(kUnsubscribe, "Content-Length: 101\r\n\r\n"));
+  EXPECT_EQ(told.Read().status, 413) << "before any of it";
+  Client chunked(port());
+  chunked.Send(absl::StrCat(kUnsubscribe, "Transfer-Encoding: chunked\r\n\r\n65\r\n", std::string(101, '+'), "\r\n"));
+  EXPECT_EQ(chunked.Read().status, 413) << "before the rest of it";
+  Client fits(port());
+  EXPECT_EQ(fits.Ask("POST", "/v1/unsubscriptions/t", "Content-Type: application/json\r\n", std::string(98, ' ') + "{}").status, 200);
+  fits.Send(absl::StrCat(kPost, "Content-Length: 200\r\n\r\n{}", std::string(198, ' ')));
+  EXPECT_EQ(fits.Read().status, 200) << "others on the same connection may be large";
+}
+
+TEST_F(HttpServerTest, BodiesThatAnybodyMaySendComeWithinTheTimeOfAHead) {
+  Serve({.head_time = milliseconds(300), .patience = std::chrono::hours(1)});
+  Client client(port());
+  client.Send(absl::StrCat(kUnsubscribe, "Content-Length: 100\r\n\r\n"));
+  Trickle(client, std::string(100, '+'));
+  EXPECT_EQ(client.Read().status, 408);
+  EXPECT_TRUE(client.Closed());
+}
+
+TEST_F(HttpServerTest, WhoSendsWhatAnybodyMayMakesRoomForOthers) {
+  Serve({}, 40);
+  std::vector<std::unique_ptr<Client>> slow;
+  for (int i = 0; i < 40; ++i) {
+    slow.push_back(std::make_unique<Client>(port()));
+    slow.back()->Send(absl::StrCat(kUnsubscribe, "Content-Length: 100\r\n\r\n"));
+  }
+  ASSERT_TRUE(Eventually([&] { return door_.arrivals().size() == 40; }));
+  Client client(port());
+  EXPECT_EQ(client.Ask("GET", "/v1/surveys/s/waves/2022").status, 200);
+  EXPECT_TRUE(Eventually([&] { return door_.ends().size() >= 2; })) << "one of them had to go";
+}
+
 TEST_F(HttpServerTest, CallThatTakesLongIsNotItsClientsFault) {
   Serve({.head_time = milliseconds(100), .idle_time = milliseconds(100), .patience = milliseconds(100)});
   Client client(port());

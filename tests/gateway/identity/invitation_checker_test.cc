@@ -37,10 +37,10 @@ class InvitationCheckerTest : public ::testing::Test {
     steady_ += time.count();
     wall_ += std::chrono::duration_cast<seconds>(time).count();
   }
-  Verdict Check(const std::string& token) { return Begin(token).Wait(); }
-  Pending Begin(const std::string& token) {
+  Verdict Check(const std::string& token, const std::string& origin = "192.0.2.1") { return Begin(token, origin).Wait(); }
+  Pending Begin(const std::string& token, const std::string& origin = "192.0.2.1") {
     Pending pending;
-    checker_->Check(token, pending.Take());
+    checker_->Check(token, origin, pending.Take());
     return pending;
   }
   bool AwaitAsked(size_t count) {
@@ -194,7 +194,7 @@ TEST_F(InvitationCheckerTest, ManyChecksOfOneTokenAreOneQuestion) {
   fieldwork_.Issue("GM0363");
   fieldwork_.Hold();
   std::vector<Pending> pending;
-  for (int i = 0; i < 100; ++i) pending.push_back(Begin(kToken));
+  for (int i = 0; i < 50; ++i) pending.push_back(Begin(kToken));
   fieldwork_.LetGo();
   for (Pending& each : pending) EXPECT_EQ(each.Wait().result, Result::kHolds);
   EXPECT_THAT(fieldwork_.asked(), ElementsAre(kToken));
@@ -217,7 +217,7 @@ TEST_F(InvitationCheckerTest, GuessesHoldUpTheFirstUseOfAnotherLinkForOneQuestio
 }
 
 TEST_F(InvitationCheckerTest, GuessesDoNotHoldUpTokensThatHaveHeld) {
-  Make({.strangers = 1});
+  Make({.strangers = 1, .lanes = {.secrets_per_lane = 16}});
   fieldwork_.Issue("GM0363");
   EXPECT_EQ(Check(kToken).result, Result::kHolds);
   Pass(seconds(1));
@@ -232,6 +232,37 @@ TEST_F(InvitationCheckerTest, GuessesDoNotHoldUpTokensThatHaveHeld) {
   fieldwork_.LetGo();
   EXPECT_EQ(held.Wait().result, Result::kHolds);
   for (Pending& guess : guesses) EXPECT_EQ(guess.Wait().result, Result::kInvalid);
+}
+
+TEST_F(InvitationCheckerTest, GuessesOfStrangersDoNotKeepOutTheHolderWhomTheyName) {
+  Make({.strangers = 1});
+  fieldwork_.Issue("GM0363");
+  fieldwork_.Hold();
+  std::vector<Pending> guesses;
+  for (int i = 0; i < 4; ++i) guesses.push_back(Begin(FakeFieldwork::TokenOf("GM0363", "x" + std::to_string(i)), "198.51.100.9"));
+  EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0363", "one more"), "198.51.100.9").result, Result::kTooMany);
+  Pending holder = Begin(kToken, "192.0.2.1");
+  ASSERT_TRUE(AwaitAsked(1));
+  fieldwork_.LetGo();
+  EXPECT_EQ(holder.Wait().result, Result::kHolds);
+  for (Pending& guess : guesses) EXPECT_EQ(guess.Wait().result, Result::kInvalid);
+  const std::vector<std::string> asked = fieldwork_.asked();
+  EXPECT_LE(std::find(asked.begin(), asked.end(), kToken) - asked.begin(), 2);
+}
+
+TEST_F(InvitationCheckerTest, OneNetworkFillsNoMoreLanesThanItHas) {
+  Make({.strangers = 1, .lanes = {.lanes_per_group = 3}});
+  fieldwork_.Issue("GM0363");
+  fieldwork_.Hold();
+  std::vector<Pending> guesses;
+  for (int i = 0; i < 3; ++i)
+    guesses.push_back(Begin(FakeFieldwork::TokenOf("GM000" + std::to_string(i)), "2001:db8::" + std::to_string(i)));
+  EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0009"), "2001:db8::f").result, Result::kTooMany);
+  Pending holder = Begin(kToken, "2001:db8:0:1::1");
+  fieldwork_.LetGo();
+  EXPECT_EQ(holder.Wait().result, Result::kHolds);
+  for (Pending& guess : guesses) EXPECT_EQ(guess.Wait().result, Result::kInvalid);
+  EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0009"), "2001:db8::f").result, Result::kInvalid) << "there is room again";
 }
 
 TEST_F(InvitationCheckerTest, NoMoreThanSoManyWaitInAll) {
