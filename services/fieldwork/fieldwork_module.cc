@@ -182,7 +182,8 @@ class FieldworkModule final : public server::Module {
   const FactSources fact_sources_{
       .book = book_,
       .for_each_invitation = [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); },
-      .for_each_message = [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); }};
+      .for_each_message = [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
+      .has_receiver = [this](const auto& invitation) { return HasReceiver(invitations_, suppressions_, invitation); }};
   ProgressService progress_service_;
   FieldworkMetrics metrics_{fact_sources_, absl::Now};
 

@@ -93,7 +93,8 @@ class ProgressServiceTest : public testing::Test {
                         [this](const auto&, const auto& visit) {
                           for (const auto& message : messages_) visit(message);
                           return absl::OkStatus();
-                        }},
+                        },
+                    .has_receiver = [](const v1::Invitation& invitation) { return !invitation.contact().empty(); }},
         contacts_, analytics::v1::AnalyticsService::NewStub(analytics_server_->InProcessChannel({})), [this] { return now_; });
     server_ = grpc::ServerBuilder().RegisterService(service_.get()).BuildAndStart();
     stub_ = v1::ProgressService::NewStub(server_->InProcessChannel({}));
@@ -252,6 +253,24 @@ TEST_F(ProgressServiceTest, ListsCallsPageByPageWhileTheWaveTakesAnswers) {
   EXPECT_THAT(CallPages(2), ElementsAre(ElementsAre("GM0001", "GM0002"), ElementsAre("GM0003", "GM0004"), ElementsAre("GM0005")));
   now_ = *calendar::ParseLocalMinute("2026-04-21 17:00");
   EXPECT_THAT(CallPages(2), ElementsAre(IsEmpty()));
+}
+
+TEST_F(ProgressServiceTest, WhoeverAnswersBetweenTwoPagesHidesNobody) {
+  for (const char* const code : {"GM0001", "GM0002", "GM0003", "GM0004", "GM0005"}) invitations_.push_back(MakeInvitation({code}, ""));
+  std::set<std::string> listed;
+  v1::ListCallsRequest request;
+  request.set_parent(kWave);
+  request.set_page_size(2);
+  do {
+    grpc::ClientContext context;
+    v1::ListCallsResponse response;
+    ASSERT_TRUE(stub_->ListCalls(&context, request, &response).ok());
+    for (const auto& call : response.calls()) listed.insert(call.progress().municipality());
+    request.set_page_token(response.next_page_token());
+    // Those that were listed first answer: what is left moves up.
+    book_.submitted = {"GM0001", "GM0002"};
+  } while (!request.page_token().empty());
+  EXPECT_THAT(listed, ElementsAre("GM0001", "GM0002", "GM0003", "GM0004", "GM0005"));
 }
 
 TEST_F(ProgressServiceTest, SaysWhomToAskFor) {

@@ -56,10 +56,21 @@ inline v1::Invitation MakeInvitation(const std::vector<std::string>& codes, cons
 inline v1::Message MakeMessage(const std::string& code, v1::MessageState state,
                                survey::v1::MailKind kind = survey::v1::MAIL_KIND_INVITATION, const std::string& sent = "2026-03-24 10:00") {
   v1::Message message;
+  message.set_name(absl::StrCat(kWave, "/messages/", code, ".step.", code, "-c"));
   message.set_invitation(absl::StrCat(kWave, "/invitations/", code));
+  message.set_contact(absl::StrCat("municipalities/", code, "/contacts/c"));
   message.set_state(state);
   message.set_kind(kind);
   *message.mutable_sent_at() = calendar::ToProto(*calendar::ParseLocalMinute(sent));
+  return message;
+}
+
+// Of who has a link of their own: "h2" took over, "c1" is a colleague.
+inline v1::Message MakeMessageToHolder(const std::string& code, const std::string& receiver, v1::MessageState state,
+                                       survey::v1::MailKind kind = survey::v1::MAIL_KIND_COLLEAGUE) {
+  v1::Message message = MakeMessage(code, state, kind);
+  message.set_name(absl::StrCat(kWave, "/messages/", code, ".step.", receiver));
+  message.clear_contact();
   return message;
 }
 

@@ -65,33 +65,68 @@ TEST(MailSumsTest, CountsWhatWasHandedOverAndWhatCameBack) {
     v1::MessageState state;
     survey::v1::MailKind kind;
     int mails, reminders, bounces;
-    bool reached;
+    bool reached, reminded;
   };
   using enum survey::v1::MailKind;
-  const std::vector<Case> cases = {{v1::MESSAGE_STATE_DUE, MAIL_KIND_INVITATION, 0, 0, 0, false},
-                                   {v1::MESSAGE_STATE_LEASED, MAIL_KIND_INVITATION, 0, 0, 0, false},
-                                   {v1::MESSAGE_STATE_UNCERTAIN, MAIL_KIND_INVITATION, 0, 0, 0, false},
-                                   {v1::MESSAGE_STATE_CANCELLED, MAIL_KIND_REMINDER, 0, 0, 0, false},
-                                   {v1::MESSAGE_STATE_SENT, MAIL_KIND_INVITATION, 1, 0, 0, true},
-                                   {v1::MESSAGE_STATE_DELIVERED, MAIL_KIND_REMINDER, 1, 1, 0, true},
-                                   {v1::MESSAGE_STATE_BOUNCED, MAIL_KIND_INVITATION, 1, 0, 1, false},
-                                   {v1::MESSAGE_STATE_FAILED, MAIL_KIND_INVITATION, 0, 0, 1, false},
-                                   {v1::MESSAGE_STATE_SENT, MAIL_KIND_COLLEAGUE, 0, 0, 0, false}};
-  for (const auto& [state, kind, mails, reminders, bounces, reached] : cases) {
+  const std::vector<Case> cases = {{v1::MESSAGE_STATE_DUE, MAIL_KIND_INVITATION, 0, 0, 0, false, false},
+                                   {v1::MESSAGE_STATE_LEASED, MAIL_KIND_INVITATION, 0, 0, 0, false, false},
+                                   {v1::MESSAGE_STATE_UNCERTAIN, MAIL_KIND_INVITATION, 0, 0, 0, false, false},
+                                   {v1::MESSAGE_STATE_CANCELLED, MAIL_KIND_REMINDER, 0, 0, 0, false, false},
+                                   {v1::MESSAGE_STATE_SENT, MAIL_KIND_INVITATION, 1, 0, 0, true, false},
+                                   {v1::MESSAGE_STATE_DELIVERED, MAIL_KIND_REMINDER, 1, 1, 0, true, true},
+                                   {v1::MESSAGE_STATE_BOUNCED, MAIL_KIND_INVITATION, 1, 0, 1, false, false},
+                                   {v1::MESSAGE_STATE_BOUNCED, MAIL_KIND_REMINDER, 1, 1, 1, false, false},
+                                   {v1::MESSAGE_STATE_FAILED, MAIL_KIND_INVITATION, 0, 0, 0, false, false}};
+  for (const auto& [state, kind, mails, reminders, bounces, reached, reminded] : cases) {
     MailSums sums;
     sums.Add(MakeMessage("GM0001", state, kind));
     EXPECT_EQ(sums.mails, mails) << v1::MessageState_Name(state);
     EXPECT_EQ(sums.reminders, reminders) << v1::MessageState_Name(state);
     EXPECT_EQ(sums.bounces, bounces) << v1::MessageState_Name(state);
-    EXPECT_EQ(sums.reached, reached) << v1::MessageState_Name(state);
+    EXPECT_EQ(sums.contacts.reached, reached) << v1::MessageState_Name(state);
+    EXPECT_EQ(sums.contacts.reminded, reminded) << v1::MessageState_Name(state);
+    EXPECT_FALSE(sums.holders.reached);
   }
+}
+
+TEST(MailSumsTest, MailRefusedAtOnceWasNotHandedOver) {
+  v1::Message refused = MakeMessage("GM0001", v1::MESSAGE_STATE_BOUNCED);
+  refused.clear_sent_at();
+  MailSums sums;
+  sums.Add(refused);
+  EXPECT_EQ(sums.mails, 0);
+  EXPECT_EQ(sums.bounces, 1);
+}
+
+TEST(MailSumsTest, LinksOfColleaguesAreNoMailOfTheInvitationAndThatOfWhoTookOverIs) {
+  MailSums sums;
+  sums.Add(MakeMessageToHolder("GM0001", "c1", v1::MESSAGE_STATE_SENT));
+  EXPECT_EQ(sums.mails, 0);
+  sums.Add(MakeMessageToHolder("GM0001", "h2", v1::MESSAGE_STATE_BOUNCED));
+  EXPECT_EQ(sums.mails, 1);
+  EXPECT_EQ(sums.bounces, 1);
+  EXPECT_FALSE(sums.holders.reached);
+  sums.Add(MakeMessageToHolder("GM0001", "h3", v1::MESSAGE_STATE_SENT));
+  EXPECT_TRUE(sums.holders.reached);
+  EXPECT_FALSE(sums.contacts.reached);
 }
 
 class ProgressTest : public testing::Test {
  protected:
   ProgressTest() { facts_.wave = wave_; }
 
-  void Invite(v1::Invitation invitation) { facts_.invitations.push_back(std::move(invitation)); }
+  void Invite(v1::Invitation invitation) {
+    if (invitation.contact().empty() && !invitation.handed_over()) facts_.without_receiver.insert(invitation.name());
+    facts_.invitations.push_back(std::move(invitation));
+  }
+  // Of who took over; `reachable`: mail can go to them.
+  void InviteHandedOver(const std::string& code, bool reachable, bool opened) {
+    v1::Invitation invitation = MakeInvitation({code}, "");
+    invitation.set_handed_over(true);
+    if (opened) *invitation.mutable_opened_at() = calendar::ToProto(At("2026-03-31 10:00"));
+    if (!reachable) facts_.without_receiver.insert(invitation.name());
+    Invite(std::move(invitation));
+  }
   void Open(v1::Invitation invitation, const std::string& at) {
     *invitation.mutable_opened_at() = calendar::ToProto(At(at));
     Invite(std::move(invitation));
@@ -107,7 +142,7 @@ class ProgressTest : public testing::Test {
     const auto standings = Standings();
     std::vector<std::pair<std::string, v1::CallReason>> calls;
     for (const auto& call : CallsOf(standings, StrataOf(*wave_), Lines(so_far), At(now))) {
-      calls.emplace_back(standings[call.municipality].shown.municipality(), call.reason);
+      calls.emplace_back(standings[call.municipality].shown.municipality(), call.place.reason);
     }
     return calls;
   }
@@ -163,6 +198,50 @@ TEST_F(ProgressTest, MailThatCameBackIsNotTheEndWhileThereIsSomebodyElse) {
   EXPECT_EQ(StageOf(0), v1::FIELDWORK_STAGE_REACHED);
   EXPECT_EQ(Standings()[0].shown.bounces(), 1);
   EXPECT_EQ(Standings()[0].shown.escalations(), 1);
+}
+
+TEST_F(ProgressTest, CountsAsEscalationOnlyThatMailWentToAnotherContact) {
+  struct Case {
+    const char* what;
+    std::vector<std::string> before;
+    std::string now;
+    int escalations;
+  };
+  const std::vector<Case> cases = {{"from the first to nobody", {"a"}, "", 0},
+                                   {"back from nobody to the first", {"a"}, "a", 0},
+                                   {"by way of nobody to the second", {"a"}, "b", 1},
+                                   {"to the second and to nobody", {"a", "b"}, "", 1},
+                                   {"to the second, to nobody and to the second again", {"a", "b"}, "b", 1},
+                                   {"round to the first", {"a", "b"}, "a", 2},
+                                   {"never", {}, "a", 0}};
+  for (const auto& [what, before, now, escalations] : cases) {
+    v1::Invitation invitation = MakeInvitation({"GM0001"}, now);
+    for (const std::string& contact : before) invitation.add_escalated_from("municipalities/GM0001/contacts/" + contact);
+    facts_.invitations = {invitation};
+    EXPECT_EQ(Standings()[0].shown.escalations(), escalations) << what;
+    EXPECT_EQ(Lines().front().escalated(), escalations == 0 ? 0 : 1) << what;
+  }
+}
+
+TEST_F(ProgressTest, AHandOverLeavesEscalationsAsTheyWere) {
+  InviteHandedOver("GM0001", true, true);
+  facts_.invitations[0].add_escalated_from("municipalities/GM0001/contacts/first");
+  // To the one who handed it over.
+  Mail(MakeMessage("GM0001", v1::MESSAGE_STATE_SENT));
+  EXPECT_EQ(Standings()[0].shown.escalations(), 1);
+}
+
+TEST_F(ProgressTest, AfterAHandOverItIsReachedWhenWhoTookOverIs) {
+  Mail(MakeMessage("GM0001", v1::MESSAGE_STATE_SENT));
+  Mail(MakeMessage("GM0001", v1::MESSAGE_STATE_SENT, survey::v1::MAIL_KIND_REMINDER));
+  Mail(MakeMessageToHolder("GM0001", "h2", v1::MESSAGE_STATE_BOUNCED));
+  InviteHandedOver("GM0001", false, false);
+  EXPECT_EQ(StageOf(0), v1::FIELDWORK_STAGE_BOUNCED);
+  EXPECT_EQ(Lines().front().reached(), 0);
+  EXPECT_EQ(Lines().front().bounced(), 1);
+  Mail(MakeMessageToHolder("GM0001", "h3", v1::MESSAGE_STATE_DELIVERED));
+  EXPECT_EQ(StageOf(0), v1::FIELDWORK_STAGE_REACHED);
+  EXPECT_FALSE(Standings()[0].reminded);
 }
 
 TEST_F(ProgressTest, AJointInvitationCountsForAllItsMunicipalities) {
@@ -248,21 +327,35 @@ TEST_F(ProgressTest, PhonesWhoIsSilentStalledOrCannotBeReached) {
   EXPECT_THAT(Calls("2026-04-01 10:00"), IsEmpty());
 }
 
-TEST_F(ProgressTest, DoesNotPhoneWhoHandedItOver) {
-  v1::Invitation invitation = MakeInvitation({"GM0001"}, "");
-  invitation.set_handed_over(true);
-  Invite(invitation);
+TEST_F(ProgressTest, PhonesAboutAHandOverOnlyWhenWhoTookOverCannotBeReached) {
+  InviteHandedOver("GM0001", true, true);
+  InviteHandedOver("GM0002", false, true);
+  Mail(MakeMessageToHolder("GM0002", "h2", v1::MESSAGE_STATE_BOUNCED));
+  InviteHandedOver("GM0003", false, true);
+  EXPECT_THAT(Calls("2026-04-01 10:00"), ElementsAre(Pair("GM0003", v1::CALL_REASON_NO_CONTACT), Pair("GM0002", v1::CALL_REASON_BOUNCED)));
+}
+
+TEST_F(ProgressTest, WhoGotTheLinkAnotherWayIsLeftToIt) {
+  Open(MakeInvitation({"GM0001"}, ""), "2026-03-31 10:00");
+  EXPECT_THAT(Calls("2026-04-01 10:00"), IsEmpty());
+  EXPECT_THAT(Calls("2026-04-07 10:00"), ElementsAre(Pair("GM0001", v1::CALL_REASON_STALLED)));
+}
+
+TEST_F(ProgressTest, WhomNoReminderReachedIsNotSilent) {
+  Invite(MakeInvitation({"GM0001"}));
+  Mail(MakeMessage("GM0001", v1::MESSAGE_STATE_SENT));
+  Mail(MakeMessage("GM0001", v1::MESSAGE_STATE_BOUNCED, survey::v1::MAIL_KIND_REMINDER));
   EXPECT_THAT(Calls("2026-04-01 10:00"), IsEmpty());
 }
 
-TEST_F(ProgressTest, PhonesTheStrataFurthestBehindFirst) {
+TEST_F(ProgressTest, PhonesTheStrataWithTheLowestResponseFirst) {
   for (const char* const code : {"GM0001", "GM0002", "GM0003", "GM0004", "GM0005", "GM0006"}) Invite(MakeInvitation({code}, ""));
   const auto codes = [&](const ResponseSoFar& so_far) {
     std::vector<std::string> listed;
     for (const auto& [code, reason] : Calls("2026-04-01 10:00", so_far)) listed.push_back(code);
     return listed;
   };
-  // Nobody knows of any response: all are as far behind, and the first of their strata counts.
+  // Nobody knows of any response: all are as low, and the first of their strata counts.
   EXPECT_THAT(codes({}), ElementsAre("GM0001", "GM0002", "GM0003", "GM0004", "GM0005", "GM0006"));
   // Of the small ones 3 of 4, of Drenthe 1 of 2, of Utrecht 3 of 4, of the largest 1 of 1.
   const auto so_far = Usable({{"total", "total", 4, 67},
@@ -272,15 +365,24 @@ TEST_F(ProgressTest, PhonesTheStrataFurthestBehindFirst) {
                               {"province", "Drenthe", 1, 50},
                               {"province", "Utrecht", 3, 75}});
   EXPECT_THAT(codes(so_far), ElementsAre("GM0005", "GM0004", "GM0001", "GM0002", "GM0003", "GM0006"));
-  // Of the large ones none are wanted, of all 50 percent: then the small ones are no more behind than those of Drenthe.
-  for (const auto& [stratum, code, percent] :
-       {std::tuple("total", "total", 50), std::tuple("size_class", "100k_to_200k", 1), std::tuple("size_class", "under_50k", 100)}) {
-    auto& target = *wave_->wave.add_response_targets();
-    target.set_stratum(stratum);
-    target.set_code(code);
-    target.set_percent(percent);
+  // What is wanted of a stratum changes nothing.
+  auto& target = *wave_->wave.add_response_targets();
+  target.set_stratum("size_class");
+  target.set_code("100k_to_200k");
+  target.set_percent(1);
+  EXPECT_THAT(codes(so_far), ElementsAre("GM0005", "GM0004", "GM0001", "GM0002", "GM0003", "GM0006"));
+}
+
+TEST(CallPlaceTest, IsReadAsItWasWritten) {
+  const CallPlace place{.responded = 3, .municipalities = 7, .line = 5, .reason = v1::CALL_REASON_SILENT, .code = "GM0363"};
+  const auto read = CallPlace::Parse(place.ToText());
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->ToText(), place.ToText());
+  EXPECT_FALSE(*read < place);
+  EXPECT_FALSE(place < *read);
+  for (const char* const text : {"", "7", "1/2/3/4", "a/2/3/4/GM0363", "1/2/3/4/GM0363/", "99999999999/2/3/4/GM0363"}) {
+    EXPECT_FALSE(CallPlace::Parse(text).has_value()) << text;
   }
-  EXPECT_THAT(codes(so_far), ElementsAre("GM0001", "GM0002", "GM0003", "GM0004", "GM0005", "GM0006"));
 }
 
 }  // namespace

@@ -60,4 +60,15 @@ absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::strin
   return facts;
 }
 
+absl::StatusOr<bool> HasReceiver(InvitationStore& invitations, SuppressionList& suppressions, const v1::Invitation& invitation) {
+  if (!invitation.handed_over()) return !invitation.contact().empty();
+  const auto holders = invitations.LinkHolders(invitation.name());
+  if (!holders.ok()) return holders.status();
+  const auto holder = std::find_if(holders->begin(), holders->end(), [](const auto& each) { return each.id == InvitationStore::kHolder; });
+  if (holder == holders->end()) return false;
+  const auto suppressed = suppressions.ContainsAddresses({holder->email});
+  if (!suppressed.ok()) return suppressed.status();
+  return !suppressed->front();
+}
+
 }  // namespace peiling::fieldwork

@@ -29,4 +29,8 @@ std::string ResponseIdOf(const v1::Invitation& invitation);
 // The facts about one invitation as they now are; of its response, as the book has it. Errors of the stores.
 absl::StatusOr<MailFacts> ReadFacts(const PlanSources& sources, const std::string& wave, v1::Invitation invitation);
 
+// Whether there is somebody mail of an invitation goes to: a contact (the planner takes away those who cannot be reached), or who took over
+// and has an address that is not suppressed. Errors of the stores.
+absl::StatusOr<bool> HasReceiver(InvitationStore& invitations, SuppressionList& suppressions, const v1::Invitation& invitation);
+
 }  // namespace peiling::fieldwork

@@ -1,6 +1,9 @@
 // Whom to phone.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -13,19 +16,33 @@ namespace peiling::fieldwork {
 // A municipality begun and not touched for so many calendar days has stalled.
 inline constexpr int kStalledDays = 7;
 
+// Where a call stands in the order to phone: by the response of its stratum, then by stratum, reason and code. As text it is the key of
+// pages, since whoever was phoned for may have left the list.
+struct CallPlace {
+  // Of the municipalities of the stratum, with a usable response; while analytics does not tell that, with one submitted.
+  int32_t responded = 0;
+  // At least 1.
+  int32_t municipalities = 1;
+  // In the lines.
+  int32_t line = 0;
+  v1::CallReason reason = v1::CALL_REASON_UNSPECIFIED;
+  std::string code;
+
+  bool operator<(const CallPlace& other) const;
+  std::string ToText() const;
+  // nullopt for what is none.
+  static std::optional<CallPlace> Parse(const std::string& text);
+};
+
 // A call to be made, without whom to ask for.
 struct PlannedCall {
   // In the frame.
   size_t municipality;
-  v1::CallReason reason;
-  // In the lines.
-  size_t line;
+  CallPlace place;
 };
 
-// In the order to phone: strata (size classes and provinces) furthest behind first, each municipality with the one of its own that is
-// furthest. How far one is behind is what its target, without one the total's, without that 100 percent, is above its response; while
-// analytics does not tell that, above what was submitted. Within a stratum by reason, then by code, so that the same facts give the same
-// order. `lines` are those of `strata`.
+// In the order to phone: strata (size classes and provinces) with the lowest response first, each municipality with the lowest of its own.
+// `lines` are those of `strata`.
 std::vector<PlannedCall> CallsOf(const std::vector<Standing>& standings, const std::vector<Stratum>& strata,
                                  const std::vector<v1::FieldworkLine>& lines, absl::Time now);
 

@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
 #include "services/common/deadline/deadline.h"
@@ -148,17 +147,22 @@ grpc::Status ProgressService::ListCalls(ServerContext* context, const v1::ListCa
   const std::vector<Stratum> strata = StrataOf(*facts->wave);
   const std::vector<v1::FieldworkLine> lines = LinesOf(wave, strata, standings, so_far);
   const std::vector<PlannedCall> calls = CallsOf(standings, strata, lines, now);
-  // The order changes as responses come in, so that a page begins at a place in it and not behind somebody.
-  size_t next = 0;
-  if (!page.after.empty() && !absl::SimpleAtoi(page.after, &next)) next = calls.size();
-  for (; next < calls.size() && response->calls_size() < page.size; ++next) {
+  std::string last;
+  // Of the first page empty: before all.
+  const std::optional<CallPlace> after = CallPlace::Parse(page.after);
+  for (const PlannedCall& planned : calls) {
+    if (after.has_value() && !(*after < planned.place)) continue;
+    if (response->calls_size() == page.size) {
+      response->set_next_page_token(paging::NextPageToken(*request, last));
+      break;
+    }
     v1::Call& call = *response->add_calls();
-    *call.mutable_progress() = standings[calls[next].municipality].shown;
-    call.set_reason(calls[next].reason);
-    *call.mutable_stratum() = lines[calls[next].line];
-    if (absl::Status set = SetCallee(standings[calls[next].municipality].contact, call); !set.ok()) return status::ToGrpc(set);
+    *call.mutable_progress() = standings[planned.municipality].shown;
+    call.set_reason(planned.place.reason);
+    *call.mutable_stratum() = lines[planned.place.line];
+    if (absl::Status set = SetCallee(standings[planned.municipality].contact, call); !set.ok()) return status::ToGrpc(set);
+    last = planned.place.ToText();
   }
-  if (next < calls.size()) response->set_next_page_token(paging::NextPageToken(*request, absl::StrCat(next)));
   return grpc::Status::OK;
 }
 

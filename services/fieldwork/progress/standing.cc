@@ -23,18 +23,35 @@ Standings Empty(const Frame& frame) {
   return standings;
 }
 
-void AddInvitation(const v1::Invitation& invitation, const MailSums& mail, Standing& standing) {
+// How often mail went from one contact to another. To nobody is no other, nor is the same one again after that.
+int Escalations(const v1::Invitation& invitation, const std::string& last) {
+  int escalations = 0;
+  const std::string* before = nullptr;
+  const auto go_to = [&](const std::string& contact) {
+    escalations += before != nullptr && *before != contact ? 1 : 0;
+    before = &contact;
+  };
+  for (const std::string& contact : invitation.escalated_from()) go_to(contact);
+  if (!last.empty()) go_to(last);
+  return escalations;
+}
+
+void AddInvitation(const v1::Invitation& invitation, const MailSums& mail, bool has_receiver, Standing& standing) {
   auto& shown = standing.shown;
   shown.set_invitation(invitation.name());
   shown.set_mails(mail.mails);
   shown.set_reminders(mail.reminders);
   shown.set_bounces(mail.bounces);
-  shown.set_escalations(invitation.escalated_from_size());
+  // Whoever took over, it was from the contact that was written to last.
+  shown.set_escalations(Escalations(invitation, invitation.handed_over() ? mail.last_contact : invitation.contact()));
   if (mail.last != absl::InfinitePast()) *shown.mutable_last_mail_at() = calendar::ToProto(mail.last);
-  standing.reached = mail.reached;
+  standing.handed_over = invitation.handed_over();
+  const MailReach& reach = standing.handed_over ? mail.holders : mail.contacts;
+  standing.reached = reach.reached;
+  standing.reminded = reach.reminded;
   standing.opened = invitation.has_opened_at();
   standing.contact = invitation.contact();
-  standing.nobody_to_write_to = invitation.contact().empty() && !invitation.handed_over();
+  standing.nobody_to_write_to = !has_receiver;
   if (standing.opened) standing.last_touched = std::max(standing.last_touched, calendar::FromProto(invitation.opened_at()));
 }
 
@@ -71,8 +88,9 @@ std::vector<Standing> StandingOf(const WaveFacts& facts) {
   for (const auto& invitation : facts.invitations) {
     const auto mail = facts.mail.find(invitation.name());
     const MailSums sums = mail == facts.mail.end() ? MailSums() : mail->second;
+    const bool has_receiver = !facts.without_receiver.contains(invitation.name());
     for (const auto& code : invitation.municipalities()) {
-      with(code, [&](Standing& standing) { AddInvitation(invitation, sums, standing); });
+      with(code, [&](Standing& standing) { AddInvitation(invitation, sums, has_receiver, standing); });
     }
   }
   for (const auto& [id, response] : facts.responses) {

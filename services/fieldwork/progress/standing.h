@@ -17,8 +17,12 @@ struct Standing {
   bool opened = false;
   bool started = false;
   bool submitted = false;
+  // A reminder reached a contact, or after a hand-over who took over.
+  bool reminded = false;
   // It has an invitation, and nobody mail of it can go to.
   bool nobody_to_write_to = false;
+  // It was handed over, so that whoever opened the link has none that works any more.
+  bool handed_over = false;
   // Contact of the invitation; empty: none.
   std::string contact;
   // When the link was opened, or its response last changed.

@@ -3,21 +3,37 @@
 #include <algorithm>
 
 #include "services/common/calendar/amsterdam.h"
+#include "services/fieldwork/mail/message_life.h"
+#include "services/fieldwork/mail/plan_mail.h"
 
 namespace peiling::fieldwork {
+namespace {
+
+// LinkHolder::mail_id of who took over begins so, and of no colleague.
+bool IsToWhoTookOver(const v1::Message& message) { return ReceiverOf(message).starts_with('h'); }
+
+}  // namespace
 
 void MailSums::Add(const v1::Message& message) {
-  if (message.kind() == survey::v1::MAIL_KIND_COLLEAGUE) return;
-  const v1::MessageState state = message.state();
-  const bool kept = state == v1::MESSAGE_STATE_SENT || state == v1::MESSAGE_STATE_DELIVERED;
-  // What a server refused for good never was handed over, and tells the same of the address.
-  const bool bounced = state == v1::MESSAGE_STATE_BOUNCED || state == v1::MESSAGE_STATE_FAILED;
-  reached |= kept;
-  bounces += bounced ? 1 : 0;
-  if (!kept && state != v1::MESSAGE_STATE_BOUNCED) return;
+  const bool to_contact = !message.contact().empty();
+  if (message.kind() == survey::v1::MAIL_KIND_COLLEAGUE && !IsToWhoTookOver(message)) return;
+  const bool came_back = CameBack(message);
+  if (!came_back && message.state() != v1::MESSAGE_STATE_SENT && message.state() != v1::MESSAGE_STATE_DELIVERED) return;
+  bounces += came_back ? 1 : 0;
+  // Refused at once, it never was handed over.
+  if (!message.has_sent_at()) return;
+  const bool reminder = message.kind() == survey::v1::MAIL_KIND_REMINDER;
   ++mails;
-  reminders += message.kind() == survey::v1::MAIL_KIND_REMINDER ? 1 : 0;
-  if (message.has_sent_at()) last = std::max(last, calendar::FromProto(message.sent_at()));
+  reminders += reminder ? 1 : 0;
+  MailReach& whom = to_contact ? contacts : holders;
+  whom.reached |= !came_back;
+  whom.reminded |= reminder && !came_back;
+  const absl::Time sent = calendar::FromProto(message.sent_at());
+  last = std::max(last, sent);
+  if (to_contact && sent >= last_to_contact) {
+    last_contact = message.contact();
+    last_to_contact = sent;
+  }
 }
 
 absl::StatusOr<WaveFacts> ReadWaveFacts(const FactSources& sources, const std::string& wave) {
@@ -28,6 +44,11 @@ absl::StatusOr<WaveFacts> ReadWaveFacts(const FactSources& sources, const std::s
     if (invitation.state() != v1::INVITATION_STATE_REVOKED) facts.invitations.push_back(invitation);
   });
   if (!read.ok()) return read;
+  for (const v1::Invitation& invitation : facts.invitations) {
+    const auto has_receiver = sources.has_receiver(invitation);
+    if (!has_receiver.ok()) return has_receiver.status();
+    if (!*has_receiver) facts.without_receiver.insert(invitation.name());
+  }
   read = sources.for_each_message(wave, [&](const v1::Message& message) { facts.mail[message.invitation()].Add(message); });
   if (!read.ok()) return read;
   sources.book.ForEachResponse(wave, [&](const std::string& id, const ResponseStand& stand) {

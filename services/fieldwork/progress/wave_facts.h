@@ -17,14 +17,25 @@
 
 namespace peiling::fieldwork {
 
+// Whom mail that was handed over and did not come back has reached.
+struct MailReach {
+  bool reached = false;
+  // By a reminder.
+  bool reminded = false;
+};
+
 // What became of the mail of an invitation; that of colleagues is not in it.
 struct MailSums {
   int mails = 0;
   int reminders = 0;
   int bounces = 0;
-  // One was handed over and did not come back.
-  bool reached = false;
+  MailReach contacts;
+  // Those who took over.
+  MailReach holders;
   absl::Time last = absl::InfinitePast();
+  // Contact the last of those that asked a contact went to; empty: none did.
+  std::string last_contact;
+  absl::Time last_to_contact = absl::InfinitePast();
 
   void Add(const v1::Message& message);
 };
@@ -33,6 +44,8 @@ struct WaveFacts {
   std::shared_ptr<const WaveDetails> wave;
   // Those that were not revoked.
   std::vector<v1::Invitation> invitations;
+  // Names of those that nobody mail can go to has.
+  std::set<std::string> without_receiver;
   // By name of the invitation.
   std::map<std::string, MailSums> mail;
   // By id; trials are left out.
@@ -46,6 +59,8 @@ struct FactSources {
   const WaveBook& book;
   std::function<absl::Status(const std::string& wave, const std::function<void(const v1::Invitation&)>& visit)> for_each_invitation;
   std::function<absl::Status(const std::string& wave, const std::function<void(const v1::Message&)>& visit)> for_each_message;
+  // Whether there is somebody mail of an invitation can go to.
+  std::function<absl::StatusOr<bool>(const v1::Invitation& invitation)> has_receiver;
 };
 
 // Errors are those of the sources.
