@@ -1,2 +1,3 @@
-peiling_test(fieldwork_outbox_test SOURCES outbox_test.cc outbox_delivery_test.cc DEPS peiling_fieldwork_outbox)
-    peiling_test(fieldwork_outbox_property_test SOURCES outbox_property_test.cc DEPS peiling_fieldwork_outbox)
+peiling_test(fieldwork_outbox_test SOURCES outbox_test.cc outbox_delivery_test.cc DEPS peiling_fieldwork_outbox peiling_redis_servers)
+peiling_test(fieldwork_outbox_property_test SOURCES outbox_property_test.cc DEPS peiling_fieldwork_outbox)
+peiling_test(fieldwork_mail_service_test SOURCES mail_service_test.cc DEPS peiling_deadline peiling_fieldwork_mail)

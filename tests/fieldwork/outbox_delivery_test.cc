@@ -6,7 +6,7 @@
 #include "gmock/gmock.h"
 #include "services/fieldwork/mail/delivery_event.h"
 #include "services/fieldwork/mail/message_life.h"
-#include "tests/fieldwork/outbox_setting.h"
+#include "tests/fieldwork/outbox_stores.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -24,7 +24,7 @@ constexpr auto kRejected = v1::DELIVERY_EVENT_KIND_REJECTED;
 constexpr auto kUnsubscribed = v1::DELIVERY_EVENT_KIND_UNSUBSCRIBED;
 constexpr auto kOpened = v1::DELIVERY_EVENT_KIND_OPENED;
 
-class DeliveryTest : public OutboxSetting {
+class DeliveryTest : public OutboxOnEveryStore {
  protected:
   // Brings a message where it is in `state`.
   void Bring(const std::string& id, v1::MessageState state) {
@@ -53,7 +53,7 @@ class DeliveryTest : public OutboxSetting {
   std::string leased_;
 };
 
-TEST_F(DeliveryTest, WhatNobodyHasLeasedWentNowhere) {
+TEST_P(DeliveryTest, WhatNobodyHasLeasedWentNowhere) {
   Add({"a.u.1"});
   EXPECT_EQ(Report(Event("a.u.1", kDelivered)), v1::MAIL_RESULT_INVALID);
   EXPECT_EQ(Report(Event("a.u.1", kHard)), v1::MAIL_RESULT_INVALID);
@@ -66,7 +66,7 @@ TEST_F(DeliveryTest, WhatNobodyHasLeasedWentNowhere) {
   EXPECT_EQ(Report(event), v1::MAIL_RESULT_OK);
 }
 
-TEST_F(DeliveryTest, ADelayOfAnAttemptThatFailedDoesNotMakeItSent) {
+TEST_P(DeliveryTest, ADelayOfAnAttemptThatFailedDoesNotMakeItSent) {
   Bring("a.u.1", v1::MESSAGE_STATE_BEGUN);
   EXPECT_EQ(Complete(leased_, Refused("a.u.1", false, 451)), v1::MAIL_RESULT_OK);
   EXPECT_EQ(Report(Event("a.u.1", kSoft)), v1::MAIL_RESULT_OK);
@@ -83,7 +83,7 @@ TEST_F(DeliveryTest, ADelayOfAnAttemptThatFailedDoesNotMakeItSent) {
   EXPECT_EQ(StateOf("a.u.1"), "SENT");
 }
 
-TEST_F(DeliveryTest, AReturnTokenIsCheckedWhenItIsGivenAndNotKept) {
+TEST_P(DeliveryTest, AReturnTokenIsCheckedWhenItIsGivenAndNotKept) {
   Add({"a.u.1", "b.u.1"});
   const auto lease = Lease();
   std::map<std::string, std::string> tokens;
@@ -121,7 +121,7 @@ TEST_F(DeliveryTest, AReturnTokenIsCheckedWhenItIsGivenAndNotKept) {
   }
 }
 
-TEST_F(DeliveryTest, NothingHappensBeforeAMessageIsDueNorInTheFuture) {
+TEST_P(DeliveryTest, NothingHappensBeforeAMessageIsDueNorInTheFuture) {
   const absl::Time due = now_;
   for (const auto& [reported, kept] : {std::pair(due - absl::Hours(100), due), std::pair(due + absl::Hours(100), due + absl::Hours(1)),
                                        std::pair(due + absl::Minutes(20), due + absl::Minutes(20))}) {
@@ -137,7 +137,7 @@ TEST_F(DeliveryTest, NothingHappensBeforeAMessageIsDueNorInTheFuture) {
   }
 }
 
-TEST_F(DeliveryTest, EventsMoveMessagesForwardOnly) {
+TEST_P(DeliveryTest, EventsMoveMessagesForwardOnly) {
   const struct {
     v1::MessageState before;
     // After ACCEPTED, DELIVERED, SOFT_BOUNCE, HARD_BOUNCE, COMPLAINT, REJECTED, UNSUBSCRIBED.
@@ -172,7 +172,7 @@ TEST_F(DeliveryTest, EventsMoveMessagesForwardOnly) {
   }
 }
 
-TEST_F(DeliveryTest, TheOrderOfEventsDoesNotMatter) {
+TEST_P(DeliveryTest, TheOrderOfEventsDoesNotMatter) {
   std::vector<v1::DeliveryEventKind> kinds = {kAccepted, kDelivered, kSoft, kHard, kRejected};
   std::sort(kinds.begin(), kinds.end());
   int number = 0;
@@ -190,7 +190,7 @@ TEST_F(DeliveryTest, TheOrderOfEventsDoesNotMatter) {
   } while (std::next_permutation(kinds.begin(), kinds.end()));
 }
 
-TEST_F(DeliveryTest, TheSameEventCountsOnce) {
+TEST_P(DeliveryTest, TheSameEventCountsOnce) {
   Add({"a.u.1", "b.u.1"});
   Lease();
   EXPECT_EQ(Report(Event("a.u.1", kAccepted, "E1")), v1::MAIL_RESULT_OK);
@@ -208,7 +208,7 @@ TEST_F(DeliveryTest, TheSameEventCountsOnce) {
   EXPECT_EQ(Get("a.u.1").events_size(), 2);
 }
 
-TEST_F(DeliveryTest, TheLatestEventsAreKeptByTime) {
+TEST_P(DeliveryTest, TheLatestEventsAreKeptByTime) {
   Bring("a.u.1", v1::MESSAGE_STATE_BEGUN);
   const absl::Time start = now_;
   for (int i = 0; i < kMaxMailEvents + 10; ++i) {
@@ -226,7 +226,7 @@ TEST_F(DeliveryTest, TheLatestEventsAreKeptByTime) {
   EXPECT_EQ(calendar::FromProto(message.sent_at()), start) << "the first that proves it";
 }
 
-TEST_F(DeliveryTest, OpensAreDroppedUnlessAskedFor) {
+TEST_P(DeliveryTest, OpensAreDroppedUnlessAskedFor) {
   Bring("a.u.1", v1::MESSAGE_STATE_LEASED);
   EXPECT_EQ(Report(Event("a.u.1", kOpened)), v1::MAIL_RESULT_IGNORED);
   EXPECT_EQ(StateOf("a.u.1"), "LEASED");
@@ -236,7 +236,7 @@ TEST_F(DeliveryTest, OpensAreDroppedUnlessAskedFor) {
   EXPECT_EQ(StateOf("a.u.1"), "DELIVERED");
 }
 
-TEST_F(DeliveryTest, SuppressesTheAddressAMessageWentTo) {
+TEST_P(DeliveryTest, SuppressesTheAddressAMessageWentTo) {
   for (const auto& [kind, reason] :
        {std::pair(kHard, v1::SUPPRESSION_REASON_HARD_BOUNCE), std::pair(kComplaint, v1::SUPPRESSION_REASON_COMPLAINT),
         std::pair(kUnsubscribed, v1::SUPPRESSION_REASON_UNSUBSCRIBED)}) {
@@ -252,7 +252,7 @@ TEST_F(DeliveryTest, SuppressesTheAddressAMessageWentTo) {
   EXPECT_THAT(policy_.suppressed, IsEmpty());
 }
 
-TEST_F(DeliveryTest, ASuppressionThatDidNotSucceedIsNotForgotten) {
+TEST_P(DeliveryTest, ASuppressionThatDidNotSucceedIsNotForgotten) {
   Bring("a.u.1", v1::MESSAGE_STATE_SENT);
   policy_.suppressing = status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "no answer");
   EXPECT_EQ(Report(Event("a.u.1", kHard)), v1::MAIL_RESULT_OK);
@@ -268,7 +268,7 @@ TEST_F(DeliveryTest, ASuppressionThatDidNotSucceedIsNotForgotten) {
   EXPECT_THAT(policy_.suppressed, IsEmpty());
 }
 
-TEST_F(DeliveryTest, AddressesAreLeftOutOfWhatServersSaid) {
+TEST_P(DeliveryTest, AddressesAreLeftOutOfWhatServersSaid) {
   Bring("a.u.1", v1::MESSAGE_STATE_LEASED);
   v1::DeliveryEvent event = Event("a.u.1", kHard);
   event.set_diagnostic("550 5.1.1 <j.jansen@gemeente.nl>: no such user");
@@ -284,7 +284,7 @@ TEST_F(DeliveryTest, AddressesAreLeftOutOfWhatServersSaid) {
   }
 }
 
-TEST_F(DeliveryTest, SaysWhatIsWrongWithAnEvent) {
+TEST_P(DeliveryTest, SaysWhatIsWrongWithAnEvent) {
   Bring("a.u.1", v1::MESSAGE_STATE_LEASED);
   const auto problem = [this](const std::function<void(v1::DeliveryEvent&)>& spoil) {
     v1::DeliveryEvent event = Event("a.u.1", kDelivered);
@@ -317,6 +317,8 @@ TEST_F(DeliveryTest, SaysWhatIsWrongWithAnEvent) {
   EXPECT_EQ(StateOf("a.u.1"), "LEASED");
   EXPECT_EQ(problem([](auto& e) { e.set_enhanced_code("5.1.123"); }), "");
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, DeliveryTest, EveryStore(), NameOfStore);
 
 }  // namespace
 }  // namespace peiling::fieldwork

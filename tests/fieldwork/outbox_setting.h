@@ -84,11 +84,13 @@ class OutboxSetting : public testing::Test {
   }
 
   void SetUp() override {
-    auto opened = storage::OpenStore("sqlite::memory:", "fieldwork");
+    auto opened = OpenStore();
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
     outbox_ = NewOutbox();
   }
+
+  virtual absl::StatusOr<std::unique_ptr<storage::Store>> OpenStore() { return storage::OpenStore("sqlite::memory:", "fieldwork"); }
 
   std::unique_ptr<Outbox> NewOutbox(OutboxOptions options = {}) { return NewOutbox(*store_, options); }
   std::unique_ptr<Outbox> NewOutbox(storage::Store& store, OutboxOptions options = {}) {

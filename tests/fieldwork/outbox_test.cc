@@ -4,7 +4,7 @@
 #include "gmock/gmock.h"
 #include "services/fieldwork/mail/message_life.h"
 #include "tests/common/storage/forwarding_store.h"
-#include "tests/fieldwork/outbox_setting.h"
+#include "tests/fieldwork/outbox_stores.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -14,7 +14,7 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-class OutboxTest : public OutboxSetting {
+class OutboxTest : public OutboxOnEveryStore {
  protected:
   static std::vector<std::string> IdsOf(const v1::LeaseMailResponse& lease) {
     std::vector<std::string> ids;
@@ -28,7 +28,7 @@ class OutboxTest : public OutboxSetting {
   }
 };
 
-TEST_F(OutboxTest, AMessageIsLeasedBegunAndSent) {
+TEST_P(OutboxTest, AMessageIsLeasedBegunAndSent) {
   Add({"GM0363.u.1"});
   EXPECT_EQ(StateOf("GM0363.u.1"), "DUE");
   const auto lease = Lease();
@@ -51,7 +51,7 @@ TEST_F(OutboxTest, AMessageIsLeasedBegunAndSent) {
   EXPECT_THAT(IdsOf(Lease()), IsEmpty());
 }
 
-TEST_F(OutboxTest, WhatThereIsIsNotMadeAgain) {
+TEST_P(OutboxTest, WhatThereIsIsNotMadeAgain) {
   Add({"a.u.1", "b.u.1"});
   Complete(Lease(1).lease_id(), Sent("a.u.1"));
   const auto added = outbox_->Add(kWave, {Planned("a.u.1", now_), Planned("b.u.1", now_), Planned("c.u.1", now_), Planned("c.u.1", now_)});
@@ -60,7 +60,7 @@ TEST_F(OutboxTest, WhatThereIsIsNotMadeAgain) {
   EXPECT_EQ(Counts(), "DUE 2, SENT 1");
 }
 
-TEST_F(OutboxTest, NothingIsLeasedBeforeItIsDue) {
+TEST_P(OutboxTest, NothingIsLeasedBeforeItIsDue) {
   ASSERT_TRUE(outbox_->Add(kWave, {Planned("late.u.1", now_.load() + absl::Hours(1)), Planned("now.u.1", now_)}).ok());
   const auto lease = Lease();
   EXPECT_THAT(IdsOf(lease), ElementsAre("now.u.1"));
@@ -71,21 +71,21 @@ TEST_F(OutboxTest, NothingIsLeasedBeforeItIsDue) {
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("late.u.1"));
 }
 
-TEST_F(OutboxTest, TheOldestGoesFirst) {
+TEST_P(OutboxTest, TheOldestGoesFirst) {
   ASSERT_TRUE(outbox_->Add(kWave, {Planned("a.u.1", now_), Planned("b.u.1", now_.load() - absl::Hours(1))}).ok());
   EXPECT_THAT(IdsOf(Lease(1)), ElementsAre("b.u.1"));
   EXPECT_THAT(IdsOf(Lease(1)), ElementsAre("a.u.1"));
 }
 
 // The front of the queue is remembered, which must not hide what comes there later.
-TEST_F(OutboxTest, WhatBecomesDueEarlierThanWhatIsLeasedAlreadyIsFound) {
+TEST_P(OutboxTest, WhatBecomesDueEarlierThanWhatIsLeasedAlreadyIsFound) {
   Add({"b.u.1", "c.u.1"});
   EXPECT_THAT(IdsOf(Lease(1)), ElementsAre("b.u.1"));
   ASSERT_TRUE(outbox_->Add(kWave, {Planned("a.u.1", now_.load() - absl::Hours(1))}).ok());
   EXPECT_THAT(IdsOf(Lease(1)), ElementsAre("a.u.1"));
 }
 
-TEST_F(OutboxTest, WhatAnotherReplicaPutsInFrontIsFoundInAWhile) {
+TEST_P(OutboxTest, WhatAnotherReplicaPutsInFrontIsFoundInAWhile) {
   Add({"b.u.1", "c.u.1"});
   EXPECT_THAT(IdsOf(Lease(1)), ElementsAre("b.u.1"));
   ASSERT_TRUE(NewOutbox()->Add(kWave, {Planned("a.u.1", now_.load() - absl::Hours(1))}).ok());
@@ -94,7 +94,7 @@ TEST_F(OutboxTest, WhatAnotherReplicaPutsInFrontIsFoundInAWhile) {
   EXPECT_THAT(IdsOf(Lease(1)), ElementsAre("a.u.1"));
 }
 
-TEST_F(OutboxTest, TheSameRequestGivesTheSameMessagesWhileTheyAreLeased) {
+TEST_P(OutboxTest, TheSameRequestGivesTheSameMessagesWhileTheyAreLeased) {
   Add({"a.u.1", "b.u.1", "c.u.1"});
   const auto first = Lease(2, "R");
   EXPECT_THAT(IdsOf(first), ElementsAre("a.u.1", "b.u.1"));
@@ -110,7 +110,7 @@ TEST_F(OutboxTest, TheSameRequestGivesTheSameMessagesWhileTheyAreLeased) {
   EXPECT_NE(later.lease_id(), first.lease_id());
 }
 
-TEST_F(OutboxTest, TwoCallersMayUseOneRequestId) {
+TEST_P(OutboxTest, TwoCallersMayUseOneRequestId) {
   Add({"a.u.1", "b.u.1"});
   v1::LeaseMailRequest request;
   request.set_parent(kWave);
@@ -123,7 +123,7 @@ TEST_F(OutboxTest, TwoCallersMayUseOneRequestId) {
   EXPECT_THAT(IdsOf(*other), ElementsAre("b.u.1"));
 }
 
-TEST_F(OutboxTest, WhatIsNotBegunIsDueAgainWhenItsLeaseEnds) {
+TEST_P(OutboxTest, WhatIsNotBegunIsDueAgainWhenItsLeaseEnds) {
   Add({"a.u.1"});
   const auto lease = Lease();
   Pass(absl::Minutes(5));
@@ -134,14 +134,14 @@ TEST_F(OutboxTest, WhatIsNotBegunIsDueAgainWhenItsLeaseEnds) {
   EXPECT_EQ(Begin(lease.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_LEASE_LOST);
 }
 
-TEST_F(OutboxTest, ALeaseThatIsOverBeginsNothingAlsoBeforeAnybodyNotices) {
+TEST_P(OutboxTest, ALeaseThatIsOverBeginsNothingAlsoBeforeAnybodyNotices) {
   Add({"a.u.1"});
   const auto lease = Lease();
   Pass(absl::Minutes(5));
   EXPECT_EQ(Begin(lease.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_LEASE_LOST);
 }
 
-TEST_F(OutboxTest, WhatWasBegunIsUncertainWhenItsLeaseEndsAndDueAgainWhenNobodyReports) {
+TEST_P(OutboxTest, WhatWasBegunIsUncertainWhenItsLeaseEndsAndDueAgainWhenNobodyReports) {
   Add({"a.u.1"});
   const auto lease = Lease();
   Begin(lease.lease_id(), "a.u.1");
@@ -157,7 +157,7 @@ TEST_F(OutboxTest, WhatWasBegunIsUncertainWhenItsLeaseEndsAndDueAgainWhenNobodyR
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("a.u.1"));
 }
 
-TEST_F(OutboxTest, WhatNothingIsHeardOfForTheSecondTimeCountsAsSent) {
+TEST_P(OutboxTest, WhatNothingIsHeardOfForTheSecondTimeCountsAsSent) {
   Add({"a.u.1"});
   // Nor does it matter that one lease ran out before it was begun.
   Lease();
@@ -186,7 +186,7 @@ TEST_F(OutboxTest, WhatNothingIsHeardOfForTheSecondTimeCountsAsSent) {
   EXPECT_EQ(StateOf("a.u.1"), "BOUNCED");
 }
 
-TEST_F(OutboxTest, NothingIsSettledBeforeItCouldBeReported) {
+TEST_P(OutboxTest, NothingIsSettledBeforeItCouldBeReported) {
   Add({"a.u.1"});
   Begin(Lease().lease_id(), "a.u.1");
   Pass(absl::Minutes(5));
@@ -222,7 +222,7 @@ TEST_F(OutboxTest, NothingIsSettledBeforeItCouldBeReported) {
   outbox_ = nullptr;
 }
 
-TEST_F(OutboxTest, WhatWasNotTriedIsDueAtOnceAndDoesNotCount) {
+TEST_P(OutboxTest, WhatWasNotTriedIsDueAtOnceAndDoesNotCount) {
   Add({"a.u.1"});
   for (int i = 0; i < 2 * kMaxMailRetries; ++i) {
     const auto lease = Lease();
@@ -245,7 +245,7 @@ TEST_F(OutboxTest, WhatWasNotTriedIsDueAtOnceAndDoesNotCount) {
   EXPECT_EQ(StateOf("a.u.1"), "LEASED");
 }
 
-TEST_F(OutboxTest, WhoHasAnotherAddressSinceIsWrittenToThere) {
+TEST_P(OutboxTest, WhoHasAnotherAddressSinceIsWrittenToThere) {
   Add({"a.u.1", "b.u.1"});
   const auto lease = Lease();
   policy_.moved[NameOf("a.u.1")] = "token of a new address";
@@ -262,7 +262,7 @@ TEST_F(OutboxTest, WhoHasAnotherAddressSinceIsWrittenToThere) {
   EXPECT_THAT(policy_.suppressed, ElementsAre(Pair("token of a new address", v1::SUPPRESSION_REASON_HARD_BOUNCE)));
 }
 
-TEST_F(OutboxTest, AResultAfterTheLeaseIsTakenAsLongAsNobodyElseHasTheMessage) {
+TEST_P(OutboxTest, AResultAfterTheLeaseIsTakenAsLongAsNobodyElseHasTheMessage) {
   Add({"sent.u.1", "soft.u.1", "hard.u.1"});
   const auto lease = Lease();
   for (const char* id : {"sent.u.1", "soft.u.1", "hard.u.1"}) Begin(lease.lease_id(), id);
@@ -274,7 +274,7 @@ TEST_F(OutboxTest, AResultAfterTheLeaseIsTakenAsLongAsNobodyElseHasTheMessage) {
   EXPECT_EQ(Counts(), "DUE 1, SENT 1, FAILED 1");
 }
 
-TEST_F(OutboxTest, ThatItWasSentCountsWhoeverHasTheMessageByThen) {
+TEST_P(OutboxTest, ThatItWasSentCountsWhoeverHasTheMessageByThen) {
   Add({"due.u.1", "other.u.1"});
   const auto lease = Lease();
   for (const char* id : {"due.u.1", "other.u.1"}) Begin(lease.lease_id(), id);
@@ -291,7 +291,7 @@ TEST_F(OutboxTest, ThatItWasSentCountsWhoeverHasTheMessageByThen) {
   EXPECT_EQ(Counts(), "SENT 2");
 }
 
-TEST_F(OutboxTest, ARepeatedResultIsKnown) {
+TEST_P(OutboxTest, ARepeatedResultIsKnown) {
   Add({"sent.u.1", "soft.u.1"});
   const auto lease = Lease();
   Complete(lease.lease_id(), Sent("sent.u.1"));
@@ -302,7 +302,7 @@ TEST_F(OutboxTest, ARepeatedResultIsKnown) {
   EXPECT_EQ(Get("soft.u.1").events_size(), 1);
 }
 
-TEST_F(OutboxTest, ARefusalForNowIsTriedAgainFiveTimesEverLater) {
+TEST_P(OutboxTest, ARefusalForNowIsTriedAgainFiveTimesEverLater) {
   Add({"a.u.1"});
   for (int failures = 1; failures <= kMaxMailRetries; ++failures) {
     const auto lease = Lease();
@@ -321,7 +321,7 @@ TEST_F(OutboxTest, ARefusalForNowIsTriedAgainFiveTimesEverLater) {
   EXPECT_THAT(policy_.suppressed, IsEmpty());
 }
 
-TEST_F(OutboxTest, ARefusalForGoodComesBackOnlyWhenItIsTheAddress) {
+TEST_P(OutboxTest, ARefusalForGoodComesBackOnlyWhenItIsTheAddress) {
   const struct {
     int smtp_code;
     const char* enhanced_code;
@@ -344,7 +344,7 @@ TEST_F(OutboxTest, ARefusalForGoodComesBackOnlyWhenItIsTheAddress) {
   }
 }
 
-TEST_F(OutboxTest, WhatMayNotGoIsCancelledWhenItIsLeased) {
+TEST_P(OutboxTest, WhatMayNotGoIsCancelledWhenItIsLeased) {
   Add({"a.u.1", "b.u.1"});
   policy_.at_lease_reasons[NameOf("a.u.1")] = v1::CANCEL_REASON_SUPPRESSED;
   // One that may go is looked for until there is none.
@@ -353,7 +353,7 @@ TEST_F(OutboxTest, WhatMayNotGoIsCancelledWhenItIsLeased) {
   EXPECT_EQ(Counts(), "LEASED 1, CANCELLED 1");
 }
 
-TEST_F(OutboxTest, WhoHasSubmittedSinceGetsNothing) {
+TEST_P(OutboxTest, WhoHasSubmittedSinceGetsNothing) {
   Add({"a.u.1", "b.u.1"});
   const auto lease = Lease();
   policy_.at_beginning_reasons[NameOf("a.u.1")] = v1::CANCEL_REASON_SUBMITTED;
@@ -368,7 +368,7 @@ TEST_F(OutboxTest, WhoHasSubmittedSinceGetsNothing) {
   EXPECT_EQ(Counts(), "BEGUN 1, CANCELLED 1");
 }
 
-TEST_F(OutboxTest, NothingBeginsWhileIntakeCannotTell) {
+TEST_P(OutboxTest, NothingBeginsWhileIntakeCannotTell) {
   Add({"a.u.1"});
   const auto lease = Lease();
   policy_.intake = status::Error(absl::StatusCode::kUnavailable, "INTAKE_UNAVAILABLE", "no answer");
@@ -382,7 +382,7 @@ TEST_F(OutboxTest, NothingBeginsWhileIntakeCannotTell) {
   EXPECT_EQ(Begin(lease.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_OK);
 }
 
-TEST_F(OutboxTest, WhatIsCancelledByThePlanIsNotBegunAndWhatMayHaveGoneStays) {
+TEST_P(OutboxTest, WhatIsCancelledByThePlanIsNotBegunAndWhatMayHaveGoneStays) {
   Add({"begun.u.1", "leased.u.1"});
   const auto lease = Lease();
   Begin(lease.lease_id(), "begun.u.1");
@@ -401,7 +401,7 @@ TEST_F(OutboxTest, WhatIsCancelledByThePlanIsNotBegunAndWhatMayHaveGoneStays) {
   EXPECT_EQ(Counts(), "UNCERTAIN 1, CANCELLED 2");
 }
 
-TEST_F(OutboxTest, AMailThatCannotBeMadeWaitsAndKeepsNobodyElseWaiting) {
+TEST_P(OutboxTest, AMailThatCannotBeMadeWaitsAndKeepsNobodyElseWaiting) {
   Add({"a.u.1", "b.u.1"});
   policy_.unwritable[NameOf("a.u.1")] = status::Error(absl::StatusCode::kDataLoss, "STORAGE_CORRUPT", "cannot be read");
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("b.u.1"));
@@ -411,7 +411,7 @@ TEST_F(OutboxTest, AMailThatCannotBeMadeWaitsAndKeepsNobodyElseWaiting) {
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("a.u.1"));
 }
 
-TEST_F(OutboxTest, NothingIsLeasedWhileNoMailCanBeMade) {
+TEST_P(OutboxTest, NothingIsLeasedWhileNoMailCanBeMade) {
   Add({"a.u.1", "b.u.1"});
   policy_.unwritable[NameOf("b.u.1")] = status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "no answer");
   v1::LeaseMailRequest request;
@@ -421,7 +421,7 @@ TEST_F(OutboxTest, NothingIsLeasedWhileNoMailCanBeMade) {
   EXPECT_EQ(Counts(), "DUE 2");
 }
 
-TEST_F(OutboxTest, AnAnswerIsBoundedInBytes) {
+TEST_P(OutboxTest, AnAnswerIsBoundedInBytes) {
   policy_.text_bytes = Outbox::kMaxLeaseBytes / 2 - 1000;
   Add({"a.u.1", "b.u.1", "c.u.1"});
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("a.u.1", "b.u.1"));
@@ -429,7 +429,7 @@ TEST_F(OutboxTest, AnAnswerIsBoundedInBytes) {
   EXPECT_THAT(IdsOf(Lease()), ElementsAre("c.u.1")) << "one goes, however large";
 }
 
-TEST_F(OutboxTest, OtherNamesAreNotFound) {
+TEST_P(OutboxTest, OtherNamesAreNotFound) {
   Add({"a.u.1"});
   const auto lease = Lease();
   v1::BeginMailRequest request;
@@ -448,7 +448,7 @@ TEST_F(OutboxTest, OtherNamesAreNotFound) {
   EXPECT_EQ(status::Reason(outbox_->Get(NameOf("none.u.1")).status()), "MESSAGE_NOT_FOUND");
 }
 
-TEST_F(OutboxTest, ListsWhatIsAskedFor) {
+TEST_P(OutboxTest, ListsWhatIsAskedFor) {
   Add({"GM0001.u.1", "GM0002.u.1", "GM0002.u.2", "GM0003.u.1"});
   Complete(Lease(2).lease_id(), Sent("GM0002.u.1"));
   const auto list = [this](v1::ListMessagesRequest request) {
@@ -478,7 +478,40 @@ TEST_F(OutboxTest, ListsWhatIsAskedFor) {
   EXPECT_THAT(list(request), IsEmpty());
 }
 
-TEST_F(OutboxTest, EveryChangeMovesTheVersion) {
+TEST_P(OutboxTest, APageReadsNoMoreThanItShows) {
+  std::vector<v1::Message> messages;
+  for (int i = 0; i < 500; ++i) messages.push_back(Planned(absl::StrCat("m", i, ".u.1"), now_));
+  ASSERT_TRUE(outbox_->Add(kWave, messages).ok());
+  class CountingStore : public storage::ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    absl::StatusOr<std::vector<storage::Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                                        size_t limit) override {
+      auto documents = ForwardingStore::List(partition, prefix, after, limit);
+      if (documents.ok()) read += documents->size();
+      return documents;
+    }
+    size_t read = 0;
+  } store(*store_);
+  const auto outbox = NewOutbox(store);
+  v1::ListMessagesRequest request;
+  request.set_parent(kWave);
+  EXPECT_EQ(outbox->List(request, {.size = 10})->messages_size(), 10);
+  EXPECT_EQ(store.read, 11u);
+  // What there is none of is not looked for.
+  store.read = 0;
+  request.set_state(v1::MESSAGE_STATE_FAILED);
+  EXPECT_EQ(outbox->List(request, {.size = 10})->messages_size(), 0);
+  request.clear_state();
+  request.set_step("herinnering");
+  EXPECT_EQ(outbox->List(request, {.size = 10})->messages_size(), 0);
+  EXPECT_EQ(store.read, 0u);
+  request.set_step("uitnodiging");
+  request.set_state(v1::MESSAGE_STATE_DUE);
+  EXPECT_EQ(outbox->List(request, {.size = 10})->messages_size(), 10);
+}
+
+TEST_P(OutboxTest, EveryChangeMovesTheVersion) {
   uint64_t last = *outbox_->Version(kWave);
   const auto moves = [&](const char* what) {
     const uint64_t version = *NewOutbox()->Version(kWave);
@@ -499,7 +532,7 @@ TEST_F(OutboxTest, EveryChangeMovesTheVersion) {
   EXPECT_EQ(*outbox_->Version(kWave), last);
 }
 
-TEST_F(OutboxTest, MailersOfAWaveDoNotStarveEachOtherAndNoMessageGoesToTwo) {
+TEST_P(OutboxTest, MailersOfAWaveDoNotStarveEachOtherAndNoMessageGoesToTwo) {
   constexpr int kMailers = 6, kMessages = 600;
   std::vector<v1::Message> messages;
   for (int i = 0; i < kMessages; ++i) messages.push_back(Planned(absl::StrCat("m", i, ".u.1"), now_));
@@ -540,6 +573,8 @@ TEST_F(OutboxTest, MailersOfAWaveDoNotStarveEachOtherAndNoMessageGoesToTwo) {
   EXPECT_EQ(std::set<std::string>(got.begin(), got.end()).size(), kMessages);
   EXPECT_EQ(Counts(), absl::StrCat("SENT ", kMessages));
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, OutboxTest, EveryStore(), NameOfStore);
 
 }  // namespace
 }  // namespace peiling::fieldwork

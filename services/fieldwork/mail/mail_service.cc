@@ -5,6 +5,7 @@
 
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
+#include "services/common/status/reply.h"
 #include "services/fieldwork/mail/mail_status.h"
 #include "services/fieldwork/mail/validate.h"
 
@@ -12,13 +13,7 @@ namespace peiling::fieldwork {
 namespace {
 
 using grpc::ServerContext;
-
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
-  if (!answer.ok()) return status::ToGrpc(answer.status());
-  *response = *std::move(answer);
-  return grpc::Status::OK;
-}
+using status::Reply;
 
 }  // namespace
 
@@ -26,6 +21,12 @@ template <typename Request, typename... Page>
 absl::Status MailService::CheckOfWave(const Request& request, Page&... page) const {
   if (absl::Status valid = Validate(request, page...); !valid.ok()) return valid;
   return parts_.book.Get(request.parent()).status();
+}
+
+template <typename Request, typename... Page>
+absl::Status MailService::CheckOfMail(const Request& request, Page&... page) const {
+  absl::Status known = CheckOfWave(request, page...);
+  return absl::IsUnavailable(known) ? absl::OkStatus() : known;
 }
 
 grpc::Status MailService::LeaseMail(ServerContext* context, const v1::LeaseMailRequest* request, v1::LeaseMailResponse* response) {
@@ -39,13 +40,13 @@ grpc::Status MailService::BeginMail(ServerContext*, const v1::BeginMailRequest* 
 }
 
 grpc::Status MailService::CompleteMail(ServerContext*, const v1::CompleteMailRequest* request, v1::CompleteMailResponse* response) {
-  if (absl::Status valid = CheckOfWave(*request); !valid.ok()) return status::ToGrpc(valid);
+  if (absl::Status valid = CheckOfMail(*request); !valid.ok()) return status::ToGrpc(valid);
   return Reply(parts_.outbox.Complete(*request), response);
 }
 
 grpc::Status MailService::ReportDeliveryEvents(ServerContext*, const v1::ReportDeliveryEventsRequest* request,
                                                v1::ReportDeliveryEventsResponse* response) {
-  if (absl::Status valid = CheckOfWave(*request); !valid.ok()) return status::ToGrpc(valid);
+  if (absl::Status valid = CheckOfMail(*request); !valid.ok()) return status::ToGrpc(valid);
   return Reply(parts_.outbox.Report(*request), response);
 }
 
@@ -56,7 +57,7 @@ grpc::Status MailService::GetMessage(ServerContext*, const v1::GetMessageRequest
 
 grpc::Status MailService::ListMessages(ServerContext*, const v1::ListMessagesRequest* request, v1::ListMessagesResponse* response) {
   paging::Page page;
-  if (absl::Status valid = CheckOfWave(*request, page); !valid.ok()) return status::ToGrpc(valid);
+  if (absl::Status valid = CheckOfMail(*request, page); !valid.ok()) return status::ToGrpc(valid);
   return Reply(parts_.outbox.List(*request, page), response);
 }
 

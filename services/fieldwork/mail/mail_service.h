@@ -51,9 +51,12 @@ class MailService final : public v1::MailService::Service {
   grpc::Status Unsubscribe(grpc::ServerContext* context, const v1::UnsubscribeRequest* request, v1::UnsubscribeResponse* response) override;
 
  private:
-  // Whether the request can be answered, and its wave is known.
+  // Whether the request can be answered, and all is known of its wave.
   template <typename Request, typename... Page>
   absl::Status CheckOfWave(const Request& request, Page&... page) const;
+  // The same where what is known of the wave does not matter: what was sent is told and looked at while feeds are behind, too.
+  template <typename Request, typename... Page>
+  absl::Status CheckOfMail(const Request& request, Page&... page) const;
 
   const MailParts parts_;
 };

@@ -262,11 +262,14 @@ absl::Status Outbox::ForEach(const std::string& wave, const std::function<void(c
 }
 
 absl::StatusOr<v1::Message> Outbox::Get(const std::string& name) {
-  MessageChange one(Of(names::WaveOf(name)).table);
-  const std::string id = names::LastId(name);
-  if (absl::Status loaded = one.Load({id}); !loaded.ok()) return loaded;
-  if (StoredMessage* stored = one.Find(id)) return std::move(*stored->mutable_message());
-  return status::Error(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND", absl::StrCat("\"", name, "\" does not exist"), {{"name", name}});
+  auto document = store_.Get(names::WaveOf(name), kMessagePrefix + names::LastId(name));
+  if (!document.ok()) return document.status();
+  if (!document->has_value()) {
+    return status::Error(absl::StatusCode::kNotFound, "MESSAGE_NOT_FOUND", absl::StrCat("\"", name, "\" does not exist"), {{"name", name}});
+  }
+  auto stored = storage::Parse<StoredMessage>(**document);
+  if (!stored.ok()) return stored.status();
+  return std::move(*stored->mutable_message());
 }
 
 absl::Status Outbox::Cancel(const std::string& wave, const std::vector<std::string>& names, v1::CancelReason reason) {
@@ -561,14 +564,31 @@ std::string Outbox::ProblemWith(const v1::DeliveryEvent& event, const StoredMess
   return is_its ? "" : "return_token: is not that of the message";
 }
 
+absl::StatusOr<bool> Outbox::AreThere(const std::string& wave, const std::string& step, v1::MessageState state) {
+  const absl::StatusOr<MessageCounts> counts = Of(wave).table.Counts();
+  if (!counts.ok()) return counts.status();
+  return std::any_of(counts->begin(), counts->end(), [&](const auto& count) {
+    const auto& [its_step, kind, its_state] = count.first;
+    return count.second > 0 && (step.empty() || its_step == step) && (state == v1::MESSAGE_STATE_UNSPECIFIED || its_state == state);
+  });
+}
+
 absl::StatusOr<v1::ListMessagesResponse> Outbox::List(const v1::ListMessagesRequest& request, const paging::Page& page) {
   // Ids begin with that of their invitation.
   const std::string prefix = request.invitation().empty() ? kMessagePrefix : kMessagePrefix + names::LastId(request.invitation()) + ".";
+  const bool all = request.state() == v1::MESSAGE_STATE_UNSPECIFIED && request.step().empty();
   v1::ListMessagesResponse response;
+  if (!all) {
+    const absl::StatusOr<bool> there = AreThere(request.parent(), request.step(), request.state());
+    if (!there.ok()) return there.status();
+    if (!*there) return response;
+  }
   std::string after = page.after;
   size_t bytes = 0;
   for (size_t scanned = 0; scanned < kMaxScanned;) {
-    auto documents = store_.List(request.parent(), prefix, after, kReadAtOnce);
+    // One more tells that there is a next page.
+    const size_t limit = all ? std::min<size_t>(page.size - response.messages_size() + 1, kReadAtOnce) : kReadAtOnce;
+    auto documents = store_.List(request.parent(), prefix, after, limit);
     if (!documents.ok()) return documents.status();
     for (const storage::Document& document : *documents) {
       if (response.messages_size() == page.size || bytes >= kMaxPageBytes) {
@@ -586,7 +606,7 @@ absl::StatusOr<v1::ListMessagesResponse> Outbox::List(const v1::ListMessagesRequ
       bytes += message.ByteSizeLong();
       *response.add_messages() = std::move(message);
     }
-    if (documents->size() < kReadAtOnce) return response;
+    if (documents->size() < limit) return response;
   }
   response.set_next_page_token(paging::NextPageToken(request, after));
   return response;

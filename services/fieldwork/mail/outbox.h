@@ -104,6 +104,8 @@ class Outbox {
   absl::Status BeginAll(const std::string& wave, const std::vector<storage::v1::StoredMessage*>& messages);
   // What is wrong with an event about this message, which looks right by itself; "": nothing.
   std::string ProblemWith(const v1::DeliveryEvent& event, const storage::v1::StoredMessage& stored) const;
+  // Whether there are messages of a step (empty: any) in a state (UNSPECIFIED: any), by the numbers kept: none are looked at.
+  absl::StatusOr<bool> AreThere(const std::string& wave, const std::string& step, v1::MessageState state);
   absl::Status EndLeases(Wave& wave, absl::Time now);
   absl::Status EndLease(Wave& wave, const std::string& end_key, const std::string& request);
   absl::Status Settle(Wave& wave, absl::Time now);
