@@ -8,8 +8,29 @@
 
 #include "services/common/calendar/amsterdam.h"
 #include "services/fieldwork/mail/plan_mail.h"
+#include "services/fieldwork/mail/plan_sources.h"
 
 namespace peiling::fieldwork {
+
+namespace {
+
+// Codes of municipalities with an invitation and nobody to write to.
+absl::StatusOr<std::set<std::string>> WithoutContact(const std::string& wave, InvitationStore& invitations, SuppressionList& suppressions) {
+  std::vector<v1::Invitation> standing;
+  const absl::Status read = invitations.ForEach(wave, [&](const v1::Invitation& invitation) {
+    if (!invitation.has_revoked_at()) standing.push_back(invitation);
+  });
+  if (!read.ok()) return read;
+  std::set<std::string> without;
+  for (const v1::Invitation& invitation : standing) {
+    const absl::StatusOr<bool> receiver = HasReceiver(invitations, suppressions, invitation);
+    if (!receiver.ok()) return receiver.status();
+    if (!*receiver) without.insert(invitation.municipalities().begin(), invitation.municipalities().end());
+  }
+  return without;
+}
+
+}  // namespace
 
 absl::StatusOr<v1::GetMailStatusResponse> MailStatusOf(const WaveDetails& details, Outbox& outbox, InvitationStore& invitations,
                                                        SuppressionList& suppressions) {
@@ -36,13 +57,9 @@ absl::StatusOr<v1::GetMailStatusResponse> MailStatusOf(const WaveDetails& detail
   if (!suppressed.ok()) return suppressed.status();
   response.set_suppressed(static_cast<int64_t>(*suppressed));
 
-  std::set<std::string> without_contact;
-  const absl::Status read = invitations.ForEach(wave, [&without_contact](const v1::Invitation& invitation) {
-    if (invitation.has_revoked_at() || invitation.handed_over() || !invitation.contact().empty()) return;
-    without_contact.insert(invitation.municipalities().begin(), invitation.municipalities().end());
-  });
-  if (!read.ok()) return read;
-  response.mutable_without_contact()->Assign(without_contact.begin(), without_contact.end());
+  const auto without_contact = WithoutContact(wave, invitations, suppressions);
+  if (!without_contact.ok()) return without_contact.status();
+  response.mutable_without_contact()->Assign(without_contact->begin(), without_contact->end());
   return response;
 }
 
