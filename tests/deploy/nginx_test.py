@@ -309,6 +309,27 @@ class OwnAnswers(unittest.TestCase):
         for secret in (SECRET, "Bearer", "pageSize", "CERTIFICATE"):
             self.assertNotIn(secret, log.read_text())
 
+    def test_links_to_unsubscribe_are_in_no_log(self):
+        link = "link-that-unsubscribes"
+        with contextlib.closing(Nginx(DIRECTORY / "alone", AUTHORITIES, PEILING.port, free_port())) as alone:
+            for nginx, expected in ((NGINX, 400), (alone, 502)):
+                self.assertEqual(expected, curl(f"/v1/unsubscriptions/{link}", "--request", "POST", nginx=nginx)[0])
+                self.assertEqual(413, curl(f"/v1/unsubscriptions/{link}", "--data", "x" * (65 << 10), nginx=nginx)[0])
+            for path in (f"/v1//unsubscriptions/{link}", f"/v1/unsubscriptions%2f{link}", f"/V1/Unsubscriptions/{link}"):
+                self.assertNotEqual(200, curl(path, nginx=alone)[0])
+            for nginx, lines in ((NGINX, 2), (alone, 5)):
+                logs = [nginx.directory / name for name in ("access.log", "error.log")]
+                NGINX.wait(lambda: logs[0].read_text().count("/v1/unsubscriptions/...") >= lines, "log them")
+                for log in logs:
+                    self.assertNotIn(link, log.read_text())
+        status, headers, body = curl(f"/v1/unsubscriptions/{link}")
+        self.assertEqual((200, "text/html; charset=utf-8"), (status, headers["content-type"]))
+        self.assertIn("<form method=\"post\">", body)
+        # Of the gateway the log has methods alone.
+        own = (PEILING.directory / "peiling.log").read_text()
+        self.assertIn("MailService/Unsubscribe", own)
+        self.assertNotIn(link, own)
+
 
 class Caller:
     """Somebody who calls all the time, on a connection of their own."""
