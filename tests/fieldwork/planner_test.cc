@@ -284,7 +284,7 @@ TEST_F(PlannerTest, ColleaguesAndWhoTakesOverGetLinksOfTheirOwn) {
   invite.set_full_name("Carla\r\nBcc: x@y.nl");
   invite.set_email("carla@x.nl");
   invite.set_request_id(NextId());
-  const auto invited = invitations_.InviteColleague(invite, absl::OkStatus());
+  const auto invited = invitations_.InviteColleague(invite, {}, absl::OkStatus());
   ASSERT_TRUE(invited.ok()) << invited.status();
   Plan();
   const v1::LeaseMailResponse lease = Lease();
@@ -302,7 +302,7 @@ TEST_F(PlannerTest, ColleaguesAndWhoTakesOverGetLinksOfTheirOwn) {
   hand_over.set_full_name("Dirk");
   hand_over.set_email("dirk@x.nl");
   hand_over.set_request_id(NextId());
-  ASSERT_TRUE(invitations_.HandOver(hand_over, absl::OkStatus()).ok());
+  ASSERT_TRUE(invitations_.HandOver(hand_over, {}, absl::OkStatus()).ok());
   Plan();
   EXPECT_THAT(SendAll(), ElementsAre("colleague dirk@x.nl"));
   now_ = At("2026-03-16 09:00");
