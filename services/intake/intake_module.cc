@@ -1,21 +1,19 @@
 #include "services/intake/intake_module.h"
 
-#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "peiling/validation/v1/validation.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/storage/store.h"
+#include "services/common/vault/key_marks.h"
 #include "services/common/vault/resealer.h"
 #include "services/intake/catalog.h"
 #include "services/intake/drafts/draft_service.h"
 #include "services/intake/drafts/draft_store.h"
-#include "services/intake/drafts/draft_sweeper.h"
 #include "services/intake/erasure.h"
 #include "services/intake/intake_service.h"
 #include "services/intake/personal_answers.h"
@@ -42,7 +40,7 @@ class IntakeModule final : public server::Module {
     builder.RegisterService(&draft_service_);
   }
   absl::Status Start() override {
-    sweeper_.Start();
+    drafts_.Start();
     erasure_.Start();
     resealer_.Start();
     return absl::OkStatus();
@@ -53,7 +51,7 @@ class IntakeModule final : public server::Module {
   // Watches end; calls under way go on.
   void Stop() override {
     store_->Interrupt();
-    sweeper_.Stop();
+    drafts_.Stop();
     erasure_.Stop();
     resealer_.Stop();
   }
@@ -61,7 +59,7 @@ class IntakeModule final : public server::Module {
  private:
   // Seals anew, in the partitions of waves, what has keys like these.
   vault::Resealer::Pass Reseal(const char* keys) {
-    return [this, keys] { return vault::Reseal(*store_, *vault_, {.partitions = "surveys/", .keys = keys}).status(); };
+    return [this, keys] { return vault::Reseal(*store_, *vault_, {.partitions = "surveys/", .keys = keys, .unsealed_before = true}); };
   }
 
   const std::unique_ptr<storage::Store> store_;
@@ -74,10 +72,8 @@ class IntakeModule final : public server::Module {
   SubmissionBatcher batcher_{catalog_, responses_, validator_};
   ResponseImporter importer_{catalog_, responses_, validator_};
   Erasure erasure_{*store_, catalog_, responses_};
-  vault::Resealer resealer_{*vault_, {Reseal(kPersonalPrefix), Reseal(kSecretKey)}};
-  DraftStore drafts_{{*store_, *vault_, catalog_, responses_, validator_, absl::Now}, draft_feed_interval_ == std::chrono::seconds(0)};
-  // What could not be published with its save is published by it, too.
-  DraftSweeper sweeper_{drafts_, std::max(draft_feed_interval_, std::chrono::seconds(1))};
+  vault::Resealer resealer_{*store_, *vault_, {Reseal(kPersonalPrefix), Reseal(kSecretKey)}};
+  DraftStore drafts_{{*store_, *vault_, catalog_, responses_, validator_}, draft_feed_interval_};
   IntakeService service_{*store_, catalog_, responses_, batcher_, importer_, erasure_, drafts_};
   DraftService draft_service_{drafts_};
 };
@@ -106,7 +102,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (absl::Status status = calendar::CheckTimeZone(); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "intake");
   if (!store.ok()) return store.status();
-  absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::Vault::Open(options.vault, options.store);
+  absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::OpenVault(options.vault, options.store, **store);
   if (!vault.ok()) return vault.status();
   return std::make_unique<IntakeModule>(*std::move(store), *std::move(vault), std::move(validation),
                                         std::chrono::seconds(options.draft_feed_interval));

@@ -10,6 +10,7 @@
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
+#include "services/common/status/reply.h"
 #include "services/intake/answers.h"
 #include "services/intake/validate.h"
 
@@ -17,6 +18,7 @@ namespace peiling::intake {
 namespace {
 
 using ::grpc::ServerContext;
+using status::Reply;
 
 // Longest an import waits for validation's judgement of a group of rows.
 constexpr std::chrono::seconds kGroupTimeout(30);
@@ -44,14 +46,6 @@ class ArenaAllocator final : public grpc::MessageAllocator<v1::SubmitResponseReq
     google::protobuf::Arena arena_{Options()};
   };
 };
-
-// What a handler comes to: the answer of the domain, or why there is none.
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
-  if (!answer.ok()) return status::ToGrpc(answer.status());
-  *response = *std::move(answer);
-  return grpc::Status::OK;
-}
 
 }  // namespace
 
@@ -197,7 +191,7 @@ grpc::Status IntakeService::ListResponses(ServerContext*, const v1::ListResponse
 grpc::Status IntakeService::WithdrawResponse(ServerContext* context, const v1::WithdrawResponseRequest* request,
                                              v1::WithdrawResponseResponse* response) {
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
-  return Reply(drafts_.Withdraw(*request, WriterOf(identity::CallerOf(*context), request->name())), response);
+  return Reply(drafts_.Withdraw(*request, WriterOf(*context, request->name())), response);
 }
 
 grpc::Status IntakeService::ErasePersonalAnswers(ServerContext* context, const v1::ErasePersonalAnswersRequest* request,

@@ -4,7 +4,8 @@
 #include <random>
 #include <set>
 
-#include "services/intake/drafts/draft_merge.h"
+#include "services/intake/drafts/draft_etag.h"
+#include "services/intake/drafts/keyed_locks.h"
 #include "tests/intake/draft_setting.h"
 
 namespace peiling::intake {
@@ -36,7 +37,7 @@ class Ground {
   std::filesystem::path folder_;
 };
 
-// A writer that knows the draft as of some moment and saves, giving way to nobody: in conflict it saves again, now knowing.
+// A writer that goes by what saving told it, giving way to nobody: in conflict it reads, and saves again.
 class Writer {
  public:
   Writer(Desk& desk, std::string name, int number)
@@ -45,21 +46,25 @@ class Writer {
   // Adds its own mark to the one text everybody writes in.
   void Append(const std::string& mark) {
     for (int tries = 0; tries < 1000; ++tries) {
-      const auto saved = Must(desk_.drafts.Save(Desk::Saving(etag_, {For("", Text("Q3", text_ + mark))}, name_), writer_));
+      const auto saved = Must(desk_.drafts.Save(Desk::Saving(etag_, {For("", Text("Q10", text_ + mark))}, name_), writer_));
       etag_ = saved.etag();
       if (saved.conflicts().empty()) {
         text_ += mark;
         return;
       }
-      text_ = saved.conflicts(0).theirs().text();
+      const v1::Draft draft = desk_.Get(writer_, name_);
+      etag_ = draft.etag();
+      for (const auto& answer : draft.answers().answers()) {
+        if (answer.question() == "Q10") text_ = answer.text();
+      }
     }
     ADD_FAILURE() << "never got through";
   }
-  // Answers a question that is its own.
+  // Answers a question that is its own, as somebody who types on and does not read what the others do.
   void Answer(const survey::v1::Answer& answer) {
     const auto saved = Must(desk_.drafts.Save(Desk::Saving(etag_, {For("", answer)}, name_), writer_));
     EXPECT_EQ(saved.conflicts_size(), 0);
-    // Does not learn of the others: etag_ stays behind, as with somebody who types on.
+    etag_ = saved.etag();
   }
 
  private:
@@ -85,15 +90,15 @@ survey::v1::Answer OwnAnswer(int writer, int round) {
 void ExpectNothingLost(Desk& desk) {
   for (int i = 0; i < kDrafts; ++i) {
     const v1::Draft draft = desk.Get({}, NameOfDraft(IdOf(i)));
-    EXPECT_EQ(draft.answers().answers_size(), 4);
+    EXPECT_EQ(draft.answers().answers_size(), 5);
     std::map<std::string, survey::v1::Answer> answers;
     for (const auto& answer : draft.answers().answers()) answers[answer.question()] = answer;
     for (int writer = 0; writer < kWriters; ++writer) {
       const survey::v1::Answer own = OwnAnswer(writer, kRounds - 1);
       EXPECT_EQ(Say(answers[own.question()]), Say(own));
       for (int round = 0; round < kRounds; ++round) {
-        EXPECT_NE(answers["Q3"].text().find("<" + std::to_string(writer) + "." + std::to_string(round) + ">"), std::string::npos)
-            << draft.name() << ": " << answers["Q3"].text();
+        EXPECT_NE(answers["Q10"].text().find("<" + std::to_string(writer) + "." + std::to_string(round) + ">"), std::string::npos)
+            << draft.name() << ": " << answers["Q10"].text();
       }
     }
     // Every save is in the history, once: the revisions follow each other.
@@ -126,7 +131,7 @@ TEST_P(DraftRaceTest, NoUpdateIsLostAmongTwoHundredDraftsWithThreeWritersEach) {
   ASSERT_TRUE(one.drafts.PublishAll().ok());
   for (int i = 0; i < kDrafts; ++i) {
     const v1::Draft draft = one.Get({}, NameOfDraft(IdOf(i)));
-    EXPECT_EQ(one.rooms.responses.Get(draft.name(), 1)->response.answers().answers_size(), 3) << "without the personal one";
+    EXPECT_EQ(one.rooms.responses.Get(draft.name(), 1)->response.answers().answers_size(), 4) << "without the personal one";
   }
 }
 
@@ -202,41 +207,58 @@ TEST(DraftReplicasTest, ASubmissionHasWhatWasSavedBeforeItOrTheSaveIsRefused) {
   }
 }
 
-// The rules of drafts, as simply as they can be said: for each question when it was last changed, and the answer.
+// The rules of drafts, as simply as they can be said: for each question what it was answered with, when, and on which page.
 class Model {
  public:
+  // Somebody's page in a browser: what it read, and when. Whatever it saves it knows, too.
+  struct Page {
+    int number = 0;
+    uint64_t read = 0;
+  };
+
   // The conflicts, by question.
-  std::set<std::string> Save(uint64_t known, const std::vector<v1::AnswerChange>& changes) {
+  std::set<std::string> Save(const Page& page, const std::vector<v1::AnswerChange>& changes) {
     std::set<std::string> conflicts;
     bool changed = false;
     for (const auto& change : changes) {
       const std::string key = change.municipality() + "/" + change.answer().question();
-      auto& [revision, answer] = cells_[key];
+      Cell& cell = cells_[key];
       const std::string wanted = change.answer().value_case() == survey::v1::Answer::VALUE_NOT_SET ? "" : Say(change.answer());
-      if (answer == wanted) continue;
-      if (revision > known) {
+      if (cell.answer == wanted) continue;
+      if (cell.revision > page.read && cell.page != page.number) {
         conflicts.insert(key);
         continue;
       }
-      revision = revision_ + 1;
-      answer = wanted;
+      cell = {.answer = wanted, .revision = revision_ + 1, .page = page.number};
       changed = true;
     }
-    if (changed) ++revision_;
+    if (changed) makers_[++revision_] = page.number;
     return conflicts;
+  }
+  // Whether others changed something since the page was read.
+  bool OthersChanged(const Page& page) const {
+    return std::any_of(makers_.upper_bound(page.read), makers_.end(), [&](const auto& made) { return made.second != page.number; });
   }
   std::map<std::string, std::string> Answers() const {
     std::map<std::string, std::string> answers;
     for (const auto& [key, cell] : cells_) {
-      if (!cell.second.empty()) answers[key] = cell.second;
+      if (!cell.answer.empty()) answers[key] = cell.answer;
     }
     return answers;
   }
   uint64_t revision() const { return revision_; }
 
  private:
-  std::map<std::string, std::pair<uint64_t, std::string>> cells_ = {{"/Q3", {1, "Q3=GM0228, GM0243"}}};
+  struct Cell {
+    std::string answer;
+    uint64_t revision = 0;
+    int page = 0;
+  };
+
+  std::map<std::string, Cell> cells_ = {{"/Q3", {.answer = "Q3=GM0228, GM0243", .revision = 1}}};
   uint64_t revision_ = 1;
+  // By revision.
+  std::map<uint64_t, int> makers_;
 };
 
 std::map<std::string, std::string> AnswersOf(const v1::Draft& draft) {
@@ -260,6 +282,15 @@ TEST_P(DraftModelTest, AnyOrderOfSavesComesToWhatTheRulesSay) {
   one.rooms.Apply({kSurveyYaml, ScheduledWaveYaml()});
   Must(one.Create("GM0228", {"GM0228", "GM0243"}));
   Model model;
+  // Two people with the same link, each on a page that is read anew now and then, or was left open since some time.
+  constexpr int kSavesBeforeReading = 15;
+  struct Reader {
+    Model::Page page;
+    std::string etag;
+    int saves = kSavesBeforeReading;
+  };
+  Reader readers[2];
+  int pages = 0;
   const std::vector<std::string> municipalities = {"", "GM0228", "GM0243"};
   for (int step = 0; step < 200; ++step) {
     Desk& desk = up_to(1) == 0 ? one : two;
@@ -285,16 +316,69 @@ TEST_P(DraftModelTest, AnyOrderOfSavesComesToWhatTheRulesSay) {
     }
     std::vector<v1::AnswerChange> list;
     for (const auto& [key, change] : changes) list.push_back(change);
-    const auto known = static_cast<uint64_t>(up_to(static_cast<int>(model.revision())));
-    const auto saved = Must(desk.drafts.Save(Desk::Saving(known == 0 ? "" : DraftEtag(known), list), {}));
+    Reader& reader = readers[up_to(1)];
+    if (reader.saves == kSavesBeforeReading || up_to(7) == 0) {
+      const bool left_open = up_to(3) == 0;
+      const uint64_t read = left_open ? static_cast<uint64_t>(up_to(static_cast<int>(model.revision()))) : model.revision();
+      reader = {.page = {.number = ++pages, .read = read},
+                .etag = read == 0   ? ""
+                        : left_open ? DraftEtag(read)
+                                    : one.Get().etag(),
+                .saves = 0};
+    }
+    ++reader.saves;
+    const bool others_changed = model.OthersChanged(reader.page);
+    const auto saved = Must(desk.drafts.Save(Desk::Saving(reader.etag, list), {.subject = "holder"}));
+    reader.etag = saved.etag();
     std::set<std::string> conflicts;
     for (const auto& conflict : saved.conflicts()) {
       conflicts.insert(conflict.yours().municipality() + "/" + conflict.yours().answer().question());
     }
-    ASSERT_EQ(conflicts, model.Save(known, list)) << "step " << step;
-    ASSERT_EQ(saved.etag(), DraftEtag(model.revision())) << "step " << step;
+    ASSERT_EQ(conflicts, model.Save(reader.page, list)) << "step " << step << ", etag " << saved.etag();
+    ASSERT_EQ(saved.others_changed(), others_changed) << "step " << step;
+    ASSERT_EQ(one.Get().etag(), DraftEtag(model.revision())) << "step " << step;
     ASSERT_EQ(AnswersOf(one.Get()), model.Answers()) << "step " << step;
   }
+}
+
+TEST(KeyedLocksTest, HoldsOneBackWhoWantsWhatAnotherHas) {
+  KeyedLocks locks;
+  int value = 0;
+  InThreads(4, [&](int) {
+    for (int i = 0; i < 1000; ++i) {
+      const auto lock = locks.Acquire("draft");
+      ASSERT_TRUE(lock.ok()) << lock.status();
+      ++value;
+    }
+  });
+  EXPECT_EQ(value, 4000);
+}
+
+TEST(KeyedLocksTest, WhoWaitsGivesUpInTimeAndTooManyDoNotWait) {
+  KeyedLocks locks;
+  auto held = std::make_unique<KeyedLocks::Guard>(Must(locks.Acquire("draft")));
+  const auto now = std::chrono::steady_clock::now();
+  const absl::Status late = locks.Acquire("draft", now + std::chrono::milliseconds(10)).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_GE(std::chrono::steady_clock::now() - now, std::chrono::milliseconds(10));
+
+  std::atomic<int> came = 0;
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < KeyedLocks::kMostWaiting; ++i) {
+    waiting.emplace_back([&] {
+      // For a moment the last place may be that of who looks whether there is one, below.
+      while (!locks.Acquire("draft").ok()) std::this_thread::yield();
+      ++came;
+    });
+  }
+  // Once they all wait there is no place for one more.
+  absl::Status full = locks.Acquire("draft", now).status();
+  while (full.code() != absl::StatusCode::kResourceExhausted) full = locks.Acquire("draft", now).status();
+  EXPECT_EQ(status::Reason(full), "DRAFT_BUSY");
+  EXPECT_TRUE(locks.Acquire("another", now).ok()) << "nobody holds that";
+  held.reset();
+  for (std::thread& thread : waiting) thread.join();
+  EXPECT_EQ(came, KeyedLocks::kMostWaiting);
 }
 
 }  // namespace

@@ -13,9 +13,11 @@
 
 namespace peiling::intake {
 
-// kWaveYaml with times and a grace of two hours.
+inline constexpr char kTextQuestion[] = "  - {code: Q10, type: text, title: Toelichting}\n";
+
+// kWaveYaml with times, a grace of two hours, and a question for any text.
 inline std::string ScheduledWaveYaml() {
-  return Replaced(kWaveYaml, "opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: 2h");
+  return Replaced(kWaveYaml, "opened: 2022-09-05", "opens: 2026-03-24 09:00\ncloses: 2026-04-24 17:00\ngrace: 2h") + kTextQuestion;
 }
 inline absl::Time Local(const std::string& minute) { return *calendar::ParseLocalMinute(minute); }
 
@@ -80,9 +82,9 @@ std::string SayAll(const Answers& answers) {
 
 // Intake's rooms with drafts in them.
 struct Desk {
-  explicit Desk(storage::Store& store, bool publish_at_once = false, DraftLimits limits = {})
+  explicit Desk(storage::Store& store, std::chrono::seconds feed_interval = std::chrono::hours(1), DraftLimits limits = {})
       : rooms(store, {}, [this] { return now(); }),
-        drafts({store, *rooms.vault, rooms.catalog, rooms.responses, rooms.validator, [this] { return now(); }}, publish_at_once, limits) {}
+        drafts({store, *rooms.vault, rooms.catalog, rooms.responses, rooms.validator}, feed_interval, limits) {}
 
   static std::string NewRequestId() {
     static std::atomic<int> last = 0;
@@ -152,7 +154,7 @@ struct Desk {
     request.set_page_size(page_size);
     do {
       status::BadRequest bad;
-      const auto page = Must(drafts.ListChanges(request, paging::ReadPage(request, bad)));
+      const auto page = Must(drafts.ListChanges(request, paging::ReadPage(request, bad), {}));
       EXPECT_TRUE(bad.empty());
       changes.insert(changes.end(), page.changes().begin(), page.changes().end());
       request.set_page_token(page.next_page_token());

@@ -3,14 +3,20 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "services/common/calendar/amsterdam.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/storage/parse.h"
-#include "services/intake/drafts/draft_merge.h"
+#include "services/intake/drafts/draft_etag.h"
 #include "services/intake/personal_answers.h"
 
 namespace peiling::intake {
+namespace {
+
+std::string BytesLeftKey(const std::string& id) { return "draft-bytes/" + id; }
+
+}  // namespace
 
 std::string DraftKey(const std::string& id) { return "draft/" + id; }
 
@@ -24,14 +30,22 @@ DraftPlace PlaceOfDraft(const std::string& response, int partitions) {
 }
 
 absl::StatusOr<std::optional<StoredDraft>> LoadDraft(storage::Store& store, const vault::Vault& vault, const DraftPlace& place) {
-  auto documents = store.GetMany(place.partition_name, {DraftKey(place.id), PersonalKey(place.id), kUnpublishedPrefix + place.id});
+  auto documents = store.GetMany(place.partition_name,
+                                 {DraftKey(place.id), PersonalKey(place.id), kUnpublishedPrefix + place.id, BytesLeftKey(place.id)});
   if (!documents.ok()) return documents.status();
-  const std::optional<storage::Document>&document = (*documents)[0], &personal = (*documents)[1], &mark = (*documents)[2];
+  const std::optional<storage::Document>&document = (*documents)[0], &personal = (*documents)[1], &mark = (*documents)[2],
+        &bytes_left = (*documents)[3];
   if (!document) return std::nullopt;
   absl::StatusOr<v1::Draft> draft = storage::Parse<v1::Draft>(*document);
   if (!draft.ok()) return draft.status();
   draft->set_etag(DraftEtag(document->version));
   StoredDraft stored{.draft = *std::move(draft), .version = document->version, .unpublished_version = mark ? mark->version : 0};
+  if (bytes_left) {
+    auto bytes = storage::Parse<google::protobuf::UInt64Value>(*bytes_left);
+    if (!bytes.ok()) return bytes.status();
+    stored.bytes_version = bytes_left->version;
+    stored.bytes_left = bytes->value();
+  }
   if (!personal) return stored;
   absl::StatusOr<survey::v1::Answers> answers = UnsealPersonal(vault, place.partition_name, *personal);
   if (!answers.ok()) return answers.status();
@@ -56,6 +70,12 @@ v1::DraftChange MakeDraftChange(v1::DraftChangeKind kind, uint64_t revision, abs
   *change.mutable_changed_at() = calendar::ToProto(now);
   change.set_changed_by(author);
   return change;
+}
+
+storage::Write BytesLeftWrite(const std::string& id, const StoredDraft& stored, size_t more) {
+  google::protobuf::UInt64Value bytes;
+  bytes.set_value(stored.bytes_left + more);
+  return {.key = BytesLeftKey(id), .value = bytes.SerializeAsString(), .expected_version = stored.bytes_version};
 }
 
 storage::Write UnpublishedWrite(const std::string& id) { return {.key = kUnpublishedPrefix + id, .value = ""}; }

@@ -2,6 +2,7 @@
 //   draft/<id>                    the draft (a serialised Draft) without personal answers; its version is the draft's revision,
 //   personal/<id>                 its personal answers, as those of any response (personal_answers.h),
 //   draft-change/<id>/<revision>  its history (a serialised DraftChange), one for each revision that changed answers or the state,
+//   draft-bytes/<id>              how many bytes (a UInt64Value) its saves and steps left for ever: history, receipts, events,
 //   unpublished/<id>              there as long as the submission feed does not have the draft as it is.
 // Every change is one commit that also leaves the request's receipt. Without state.
 #pragma once
@@ -41,6 +42,9 @@ struct StoredDraft {
   uint64_t version = 0;
   uint64_t personal_version = 0;
   uint64_t unpublished_version = 0;
+  uint64_t bytes_version = 0;
+  // What it left so far.
+  uint64_t bytes_left = 0;
 };
 
 inline constexpr char kUnpublishedPrefix[] = "unpublished/";
@@ -58,6 +62,8 @@ storage::Write DraftWrite(const std::string& id, const v1::Draft& draft, uint64_
 storage::Write DraftChangeWrite(const std::string& id, const v1::DraftChange& change);
 // An entry without answers.
 v1::DraftChange MakeDraftChange(v1::DraftChangeKind kind, uint64_t revision, absl::Time now, const std::string& author);
+// That so many bytes more are left.
+storage::Write BytesLeftWrite(const std::string& id, const StoredDraft& stored, size_t more);
 // That the feed does not have it as it is, and that it has (again) what was read with this mark.
 storage::Write UnpublishedWrite(const std::string& id);
 storage::Write PublishedWrite(const std::string& id, uint64_t unpublished_version);

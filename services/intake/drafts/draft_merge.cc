@@ -6,7 +6,6 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "services/common/calendar/amsterdam.h"
@@ -71,12 +70,12 @@ RepeatedPtrField<Answer>& OwnOf(v1::Draft& draft, const std::string& municipalit
   return *std::find_if(all.begin(), all.end(), [&](const auto& own) { return own.municipality() == municipality; })->mutable_answers();
 }
 
-// Who last changed a question; null: nobody yet.
-v1::QuestionChange* FindChange(v1::Draft& draft, const std::string& question, const std::string& municipality) {
-  for (v1::QuestionChange& change : *draft.mutable_questions()) {
-    if (change.question() == question && change.municipality() == municipality) return &change;
-  }
-  return nullptr;
+// Who last changed a question; the end: nobody yet.
+template <typename Changes>
+auto FindChange(Changes& changes, const std::string& question, const std::string& municipality) {
+  return std::find_if(changes.begin(), changes.end(), [&](const v1::QuestionChange& change) {
+    return change.question() == question && change.municipality() == municipality;
+  });
 }
 
 // The question of a change, in a draft.
@@ -131,19 +130,13 @@ class Spot {
   }
 
   void Mark(const DraftSave& save, v1::Draft& draft) const {
-    v1::QuestionChange* change = FindChange(draft, code_, municipality_);
-    if (change == nullptr) {
-      auto& changes = *draft.mutable_questions();
-      changes.Add();
-      change = &changes[changes.size() - 1];
-      Fill(save, *change);
-      SettleLast(changes, [this](const v1::QuestionChange& a, const v1::QuestionChange& b) {
-        const QuestionIndex place_a = PlaceOf(questionnaire_, a.question()), place_b = PlaceOf(questionnaire_, b.question());
-        return place_a != place_b ? place_a < place_b : a.municipality() < b.municipality();
-      });
-      return;
-    }
-    Fill(save, *change);
+    auto& changes = *draft.mutable_questions();
+    if (const auto found = FindChange(changes, code_, municipality_); found != changes.end()) return Fill(save, *found);
+    Fill(save, *changes.Add());
+    SettleLast(changes, [this](const v1::QuestionChange& a, const v1::QuestionChange& b) {
+      const QuestionIndex place_a = PlaceOf(questionnaire_, a.question()), place_b = PlaceOf(questionnaire_, b.question());
+      return place_a != place_b ? place_a < place_b : a.municipality() < b.municipality();
+    });
   }
 
   v1::AnswerHistory History(const std::optional<Answer>& before, const std::optional<Answer>& after) const {
@@ -198,20 +191,12 @@ void CheckMunicipality(const v1::AnswerChange& change, const survey::v1::Questio
   const auto& municipalities = draft.municipalities();
   if (std::find(municipalities.begin(), municipalities.end(), change.municipality()) == municipalities.end()) {
     bad.Add(field, absl::StrCat("\"", change.municipality(), "\", want one of ", absl::StrJoin(municipalities, ", "), ", or none"));
-  } else if (question.personal() || question.role() == survey::v1::QUESTION_ROLE_MUNICIPALITY) {
+  } else if (question.personal()) {
     bad.Add(field, absl::StrCat("\"", question.code(), "\" has one answer for all municipalities; want none"));
   }
 }
 
 }  // namespace
-
-std::string DraftEtag(uint64_t revision) { return absl::StrCat("r", revision); }
-
-uint64_t RevisionOf(const std::string& etag) {
-  uint64_t revision = 0;
-  if (etag.empty() || etag[0] != 'r' || !absl::SimpleAtoi(etag.substr(1), &revision)) return 0;
-  return revision;
-}
 
 absl::Status CheckChanges(const v1::SaveDraftRequest& request, const CompiledQuestionnaire& questionnaire, const v1::Draft& draft,
                           const DraftWriter& writer) {
@@ -231,6 +216,9 @@ absl::Status CheckChanges(const v1::SaveDraftRequest& request, const CompiledQue
     if (!writer.MayWrite(question)) outside.push_back(code);
     if (!TypeFits(question.question->type(), change.answer())) {
       bad.Add(field + ".answer", absl::StrCat("\"", code, "\" takes no answer of this type"));
+    }
+    if (question.question->role() == survey::v1::QUESTION_ROLE_MUNICIPALITY) {
+      bad.Add(field + ".answer.question", absl::StrCat("\"", code, "\" names the municipalities, which are those of the draft"));
     }
     CheckMunicipality(change, *question.question, draft, field + ".municipality", bad);
     if (!seen.emplace(code, change.municipality()).second) bad.Add(field, absl::StrCat("\"", code, "\" is there twice"));
@@ -253,12 +241,9 @@ DraftMerge MergeChanges(const DraftSave& save, const CompiledQuestionnaire& ques
     const std::optional<Answer> standing = spot.Read(draft, personal);
     std::optional<Answer> wanted = spot.Wanted(change.answer());
     if (Same(standing, wanted)) continue;
-    const v1::QuestionChange* const last = FindChange(draft, change.answer().question(), change.municipality());
-    if (last != nullptr && RevisionOf(last->etag()) > save.known_revision) {
-      v1::AnswerConflict& conflict = merge.conflicts.emplace_back();
-      *conflict.mutable_yours() = change;
-      *conflict.mutable_theirs() = standing.value_or(spot.NoAnswer());
-      *conflict.mutable_change() = *last;
+    const auto last = FindChange(draft.questions(), change.answer().question(), change.municipality());
+    if (last != draft.questions().end() && !save.known.Knows(RevisionOf(last->etag()))) {
+      merge.conflicts.push_back(ConflictWith(change, questionnaire, draft, personal));
       continue;
     }
     merge.changed.push_back(spot.History(standing, wanted));
@@ -269,10 +254,15 @@ DraftMerge MergeChanges(const DraftSave& save, const CompiledQuestionnaire& ques
   return merge;
 }
 
-Answer Standing(const v1::AnswerChange& change, const CompiledQuestionnaire& questionnaire, const v1::Draft& draft,
-                const Answers& personal) {
+v1::AnswerConflict ConflictWith(const v1::AnswerChange& change, const CompiledQuestionnaire& questionnaire, const v1::Draft& draft,
+                                const Answers& personal) {
   const Spot spot(change, questionnaire);
-  return spot.Read(draft, personal).value_or(spot.NoAnswer());
+  v1::AnswerConflict conflict;
+  *conflict.mutable_yours() = change;
+  *conflict.mutable_theirs() = spot.Read(draft, personal).value_or(spot.NoAnswer());
+  const auto last = FindChange(draft.questions(), change.answer().question(), change.municipality());
+  if (last != draft.questions().end()) *conflict.mutable_change() = *last;
+  return conflict;
 }
 
 }  // namespace peiling::intake

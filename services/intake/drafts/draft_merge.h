@@ -16,17 +16,14 @@
 #include "absl/time/time.h"
 #include "peiling/intake/v1/drafts.pb.h"
 #include "services/common/survey/compiled_questionnaire.h"
+#include "services/intake/drafts/draft_etag.h"
 #include "services/intake/drafts/draft_writer.h"
 
 namespace peiling::intake {
 
-// "r17" of revision 17; revisions are the versions of the draft's document.
-std::string DraftEtag(uint64_t revision);
-// Of an etag or, 0, of none or of what is none.
-uint64_t RevisionOf(const std::string& etag);
-
 // OK or INVALID_ARGUMENT/INVALID_REQUEST with every wrong field: a question that the questionnaire does not have or that is there twice, a
-// value of another type, a municipality the draft does not stand for or that cannot have an answer of its own to this question.
+// value of another type, a municipality the draft does not stand for or that cannot have an answer of its own to this question, or the
+// question that names the municipality, which is answered with those the draft stands for.
 // PERMISSION_DENIED/NOT_WITHIN_SECTIONS (metadata: questions) when the writer may not write in a question's section.
 absl::Status CheckChanges(const v1::SaveDraftRequest& request, const survey::CompiledQuestionnaire& questionnaire, const v1::Draft& draft,
                           const DraftWriter& writer);
@@ -35,8 +32,8 @@ absl::Status CheckChanges(const v1::SaveDraftRequest& request, const survey::Com
 struct DraftSave {
   // Checked.
   const google::protobuf::RepeatedPtrField<v1::AnswerChange>& changes;
-  // What the caller knows; 0: nothing.
-  uint64_t known_revision = 0;
+  // What the caller knows.
+  KnownRevisions known = {};
   // The draft's, once this is saved.
   uint64_t revision = 0;
   absl::Time now;
@@ -52,13 +49,12 @@ struct DraftMerge {
   bool personal_changed = false;
 };
 
-// Applies the changes to `draft` and `personal`, but for those to questions that somebody else gave another answer after the caller's
-// revision.
+// Applies the changes to `draft` and `personal`, but for those to questions that got another answer in a revision the caller does not know.
 DraftMerge MergeChanges(const DraftSave& save, const survey::CompiledQuestionnaire& questionnaire, v1::Draft& draft,
                         survey::v1::Answers& personal);
 
-// The answer that stands for a change's question and municipality; without a value when there is none.
-survey::v1::Answer Standing(const v1::AnswerChange& change, const survey::CompiledQuestionnaire& questionnaire, const v1::Draft& draft,
-                            const survey::v1::Answers& personal);
+// The conflict of a change that is not saved with what stands there now.
+v1::AnswerConflict ConflictWith(const v1::AnswerChange& change, const survey::CompiledQuestionnaire& questionnaire, const v1::Draft& draft,
+                                const survey::v1::Answers& personal);
 
 }  // namespace peiling::intake

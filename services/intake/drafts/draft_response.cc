@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +16,9 @@ namespace {
 using ::google::protobuf::RepeatedPtrField;
 using ::peiling::survey::v1::Answers;
 using ::peiling::validation::v1::Issue;
+
+// Of the answers validation is asked about at a time: half of what a message may hold (4 MiB). A single draft has less (kMaxResponseBytes).
+constexpr size_t kGroupBytes = 2 << 20;
 
 // Answers that stand for one municipality, or, without one, for all that have none of their own.
 struct Variant {
@@ -45,18 +48,23 @@ bool LessComplete(const survey::v1::Completeness& a, const survey::v1::Completen
   return a.asked() - a.answered() > b.asked() - b.answered();
 }
 
-// One list of what is said of all variants: what holds for every one of them is said once.
-RepeatedPtrField<Issue> Combine(const std::vector<Variant>& variants, RepeatedPtrField<validation::v1::ResponseResult>& results,
+// Whether validation says the same of two variants.
+std::string KeyOf(const Issue& issue) { return issue.SerializeAsString(); }
+
+// One list of what is said of all variants: what is said of every one of them is said once.
+RepeatedPtrField<Issue> Combine(const std::vector<Variant>& variants, std::vector<RepeatedPtrField<Issue>> said,
                                 const survey::CompiledQuestionnaire& questionnaire) {
-  std::map<std::tuple<std::string, std::string, int>, size_t> counts;
-  const auto key = [](const Issue& issue) { return std::tuple(issue.question(), issue.code(), static_cast<int>(issue.kind())); };
-  for (const auto& result : results) {
-    for (const Issue& issue : result.issues()) ++counts[key(issue)];
+  // Of how many variants each is said. Of one it can be said several times, of several rows of a matrix.
+  std::map<std::string, size_t> variants_of;
+  for (const auto& of_variant : said) {
+    std::set<std::string> keys;
+    for (const Issue& issue : of_variant) keys.insert(KeyOf(issue));
+    for (const std::string& key : keys) ++variants_of[key];
   }
   RepeatedPtrField<Issue> issues;
   for (size_t i = 0; i < variants.size(); ++i) {
-    for (Issue& issue : *results[static_cast<int>(i)].mutable_issues()) {
-      const bool of_all = counts[key(issue)] == variants.size();
+    for (Issue& issue : said[i]) {
+      const bool of_all = variants_of[KeyOf(issue)] == variants.size();
       if (of_all && i > 0) continue;
       if (!of_all && !variants[i].municipality.empty()) issue.set_message(absl::StrCat(variants[i].municipality, ": ", issue.message()));
       issues.Add()->Swap(&issue);
@@ -70,25 +78,38 @@ RepeatedPtrField<Issue> Combine(const std::vector<Variant>& variants, RepeatedPt
   return issues;
 }
 
+// What validation says of each variant, asked in groups that fit in a message. `variants` lose their answers.
+absl::StatusOr<std::vector<RepeatedPtrField<Issue>>> Judge(std::vector<Variant>& variants, int last_section, const WaveQuestions& questions,
+                                                           ResponseValidator& validator, const MakeContext& make_context) {
+  std::vector<RepeatedPtrField<Issue>> said;
+  while (said.size() < variants.size()) {
+    validation::v1::ValidateResponsesRequest request;
+    size_t bytes = 0;
+    for (size_t i = said.size(); i < variants.size(); ++i) {
+      Answers& answers = variants[i].answers;
+      bytes += answers.ByteSizeLong();
+      if (request.responses_size() > 0 && bytes > kGroupBytes) break;
+      validation::v1::ResponseInput& input = *request.add_responses();
+      input.mutable_answers()->Swap(&answers);
+      input.set_submitted(true);
+      input.set_last_section(last_section);
+    }
+    auto judged = validator.Validate(questions, make_context, request);
+    if (!judged.ok()) return judged.status();
+    for (auto& result : *judged->mutable_results()) said.emplace_back().Swap(result.mutable_issues());
+  }
+  return said;
+}
+
 }  // namespace
 
-absl::StatusOr<DraftJudgement> JudgeDraft(const StoredDraft& stored, bool submitted, const WaveQuestions& questions,
-                                          ResponseValidator& validator, const MakeContext& make_context) {
+absl::StatusOr<DraftJudgement> JudgeDraft(const StoredDraft& stored, const WaveQuestions& questions, ResponseValidator& validator,
+                                          const MakeContext& make_context) {
   std::vector<Variant> variants = VariantsOf(stored, *questions.questionnaire);
-  validation::v1::ValidateResponsesRequest request;
-  for (Variant& variant : variants) {
-    validation::v1::ResponseInput& input = *request.add_responses();
-    input.mutable_answers()->Swap(&variant.answers);
-    input.set_submitted(submitted);
-    input.set_last_section(stored.draft.last_section());
-  }
-  auto judged = validator.Validate(questions, make_context, request);
-  if (!judged.ok()) return judged.status();
-  DraftJudgement judgement;
-  judgement.completeness = std::min_element(judged->results().begin(), judged->results().end(), [](const auto& a, const auto& b) {
-                             return LessComplete(a.completeness(), b.completeness());
-                           })->completeness();
-  judgement.issues = Combine(variants, *judged->mutable_results(), *questions.questionnaire);
+  auto said = Judge(variants, stored.draft.last_section(), questions, validator, make_context);
+  if (!said.ok()) return said.status();
+  DraftJudgement judgement{.has_error = std::any_of(said->begin(), said->end(), HasError)};
+  judgement.issues = Combine(variants, *std::move(said), *questions.questionnaire);
   return judgement;
 }
 

@@ -16,16 +16,16 @@ namespace peiling::intake {
 struct DraftJudgement {
   // In the order of the questionnaire; what is said of a single municipality has its code before the message.
   google::protobuf::RepeatedPtrField<validation::v1::Issue> issues;
-  // Of the municipality for which most is left to answer.
-  survey::v1::Completeness completeness;
+  // Whether there is an error for any municipality: such a draft cannot be submitted.
+  bool has_error = false;
 };
 
-// Asks validation about the answers of every municipality, those that share all of them once. `submitted`: as of a submitted response.
-// Validation's errors.
-absl::StatusOr<DraftJudgement> JudgeDraft(const StoredDraft& stored, bool submitted, const WaveQuestions& questions,
-                                          ResponseValidator& validator, const MakeContext& make_context);
+// Asks validation about the answers of every municipality, those that share all of them once, as of a submitted response. Validation's
+// errors.
+absl::StatusOr<DraftJudgement> JudgeDraft(const StoredDraft& stored, const WaveQuestions& questions, ResponseValidator& validator,
+                                          const MakeContext& make_context);
 
-// How far it is, as validation would say, without asking it.
+// How far it is for the municipality for which most is left to answer, as validation would say, without asking it.
 survey::v1::Completeness CompletenessOf(const StoredDraft& stored, const survey::CompiledQuestionnaire& questionnaire);
 
 // The response a draft is. `secret`: the wave's, for the respondent's key. Issues and what happens to responses apart from drafts (a

@@ -4,28 +4,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/common/deadline/deadline.h"
-#include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
+#include "services/common/status/reply.h"
 #include "services/intake/drafts/validate.h"
 
 namespace peiling::intake {
 namespace {
 
 using ::grpc::ServerContext;
+using status::Reply;
 
 // Longest a call waits for validation.
 constexpr std::chrono::seconds kValidationTimeout(10);
-
-template <typename Response>
-grpc::Status Reply(absl::StatusOr<Response> answer, Response* response) {
-  if (!answer.ok()) return status::ToGrpc(answer.status());
-  *response = *std::move(answer);
-  return grpc::Status::OK;
-}
-
-DraftWriter WriterOf(const ServerContext& context, const std::string& response) {
-  return intake::WriterOf(identity::CallerOf(context), response);
-}
 
 MakeContext ContextsOf(const ServerContext& context) {
   return [&context] {
@@ -63,11 +53,11 @@ grpc::Status DraftService::ReopenDraft(ServerContext* context, const v1::ReopenD
   return Reply(drafts_.Reopen(*request, WriterOf(*context, request->name())), response->mutable_draft());
 }
 
-grpc::Status DraftService::ListDraftChanges(ServerContext*, const v1::ListDraftChangesRequest* request,
+grpc::Status DraftService::ListDraftChanges(ServerContext* context, const v1::ListDraftChangesRequest* request,
                                             v1::ListDraftChangesResponse* response) {
   paging::Page page;
   if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
-  return Reply(drafts_.ListChanges(*request, page), response);
+  return Reply(drafts_.ListChanges(*request, page, WriterOf(*context, request->parent())), response);
 }
 
 grpc::Status DraftService::BatchGetResponseStates(ServerContext*, const v1::BatchGetResponseStatesRequest* request,

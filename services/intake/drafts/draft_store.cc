@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/common/calendar/amsterdam.h"
 #include "services/common/feed/position.h"
+#include "services/common/log/log.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -16,10 +18,12 @@
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/answers.h"
+#include "services/intake/drafts/draft_etag.h"
 #include "services/intake/drafts/draft_merge.h"
 #include "services/intake/drafts/draft_response.h"
 #include "services/intake/metrics.h"
 #include "services/intake/personal_answers.h"
+#include "services/intake/respondent_key.h"
 #include "services/intake/wave_times.h"
 
 namespace peiling::intake {
@@ -31,6 +35,10 @@ using ::peiling::survey::CompiledQuestionnaire;
 constexpr int kAttempts = 20;
 // Bytes of a page of changes, which must fit in a message (4 MiB) together with one change more.
 constexpr size_t kPageBytes = 1 << 20;
+// Entries of a history read at a time; each may have two answers of a whole draft.
+constexpr size_t kChangesAtATime = 10;
+// How long the sweeper waits for its turn.
+constexpr std::chrono::seconds kPublishPatience(1);
 // Marks of a partition looked at at a time.
 constexpr size_t kMarksAtATime = 100;
 
@@ -43,44 +51,53 @@ bool IsPersonal(const CompiledQuestionnaire& questionnaire, const std::string& c
   return index != survey::kNoQuestion && questionnaire.questions()[index].question->personal();
 }
 
-// Without what personal questions were answered with: who has the store, and once they are erased everybody, could try names against it.
-std::string DigestOf(const v1::SaveDraftRequest& request, const CompiledQuestionnaire& questionnaire) {
-  v1::SaveDraftRequest content = request;
-  for (v1::AnswerChange& change : *content.mutable_changes()) {
-    if (IsPersonal(questionnaire, change.answer().question())) change.mutable_answer()->clear_value();
-  }
-  return storage::DigestOf(std::move(content));
+bool HasPersonal(const v1::SaveDraftRequest& request, const CompiledQuestionnaire& questionnaire) {
+  return std::any_of(request.changes().begin(), request.changes().end(),
+                     [&](const v1::AnswerChange& change) { return IsPersonal(questionnaire, change.answer().question()); });
 }
 
-// What of an answer goes into its receipt: not what the caller sent and will send again, nor personal answers.
-v1::SaveDraftResponse ForReceipt(v1::SaveDraftResponse answer, const CompiledQuestionnaire& questionnaire) {
-  for (v1::AnswerConflict& conflict : *answer.mutable_conflicts()) {
-    conflict.mutable_yours()->mutable_answer()->clear_value();
-    if (IsPersonal(questionnaire, conflict.theirs().question())) conflict.mutable_theirs()->clear_value();
+// What of an answer goes into its receipt: of conflicts only which questions are in them. The rest the caller sends again, or it stands in
+// the draft.
+v1::SaveDraftResponse ForReceipt(const v1::SaveDraftResponse& answer) {
+  v1::SaveDraftResponse kept = answer;
+  kept.clear_conflicts();
+  for (const v1::AnswerConflict& conflict : answer.conflicts()) {
+    v1::AnswerChange& yours = *kept.add_conflicts()->mutable_yours();
+    yours.set_municipality(conflict.yours().municipality());
+    yours.mutable_answer()->set_question(conflict.yours().answer().question());
   }
-  return answer;
+  return kept;
 }
 
-// Undoes ForReceipt; of a personal answer it is the one that stands there now.
-void FromReceipt(const v1::SaveDraftRequest& request, const CompiledQuestionnaire& questionnaire, const StoredDraft& stored,
-                 const DraftWriter& writer, v1::SaveDraftResponse& answer) {
-  for (v1::AnswerConflict& conflict : *answer.mutable_conflicts()) {
-    for (const v1::AnswerChange& change : request.changes()) {
-      if (change.answer().question() != conflict.theirs().question() || change.municipality() != conflict.yours().municipality()) continue;
-      *conflict.mutable_yours() = change;
-      const survey::QuestionIndex index = questionnaire.Find(change.answer().question());
-      if (index == survey::kNoQuestion || !questionnaire.questions()[index].question->personal()) continue;
-      if (writer.MayWrite(questionnaire.questions()[index])) {
-        *conflict.mutable_theirs() = Standing(change, questionnaire, stored.draft, stored.personal);
-      }
-    }
-  }
+// The conflict of a receipt, with what stands there now.
+v1::AnswerConflict FromReceipt(const v1::AnswerChange& kept, const v1::SaveDraftRequest& request,
+                               const CompiledQuestionnaire& questionnaire, const StoredDraft& stored, const DraftWriter& writer) {
+  const auto yours = std::find_if(request.changes().begin(), request.changes().end(), [&](const v1::AnswerChange& change) {
+    return change.answer().question() == kept.answer().question() && change.municipality() == kept.municipality();
+  });
+  // The same request has it.
+  if (yours == request.changes().end()) return {};
+  v1::AnswerConflict conflict = ConflictWith(*yours, questionnaire, stored.draft, stored.personal);
+  const survey::CompiledQuestion& question = questionnaire.questions()[questionnaire.Find(kept.answer().question())];
+  if (question.question->personal() && !writer.MayWrite(question)) conflict.mutable_theirs()->clear_value();
+  return conflict;
 }
 
 size_t BytesOf(const StoredDraft& stored) {
   size_t bytes = stored.draft.answers().ByteSizeLong() + stored.personal.ByteSizeLong();
   for (const auto& own : stored.draft.municipality_answers()) bytes += own.ByteSizeLong();
   return bytes;
+}
+
+// Moves the section and the language on; whether they did. Who writes in some sections only says nothing of the whole.
+bool MoveOn(const v1::SaveDraftRequest& request, const DraftWriter& writer, v1::Draft& draft) {
+  if (writer.sections) return false;
+  const int32_t section = std::max(draft.last_section(), request.last_section());
+  const std::string& language = request.language().empty() ? draft.language() : request.language();
+  if (section == draft.last_section() && language == draft.language()) return false;
+  draft.set_last_section(section);
+  draft.set_language(language);
+  return true;
 }
 
 absl::Status CheckSize(const StoredDraft& stored) {
@@ -91,21 +108,19 @@ absl::Status CheckSize(const StoredDraft& stored) {
                        {{"name", stored.draft.name()}});
 }
 
-// A state that is not there (the store is an older copy) is as good as none.
-uint64_t KnownRevision(const v1::SaveDraftRequest& request, const StoredDraft& stored) {
-  const uint64_t revision = RevisionOf(request.etag());
-  return revision > stored.version ? 0 : revision;
+// What is known by an etag, which was checked. One that speaks of revisions that are not there (the store is an older copy) says nothing.
+KnownRevisions KnownBy(const std::string& etag, const StoredDraft& stored) {
+  const std::optional<KnownRevisions> known = KnownRevisions::Parse(etag);
+  return known && known->last() <= stored.version ? *known : KnownRevisions();
 }
 
 // The question that names the municipality, answered with the codes.
 void AnswerMunicipality(const CompiledQuestionnaire& questionnaire, const DraftSave& save, v1::Draft& draft) {
   const survey::QuestionIndex index = questionnaire.FindRole(survey::v1::QUESTION_ROLE_MUNICIPALITY);
   if (index == survey::kNoQuestion) return;
-  const survey::v1::Question& question = *questionnaire.questions()[index].question;
-  if (question.type() != survey::v1::QUESTION_TYPE_TEXT || question.personal()) return;
   google::protobuf::RepeatedPtrField<v1::AnswerChange> changes;
   survey::v1::Answer& answer = *changes.Add()->mutable_answer();
-  answer.set_question(question.code());
+  answer.set_question(questionnaire.questions()[index].question->code());
   answer.set_text(absl::StrJoin(draft.municipalities(), ", "));
   survey::v1::Answers personal;
   MergeChanges({.changes = changes, .revision = save.revision, .now = save.now, .author = save.author}, questionnaire, draft, personal);
@@ -114,32 +129,50 @@ void AnswerMunicipality(const CompiledQuestionnaire& questionnaire, const DraftS
 }  // namespace
 
 template <typename T>
-absl::StatusOr<T> DraftStore::Run(const std::function<absl::StatusOr<T>()>& attempt,
+absl::StatusOr<T> DraftStore::Run(const DraftPlace& place, const std::function<absl::StatusOr<T>()>& attempt,
                                   const std::function<absl::StatusOr<std::optional<T>>()>& find_answer) {
   for (int tried = 1;; ++tried) {
     absl::StatusOr<T> answer = attempt();
     if (answer.ok()) return answer;
     // Repeats are rare, so they are looked for only here.
     absl::StatusOr<std::optional<T>> before = find_answer();
+    if (before.ok() && !*before && status::Reason(answer.status()) == "CONCURRENT_CHANGE" && tried < kAttempts) {
+      storage::PauseAfterRace(tried);
+      continue;
+    }
+    if (absl::Status status = parts_.store.Confirm(place.partition_name); !status.ok()) return status;
     if (!before.ok()) return before.status();
     if (*before) return **std::move(before);
-    if (status::Reason(answer.status()) != "CONCURRENT_CHANGE" || tried == kAttempts) return answer;
-    storage::PauseAfterRace(tried);
+    return answer;
   }
 }
 
 absl::StatusOr<std::optional<v1::Draft>> DraftStore::FindDraftAnswer(const DraftPlace& place, const DraftWriter& writer,
                                                                      const Receipt& receipt) {
-  v1::Draft draft;
-  auto found = storage::FindReceipt(parts_.store, place.partition_name, receipt.request_id, receipt.digest, draft);
+  v1::Response response;
+  auto found = storage::FindReceipt(parts_.store, place.partition_name, receipt.request_id, receipt.digest, response);
   if (!found.ok()) return found.status();
   if (!*found) return std::nullopt;
   absl::StatusOr<Opened> opened = Open(place);
   if (!opened.ok()) return opened.status();
-  opened->stored.draft = std::move(draft);
   absl::StatusOr<v1::Draft> shown = Show(*opened, writer);
   if (!shown.ok()) return shown.status();
   return *std::move(shown);
+}
+
+absl::StatusOr<std::optional<v1::SaveDraftResponse>> DraftStore::FindSaveAnswer(const v1::SaveDraftRequest& request,
+                                                                                const DraftPlace& place, const DraftWriter& writer,
+                                                                                const Receipt& receipt) {
+  v1::SaveDraftResponse answer;
+  auto found = storage::FindReceipt(parts_.store, place.partition_name, receipt.request_id, receipt.digest, answer);
+  if (!found.ok()) return found.status();
+  if (!*found) return std::nullopt;
+  absl::StatusOr<Opened> opened = Open(place);
+  if (!opened.ok()) return opened.status();
+  for (v1::AnswerConflict& conflict : *answer.mutable_conflicts()) {
+    conflict = FromReceipt(conflict.yours(), request, *opened->questions->questionnaire, opened->stored, writer);
+  }
+  return answer;
 }
 
 absl::StatusOr<DraftPlace> DraftStore::PlaceOf(const std::string& response) {
@@ -170,7 +203,7 @@ absl::StatusOr<DraftStore::Opened> DraftStore::Open(const DraftPlace& place) {
 absl::Status DraftStore::CheckTakesAnswers(const std::string& wave, std::optional<absl::Time> begun_at) {
   auto times = parts_.catalog.RecentWave(wave);
   if (!times.ok()) return times.status();
-  return intake::CheckTakesAnswers(**times, parts_.clock(), begun_at);
+  return intake::CheckTakesAnswers(**times, parts_.catalog.now(), begun_at);
 }
 
 absl::Status DraftStore::CheckOpen(const Opened& opened) {
@@ -184,15 +217,12 @@ absl::Status DraftStore::CheckOpen(const Opened& opened) {
   return CheckTakesAnswers(opened.place.wave, calendar::FromProto(draft.started_at()));
 }
 
-absl::Status DraftStore::CheckRoom(const Opened& opened) {
-  // Not more entries than revisions, so there is mostly nothing to count.
-  if (opened.stored.version < limits_.most_changes) return absl::OkStatus();
-  auto count = parts_.store.Count(opened.place.partition_name, DraftChangePrefix(opened.place.id));
-  if (!count.ok()) return count.status();
-  if (*count < limits_.most_changes) return absl::OkStatus();
-  return status::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_CHANGES",
-                       absl::StrCat("the draft was changed ", *count, " times, want at most ", limits_.most_changes),
-                       {{"name", opened.stored.draft.name()}});
+absl::Status DraftStore::CheckRoom(const Opened& opened, size_t bytes) {
+  if (opened.stored.bytes_left + bytes <= limits_.most_bytes_left) return absl::OkStatus();
+  return status::Error(
+      absl::StatusCode::kResourceExhausted, "TOO_MANY_CHANGES",
+      absl::StrCat("the changes of the draft take ", opened.stored.bytes_left, " bytes, of at most ", limits_.most_bytes_left),
+      {{"name", opened.stored.draft.name()}});
 }
 
 absl::StatusOr<v1::Draft> DraftStore::Show(const Opened& opened, const DraftWriter& writer) {
@@ -233,34 +263,28 @@ absl::StatusOr<v1::Response> DraftStore::CommitResponse(const Opened& opened, Is
 absl::StatusOr<v1::Response> DraftStore::CommitStep(Opened& opened, const DraftWriter& writer, Step step) {
   const std::string& id = opened.place.id;
   StoredDraft& stored = opened.stored;
-  v1::DraftChange entry = MakeDraftChange(step.kind, opened.next_revision(), parts_.clock(), writer.subject);
+  v1::DraftChange entry = MakeDraftChange(step.kind, opened.next_revision(), parts_.catalog.now(), writer.subject);
   entry.set_reason(step.reason);
   stored.draft.set_etag(entry.etag());
   *stored.draft.mutable_updated_at() = entry.changed_at();
 
-  ResponseChange change;
-  change.also = {DraftWrite(id, stored.draft, stored.version), DraftChangeWrite(id, entry)};
+  ResponseChange change{.request_id = step.receipt.request_id, .digest = step.receipt.digest};
+  change.also = {DraftWrite(id, stored.draft, stored.version), DraftChangeWrite(id, entry),
+                 BytesLeftWrite(id, stored, BytesOf(stored) + entry.ByteSizeLong())};
   if (stored.unpublished_version > 0) change.also.push_back(PublishedWrite(id, stored.unpublished_version));
-  if (step.answer == Answer::kDraft) {
-    change.also.push_back(storage::ReceiptWrite(step.receipt.request_id, step.receipt.digest, stored.draft));
-  } else {
-    change.request_id = step.receipt.request_id;
-    change.digest = step.receipt.digest;
-  }
   return CommitResponse(opened, std::move(step.issues), step.reason, std::move(change));
 }
 
 absl::StatusOr<v1::Draft> DraftStore::TryCreate(const v1::CreateDraftRequest& request, const DraftPlace& place, const DraftWriter& writer,
                                                 const Receipt& receipt) {
-  const KeyedLocks::Guard lock = Lock(place);
+  const auto lock = Lock(place, writer.deadline);
+  if (!lock.ok()) return lock.status();
   std::vector<std::string> municipalities(request.municipalities().begin(), request.municipalities().end());
   std::sort(municipalities.begin(), municipalities.end());
   absl::StatusOr<Opened> opened = Open(place);
   if (opened.ok() && std::equal(municipalities.begin(), municipalities.end(), opened->stored.draft.municipalities().begin(),
                                 opened->stored.draft.municipalities().end())) {
-    storage::Batch batch{.partition = place.partition_name};
-    batch.writes.push_back(storage::ReceiptWrite(receipt.request_id, receipt.digest, opened->stored.draft));
-    if (auto committed = parts_.store.Commit(std::move(batch)); !committed.ok()) return committed.status();
+    if (absl::Status status = parts_.store.Confirm(place.partition_name); !status.ok()) return status;
     return Show(*opened, writer);
   }
   const std::string name = absl::StrCat(place.wave, "/responses/", place.id);
@@ -270,7 +294,7 @@ absl::StatusOr<v1::Draft> DraftStore::TryCreate(const v1::CreateDraftRequest& re
   }
   if (status::Reason(opened.status()) != "RESPONSE_NOT_FOUND") return opened.status();
 
-  const absl::Time now = parts_.clock();
+  const absl::Time now = parts_.catalog.now();
   if (absl::Status status = CheckTakesAnswers(place.wave, now); !status.ok()) return status;
   auto questions = parts_.catalog.Questions(place.wave);
   if (!questions.ok()) return questions.status();
@@ -286,7 +310,7 @@ absl::StatusOr<v1::Draft> DraftStore::TryCreate(const v1::CreateDraftRequest& re
   *draft.mutable_updated_at() = draft.started_at();
   AnswerMunicipality(*made.questions->questionnaire,
                      {.changes = {}, .revision = made.next_revision(), .now = now, .author = writer.subject}, draft);
-  auto response = CommitStep(made, writer, {.kind = v1::DRAFT_CHANGE_KIND_CREATED, .receipt = receipt, .answer = Answer::kDraft});
+  auto response = CommitStep(made, writer, {.kind = v1::DRAFT_CHANGE_KIND_CREATED, .receipt = receipt});
   if (!response.ok()) return response.status();
   return Show(made, writer);
 }
@@ -295,34 +319,41 @@ absl::StatusOr<v1::Draft> DraftStore::Create(const v1::CreateDraftRequest& reque
   absl::StatusOr<DraftPlace> place = PlaceOf(absl::StrCat(request.parent(), "/responses/", request.response_id()));
   if (!place.ok()) return place.status();
   const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
-  return Run<v1::Draft>([&] { return TryCreate(request, *place, writer, receipt); },
-                        [&] { return FindDraftAnswer(*place, writer, receipt); });
+  return Run<v1::Draft>(
+      *place, [&] { return TryCreate(request, *place, writer, receipt); }, [&] { return FindDraftAnswer(*place, writer, receipt); });
 }
 
 absl::StatusOr<v1::Draft> DraftStore::Get(const v1::GetDraftRequest& request, const DraftWriter& writer, const MakeContext& make_context) {
+  if (absl::Status status = CheckTakesPart(writer, request.name()); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
   absl::StatusOr<Opened> opened = Open(*place);
   if (!opened.ok()) return opened.status();
+  // An etag stands for what can be lost no more, or it would stand for something else one day.
+  if (absl::Status status = parts_.store.Confirm(place->partition_name); !status.ok()) return status;
   absl::StatusOr<v1::Draft> draft = Show(*opened, writer);
   if (!draft.ok() || !request.validate()) return draft;
-  auto judgement = JudgeDraft(opened->stored, /*submitted=*/true, *opened->questions, parts_.validator, make_context);
+  auto judgement = JudgeDraft(opened->stored, *opened->questions, parts_.validator, make_context);
   if (!judgement.ok()) return judgement.status();
   draft->mutable_issues()->Swap(&judgement->issues);
   *draft->mutable_completeness() = CompletenessOf(opened->stored, *opened->questions->questionnaire);
   return draft;
 }
 
-absl::Status DraftStore::CommitSave(const v1::SaveDraftRequest& request, const Opened& before, const Opened& after, bool personal_changed,
-                                    const v1::DraftChange& change, const Receipt& receipt, const v1::SaveDraftResponse& answer) {
+absl::Status DraftStore::CommitSave(const Opened& before, const Opened& after, bool personal_changed, const v1::DraftChange& change,
+                                    const Receipt& receipt, const v1::SaveDraftResponse& answer) {
   const DraftPlace& place = after.place;
   storage::Batch batch{.partition = place.partition_name};
-  batch.writes.push_back(storage::ReceiptWrite(request.request_id(), receipt.digest, ForReceipt(answer, *after.questions->questionnaire)));
+  batch.writes.push_back(storage::ReceiptWrite(receipt.request_id, receipt.digest, ForReceipt(answer)));
+  if (!change.answers().empty()) batch.writes.push_back(DraftChangeWrite(place.id, change));
+  size_t bytes = 0;
+  for (const storage::Write& write : batch.writes) bytes += write.key.size() + write.value->size();
+  if (absl::Status status = CheckRoom(before, bytes); !status.ok()) return status;
+  batch.writes.push_back(BytesLeftWrite(place.id, before.stored, bytes));
   if (after.stored.version != before.stored.version) {
     batch.writes.push_back(DraftWrite(place.id, after.stored.draft, before.stored.version));
     batch.writes.push_back(UnpublishedWrite(place.id));
   }
-  if (!change.answers().empty()) batch.writes.push_back(DraftChangeWrite(place.id, change));
   if (personal_changed && after.stored.personal.answers().empty()) {
     batch.writes.push_back({.key = PersonalKey(place.id), .value = std::nullopt, .expected_version = after.stored.personal_version});
   } else if (personal_changed) {
@@ -339,7 +370,8 @@ absl::Status DraftStore::CommitSave(const v1::SaveDraftRequest& request, const O
 
 absl::StatusOr<v1::SaveDraftResponse> DraftStore::TrySave(const v1::SaveDraftRequest& request, const DraftPlace& place,
                                                           const DraftWriter& writer, const Receipt& receipt) {
-  const KeyedLocks::Guard lock = Lock(place);
+  const auto lock = Lock(place, writer.deadline);
+  if (!lock.ok()) return lock.status();
   absl::StatusOr<Opened> before = Open(place);
   if (!before.ok()) return before.status();
   const CompiledQuestionnaire& questionnaire = *before->questions->questionnaire;
@@ -349,56 +381,47 @@ absl::StatusOr<v1::SaveDraftResponse> DraftStore::TrySave(const v1::SaveDraftReq
   Opened after = *before;
   v1::Draft& draft = after.stored.draft;
   const DraftSave save{.changes = request.changes(),
-                       .known_revision = KnownRevision(request, before->stored),
+                       .known = KnownBy(request.etag(), before->stored),
                        .revision = before->next_revision(),
-                       .now = parts_.clock(),
+                       .now = parts_.catalog.now(),
                        .author = writer.subject};
   DraftMerge merge = MergeChanges(save, questionnaire, draft, after.stored.personal);
-  draft.set_last_section(std::max(draft.last_section(), request.last_section()));
-  if (!request.language().empty()) draft.set_language(request.language());
+  const bool moved = MoveOn(request, writer, draft);
   v1::DraftChange change = MakeDraftChange(v1::DRAFT_CHANGE_KIND_SAVED, save.revision, save.now, writer.subject);
   change.mutable_answers()->Assign(merge.changed.begin(), merge.changed.end());
-  if (!merge.changed.empty()) {
-    if (absl::Status status = CheckRoom(*before); !status.ok()) return status;
+  KnownRevisions known = save.known;
+  if (!merge.changed.empty() || moved) {
     if (absl::Status status = CheckSize(after.stored); !status.ok()) return status;
-  }
-  if (!merge.changed.empty() || draft.last_section() != before->stored.draft.last_section() ||
-      draft.language() != before->stored.draft.language()) {
-    ++after.stored.version;
+    after.stored.version = save.revision;
+    known.Add(save.revision);
     draft.set_etag(change.etag());
     *draft.mutable_updated_at() = change.changed_at();
   }
   v1::SaveDraftResponse answer;
-  answer.set_etag(draft.etag());
+  answer.set_etag(known.Etag());
   *answer.mutable_saved_at() = change.changed_at();
   answer.mutable_conflicts()->Assign(merge.conflicts.begin(), merge.conflicts.end());
-  // Nobody is told of its making as of a change.
-  answer.set_others_changed(before->stored.version > std::max<uint64_t>(save.known_revision, 1));
-  if (absl::Status status = CommitSave(request, *before, after, merge.personal_changed, change, receipt, answer); !status.ok())
-    return status;
+  answer.set_others_changed(!save.known.KnowsAll(before->stored.version));
+  if (absl::Status status = CommitSave(*before, after, merge.personal_changed, change, receipt, answer); !status.ok()) return status;
   return answer;
 }
 
 absl::StatusOr<v1::SaveDraftResponse> DraftStore::Save(const v1::SaveDraftRequest& request, const DraftWriter& writer) {
+  if (absl::Status status = CheckTakesPart(writer, request.name()); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
   auto questions = parts_.catalog.Questions(place->wave);
   if (!questions.ok()) return questions.status();
-  const CompiledQuestionnaire& questionnaire = *(*questions)->questionnaire;
-  const Receipt receipt{.request_id = request.request_id(), .digest = DigestOf(request, questionnaire)};
-  const auto find_answer = [&]() -> absl::StatusOr<std::optional<v1::SaveDraftResponse>> {
-    v1::SaveDraftResponse answer;
-    auto found = storage::FindReceipt(parts_.store, place->partition_name, receipt.request_id, receipt.digest, answer);
-    if (!found.ok()) return found.status();
-    if (!*found) return std::nullopt;
-    absl::StatusOr<Opened> opened = Open(*place);
-    if (!opened.ok()) return opened.status();
-    FromReceipt(request, questionnaire, opened->stored, writer, answer);
-    return answer;
-  };
-  auto answer = Run<v1::SaveDraftResponse>([&] { return TrySave(request, *place, writer, receipt); }, find_answer);
+  Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
+  if (HasPersonal(request, *(*questions)->questionnaire)) {
+    absl::StatusOr<std::string> secret = parts_.responses.Secret(place->wave, /*create=*/true);
+    if (!secret.ok()) return secret.status();
+    receipt.digest = KeyedDigest(*secret, receipt.digest);
+  }
+  auto answer = Run<v1::SaveDraftResponse>(
+      *place, [&] { return TrySave(request, *place, writer, receipt); }, [&] { return FindSaveAnswer(request, *place, writer, receipt); });
   // What cannot be published now stays marked, and is saved all the same.
-  if (answer.ok() && publish_at_once_) Publish(*place).IgnoreError();
+  if (answer.ok() && feed_interval_ == std::chrono::seconds(0)) Publish(*place).IgnoreError();
   return answer;
 }
 
@@ -408,31 +431,37 @@ absl::StatusOr<v1::Response> DraftStore::TrySubmit(const v1::SubmitDraftRequest&
   if (!opened.ok()) return opened.status();
   v1::Draft& draft = opened->stored.draft;
   if (absl::Status status = CheckOpen(*opened); !status.ok()) return status;
-  if (!request.etag().empty() && request.etag() != draft.etag()) {
+  if (!request.etag().empty() && !KnownBy(request.etag(), opened->stored).KnowsAll(opened->stored.version)) {
     return storage::EtagMismatch(request.name(), draft.etag());
   }
-  auto judgement = JudgeDraft(opened->stored, /*submitted=*/true, *opened->questions, parts_.validator, make_context);
+  auto judgement = JudgeDraft(opened->stored, *opened->questions, parts_.validator, make_context);
   if (!judgement.ok()) return judgement.status();
-  if (HasError(judgement->issues)) return ResponseInvalid(judgement->issues);
+  if (judgement->has_error) return ResponseInvalid(judgement->issues);
   // Validation may have taken its time.
   if (absl::Status status = CheckOpen(*opened); !status.ok()) return status;
-  const KeyedLocks::Guard lock = Lock(place);
+  const auto lock = Lock(place, writer.deadline);
+  if (!lock.ok()) return lock.status();
   draft.set_state(v1::RESPONSE_STATE_SUBMITTED);
-  *draft.mutable_submitted_at() = calendar::ToProto(parts_.clock());
-  return CommitStep(*opened, writer, {.kind = v1::DRAFT_CHANGE_KIND_SUBMITTED, .receipt = receipt, .issues = std::move(judgement->issues)});
+  *draft.mutable_submitted_at() = calendar::ToProto(parts_.catalog.now());
+  auto response =
+      CommitStep(*opened, writer, {.kind = v1::DRAFT_CHANGE_KIND_SUBMITTED, .receipt = receipt, .issues = std::move(judgement->issues)});
+  if (response.ok()) CountResponse(Outcome::kSubmitted);
+  return response;
 }
 
 absl::StatusOr<v1::SubmitDraftResponse> DraftStore::Submit(const v1::SubmitDraftRequest& request, const DraftWriter& writer,
                                                            const MakeContext& make_context) {
-  if (absl::Status status = CheckWhole(writer); !status.ok()) return status;
+  if (absl::Status status = CheckWhole(writer, request.name()); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
   const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
-  auto response =
-      Run<v1::Response>([&] { return TrySubmit(request, *place, writer, make_context, receipt); },
-                        [&] { return parts_.responses.FindAnswer(place->wave, place->partition, receipt.request_id, receipt.digest); });
-  CountResponse(response.ok() ? Outcome::kSubmitted : Outcome::kRefused);
-  if (!response.ok()) return response.status();
+  auto response = Run<v1::Response>(
+      *place, [&] { return TrySubmit(request, *place, writer, make_context, receipt); },
+      [&] { return parts_.responses.FindAnswer(place->wave, place->partition, receipt.request_id, receipt.digest); });
+  if (!response.ok()) {
+    CountResponse(Outcome::kRefused);
+    return response.status();
+  }
   v1::SubmitDraftResponse answer;
   feed::SetSubmissions(*answer.mutable_position(), place->partition, response->sequence());
   *answer.mutable_response() = *std::move(response);
@@ -440,7 +469,8 @@ absl::StatusOr<v1::SubmitDraftResponse> DraftStore::Submit(const v1::SubmitDraft
 }
 
 absl::StatusOr<v1::Draft> DraftStore::TryReopen(const DraftPlace& place, const DraftWriter& writer, const Receipt& receipt) {
-  const KeyedLocks::Guard lock = Lock(place);
+  const auto lock = Lock(place, writer.deadline);
+  if (!lock.ok()) return lock.status();
   absl::StatusOr<Opened> opened = Open(place);
   if (!opened.ok()) return opened.status();
   v1::Draft& draft = opened->stored.draft;
@@ -448,25 +478,27 @@ absl::StatusOr<v1::Draft> DraftStore::TryReopen(const DraftPlace& place, const D
     return Refuse("NOT_SUBMITTED", "De vragenlijst is open; er is niets verstuurd of ingetrokken.", draft.name());
   }
   if (absl::Status status = CheckTakesAnswers(place.wave, calendar::FromProto(draft.started_at())); !status.ok()) return status;
-  if (absl::Status status = CheckRoom(*opened); !status.ok()) return status;
+  if (absl::Status status = CheckRoom(*opened, BytesOf(opened->stored)); !status.ok()) return status;
   draft.set_state(v1::RESPONSE_STATE_STARTED);
   draft.clear_submitted_at();
-  auto response = CommitStep(*opened, writer, {.kind = v1::DRAFT_CHANGE_KIND_REOPENED, .receipt = receipt, .answer = Answer::kDraft});
+  auto response = CommitStep(*opened, writer, {.kind = v1::DRAFT_CHANGE_KIND_REOPENED, .receipt = receipt});
   if (!response.ok()) return response.status();
   return Show(*opened, writer);
 }
 
 absl::StatusOr<v1::Draft> DraftStore::Reopen(const v1::ReopenDraftRequest& request, const DraftWriter& writer) {
-  if (absl::Status status = CheckWhole(writer); !status.ok()) return status;
+  if (absl::Status status = CheckWhole(writer, request.name()); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
   const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
-  return Run<v1::Draft>([&] { return TryReopen(*place, writer, receipt); }, [&] { return FindDraftAnswer(*place, writer, receipt); });
+  return Run<v1::Draft>(
+      *place, [&] { return TryReopen(*place, writer, receipt); }, [&] { return FindDraftAnswer(*place, writer, receipt); });
 }
 
 absl::StatusOr<v1::Response> DraftStore::TryWithdraw(const v1::WithdrawResponseRequest& request, const DraftPlace& place,
                                                      const DraftWriter& writer, const Receipt& receipt) {
-  const KeyedLocks::Guard lock = Lock(place);
+  const auto lock = Lock(place, writer.deadline);
+  if (!lock.ok()) return lock.status();
   absl::StatusOr<Opened> opened = Open(place);
   if (!opened.ok()) return opened.status();
   v1::Draft& draft = opened->stored.draft;
@@ -480,58 +512,71 @@ absl::StatusOr<v1::Response> DraftStore::TryWithdraw(const v1::WithdrawResponseR
     if (absl::Status status = storage::CheckEtag(request.etag(), request.name(), etag); !status.ok()) return status;
   }
   if (draft.state() == v1::RESPONSE_STATE_WITHDRAWN) {
-    if (absl::Status status = parts_.store.Confirm(place.partition_name); !status.ok()) return status;
     return Refuse("ALREADY_WITHDRAWN", "the response was withdrawn before", request.name());
   }
   draft.set_state(v1::RESPONSE_STATE_WITHDRAWN);
-  return CommitStep(*opened, writer, {.kind = v1::DRAFT_CHANGE_KIND_WITHDRAWN, .receipt = receipt, .reason = request.reason()});
+  auto response = CommitStep(*opened, writer, {.kind = v1::DRAFT_CHANGE_KIND_WITHDRAWN, .receipt = receipt, .reason = request.reason()});
+  if (response.ok()) CountResponse(Outcome::kWithdrawn);
+  return response;
+}
+
+absl::StatusOr<v1::WithdrawResponseResponse> DraftStore::WithdrawWhole(const v1::WithdrawResponseRequest& request,
+                                                                       const DraftWriter& writer) {
+  const std::string wave = names::WaveOf(request.name());
+  if (writer.respondent) {
+    if (absl::Status status = CheckTakesAnswers(wave, std::nullopt); !status.ok()) return status;
+  }
+  const absl::StatusOr<int> partitions = parts_.catalog.Partitions(wave);
+  if (!partitions.ok()) return partitions.status();
+  return parts_.responses.Withdraw(request, *partitions);
 }
 
 absl::StatusOr<v1::WithdrawResponseResponse> DraftStore::Withdraw(const v1::WithdrawResponseRequest& request, const DraftWriter& writer) {
-  if (absl::Status status = CheckWhole(writer); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.name());
   if (!place.ok()) return place.status();
-  const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
-  auto response =
-      Run<v1::Response>([&] { return TryWithdraw(request, *place, writer, receipt); },
-                        [&] { return parts_.responses.FindAnswer(place->wave, place->partition, receipt.request_id, receipt.digest); });
-  if (status::Reason(response.status()) == "NOT_A_DRAFT") {
-    if (writer.respondent) {
-      if (absl::Status status = CheckTakesAnswers(place->wave, std::nullopt); !status.ok()) return status;
-    }
-    const absl::StatusOr<int> partitions = parts_.catalog.Partitions(place->wave);
-    if (!partitions.ok()) return partitions.status();
-    return parts_.responses.Withdraw(request, *partitions);
+  if (writer.stranger) {
+    const absl::Status opened = Open(*place).status();
+    if (status::Reason(opened) == "NOT_A_DRAFT") return WithdrawWhole(request, writer);
+    return opened.ok() ? CheckTakesPart(writer, request.name()) : opened;
   }
+  if (absl::Status status = CheckWhole(writer, request.name()); !status.ok()) return status;
+  const Receipt receipt{.request_id = request.request_id(), .digest = storage::DigestOf(request)};
+  auto response = Run<v1::Response>(
+      *place, [&] { return TryWithdraw(request, *place, writer, receipt); },
+      [&] { return parts_.responses.FindAnswer(place->wave, place->partition, receipt.request_id, receipt.digest); });
+  if (status::Reason(response.status()) == "NOT_A_DRAFT") return WithdrawWhole(request, writer);
   if (!response.ok()) return response.status();
-  CountResponse(Outcome::kWithdrawn);
   v1::WithdrawResponseResponse answer;
   feed::SetSubmissions(*answer.mutable_position(), place->partition, response->sequence());
   *answer.mutable_response() = *std::move(response);
   return answer;
 }
 
-absl::StatusOr<v1::ListDraftChangesResponse> DraftStore::ListChanges(const v1::ListDraftChangesRequest& request, const paging::Page& page) {
+absl::StatusOr<v1::ListDraftChangesResponse> DraftStore::ListChanges(const v1::ListDraftChangesRequest& request, const paging::Page& page,
+                                                                     const DraftWriter& reader) {
+  if (absl::Status status = CheckTakesPart(reader, request.parent()); !status.ok()) return status;
   absl::StatusOr<DraftPlace> place = PlaceOf(request.parent());
   if (!place.ok()) return place.status();
   if (absl::StatusOr<Opened> opened = Open(*place); !opened.ok()) return opened.status();
-  auto documents = parts_.store.List(place->partition_name, DraftChangePrefix(place->id), page.after, page.size + 1);
-  if (!documents.ok()) return documents.status();
   v1::ListDraftChangesResponse response;
-  std::string after;
+  std::string after = page.after;
   size_t bytes = 0;
-  for (const storage::Document& document : *documents) {
-    if (response.changes_size() == page.size || bytes >= kPageBytes) {
-      response.set_next_page_token(paging::NextPageToken(request, after));
-      break;
+  while (true) {
+    auto documents = parts_.store.List(place->partition_name, DraftChangePrefix(place->id), after, kChangesAtATime);
+    if (!documents.ok()) return documents.status();
+    for (const storage::Document& document : *documents) {
+      if (response.changes_size() == page.size || bytes >= kPageBytes) {
+        response.set_next_page_token(paging::NextPageToken(request, after));
+        return response;
+      }
+      absl::StatusOr<v1::DraftChange> change = storage::Parse<v1::DraftChange>(document);
+      if (!change.ok()) return change.status();
+      bytes += document.value.size();
+      after = document.key;
+      *response.add_changes() = *std::move(change);
     }
-    absl::StatusOr<v1::DraftChange> change = storage::Parse<v1::DraftChange>(document);
-    if (!change.ok()) return change.status();
-    bytes += document.value.size();
-    after = document.key;
-    *response.add_changes() = *std::move(change);
+    if (documents->size() < kChangesAtATime) return response;
   }
-  return response;
 }
 
 absl::StatusOr<v1::BatchGetResponseStatesResponse> DraftStore::States(const v1::BatchGetResponseStatesRequest& request) {
@@ -579,7 +624,9 @@ absl::Status DraftStore::ReadStates(const v1::BatchGetResponseStatesRequest& req
 }
 
 absl::Status DraftStore::TryPublish(const DraftPlace& place) {
-  const KeyedLocks::Guard lock = Lock(place);
+  // A draft in which many save at once does not keep the others from the feed.
+  const auto lock = Lock(place, std::chrono::steady_clock::now() + kPublishPatience);
+  if (!lock.ok()) return lock.status();
   absl::StatusOr<Opened> opened = Open(place);
   if (!opened.ok()) return opened.status();
   // Somebody else was here.
@@ -596,15 +643,21 @@ absl::Status DraftStore::Publish(const DraftPlace& place) {
   return status;
 }
 
-absl::Status DraftStore::PublishAll(const std::function<bool()>& stopped) {
+absl::Status DraftStore::PublishAll() {
   auto partitions = parts_.store.Partitions("surveys/");
   if (!partitions.ok()) return partitions.status();
   absl::Status first;
-  for (const std::string& name : *partitions) first.Update(PublishPartition(name, stopped));
+  for (const std::string& name : *partitions) first.Update(PublishPartition(name));
   return first;
 }
 
-absl::Status DraftStore::PublishPartition(const std::string& name, const std::function<bool()>& stopped) {
+void DraftStore::PublishLogged() {
+  const absl::Status published = PublishAll();
+  if (published.ok()) return;
+  log::Warning("not all drafts could be brought to the submission feed; they are tried again", {{"error", published.ToString()}});
+}
+
+absl::Status DraftStore::PublishPartition(const std::string& name) {
   const std::string wave = name.substr(0, name.find('#'));
   const std::string prefix = kUnpublishedPrefix;
   absl::Status first;
@@ -613,7 +666,7 @@ absl::Status DraftStore::PublishPartition(const std::string& name, const std::fu
     auto marks = parts_.store.List(name, prefix, after, kMarksAtATime);
     if (!marks.ok()) return marks.status();
     for (const storage::Document& mark : *marks) {
-      if (stopped()) return first;
+      if (stopping_) return first;
       absl::StatusOr<DraftPlace> place = PlaceOf(absl::StrCat(wave, "/responses/", mark.key.substr(prefix.size())));
       first.Update(place.ok() ? Publish(*place) : place.status());
     }

@@ -8,10 +8,17 @@
 namespace peiling::intake {
 namespace {
 
+bool IsOfficial(const access::v1::Grant& grant) {
+  return grant.role() == access::v1::ROLE_ADMINISTRATOR || grant.role() == access::v1::ROLE_RESEARCHER;
+}
+
+// Whether a grant is for this response: an official's also with everything around it, a respondent's with nothing else.
 bool Covers(const access::v1::Grant& grant, const std::string& response) {
   const auto& limits = grant.resources();
-  return limits.empty() ||
-         std::any_of(limits.begin(), limits.end(), [&](const std::string& limit) { return identity::LiesWithin(response, limit); });
+  if (grant.role() == access::v1::ROLE_RESPONDENT) return limits.size() == 1 && limits[0] == response;
+  return IsOfficial(grant) && (limits.empty() || std::any_of(limits.begin(), limits.end(), [&](const std::string& limit) {
+                                 return identity::LiesWithin(response, limit);
+                               }));
 }
 
 }  // namespace
@@ -20,21 +27,36 @@ DraftWriter WriterOf(const access::v1::Identity& caller, const std::string& resp
   DraftWriter writer{.subject = caller.subject()};
   if (caller.subject().empty()) return writer;
   writer.respondent = true;
+  writer.stranger = true;
   writer.sections.emplace();
   for (const access::v1::Grant& grant : caller.grants()) {
     if (!Covers(grant, response)) continue;
-    const bool official = grant.role() == access::v1::ROLE_ADMINISTRATOR || grant.role() == access::v1::ROLE_RESEARCHER;
-    if (official) writer.respondent = false;
-    if (official || (grant.role() == access::v1::ROLE_RESPONDENT && grant.sections().empty())) {
+    writer.stranger = false;
+    if (IsOfficial(grant)) writer.respondent = false;
+    if (IsOfficial(grant) || grant.sections().empty()) {
       writer.sections.reset();
-    } else if (grant.role() == access::v1::ROLE_RESPONDENT && writer.sections) {
+    } else if (writer.sections) {
       writer.sections->insert(grant.sections().begin(), grant.sections().end());
     }
   }
   return writer;
 }
 
-absl::Status CheckWhole(const DraftWriter& writer) {
+DraftWriter WriterOf(const grpc::ServerContext& context, const std::string& response) {
+  DraftWriter writer = WriterOf(identity::CallerOf(context), response);
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  if (left < KeyedLocks::kLongestWait) writer.deadline = std::chrono::steady_clock::now() + left;
+  return writer;
+}
+
+absl::Status CheckTakesPart(const DraftWriter& writer, const std::string& response) {
+  if (!writer.stranger) return absl::OkStatus();
+  return status::Error(absl::StatusCode::kPermissionDenied, "NOT_WITHIN_LIMITS", "the caller has no part in this draft",
+                       {{"resource", response}});
+}
+
+absl::Status CheckWhole(const DraftWriter& writer, const std::string& response) {
+  if (absl::Status status = CheckTakesPart(writer, response); !status.ok()) return status;
   if (!writer.sections) return absl::OkStatus();
   return status::Error(absl::StatusCode::kPermissionDenied, "NOT_WHOLE_DRAFT",
                        "U kunt een deel van de vragenlijst invullen; versturen, heropenen en intrekken kan alleen wie alles kan invullen.");

@@ -1,53 +1,58 @@
-// A lock for each of any number of keys; those nobody holds or waits for take no room.
+// Turns: a lock for each of any number of keys, with a bounded queue; keys that nobody holds or waits for take no room.
 #pragma once
 
-#include <memory>
+#include <chrono>
+#include <condition_variable>
+#include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
 
 namespace peiling::intake {
 
 // Thread-safe.
 class KeyedLocks {
+  struct Entry {
+    bool held = false;
+    int waiting = 0;
+    std::condition_variable freed;
+  };
+  using Entries = std::map<std::string, Entry>;
+
  public:
+  using Deadline = std::chrono::steady_clock::time_point;
+  // Who waits holds a thread: so many may for one key, and not longer than this.
+  static constexpr int kMostWaiting = 8;
+  static constexpr std::chrono::seconds kLongestWait{10};
+
   // Holds the lock of one key for as long as it lives.
   class Guard {
    public:
-    Guard(KeyedLocks& locks, std::string key) : locks_(locks), key_(std::move(key)) {
-      {
-        const std::lock_guard lock(locks_.mutex_);
-        Entry& entry = locks_.entries_[key_];
-        if (entry.mutex == nullptr) entry.mutex = std::make_unique<std::mutex>();
-        ++entry.users;
-        held_ = entry.mutex.get();
-      }
-      held_->lock();
-    }
+    Guard(Guard&& other) noexcept : locks_(std::exchange(other.locks_, nullptr)), entry_(other.entry_) {}
+    Guard& operator=(Guard&&) = delete;
     ~Guard() {
-      held_->unlock();
-      const std::lock_guard lock(locks_.mutex_);
-      const auto found = locks_.entries_.find(key_);
-      if (--found->second.users == 0) locks_.entries_.erase(found);
+      if (locks_ != nullptr) locks_->Release(entry_);
     }
-    Guard(const Guard&) = delete;
-    Guard& operator=(const Guard&) = delete;
 
    private:
-    KeyedLocks& locks_;
-    const std::string key_;
-    std::mutex* held_;
+    friend class KeyedLocks;
+    Guard(KeyedLocks* locks, Entries::iterator entry) : locks_(locks), entry_(entry) {}
+
+    KeyedLocks* locks_;
+    Entries::iterator entry_;
   };
+
+  // Waits for the lock of a key. RESOURCE_EXHAUSTED/DRAFT_BUSY when too many wait for it already; DEADLINE_EXCEEDED/DRAFT_BUSY when it did
+  // not come in time.
+  absl::StatusOr<Guard> Acquire(const std::string& key, Deadline deadline = Deadline::max());
 
  private:
-  struct Entry {
-    std::unique_ptr<std::mutex> mutex;
-    int users = 0;
-  };
+  void Release(Entries::iterator entry);
 
   std::mutex mutex_;
-  absl::flat_hash_map<std::string, Entry> entries_;
+  Entries entries_;
 };
 
 }  // namespace peiling::intake

@@ -7,7 +7,7 @@
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/intake/answers.h"
-#include "services/intake/drafts/draft_merge.h"
+#include "services/intake/drafts/draft_etag.h"
 #include "services/intake/validate.h"
 
 namespace peiling::intake {
@@ -45,7 +45,7 @@ void CheckLanguage(const std::string& language, BadRequest& bad) {
 bool IsDraftId(const std::string& id) { return names::IsId(id) && id.find('~') == std::string::npos; }
 
 void CheckEtag(const std::string& etag, BadRequest& bad) {
-  if (!etag.empty() && RevisionOf(etag) == 0) bad.Add("etag", "is no etag of a draft");
+  if (!KnownRevisions::Parse(etag)) bad.Add("etag", "is no etag of a draft");
 }
 
 }  // namespace
