@@ -1,5 +1,6 @@
 """Links of invitations as strangers would misuse them, over gRPC and HTTP: guessed, changed by a bit, with the signature of another, for another
-response, after they were replaced, revoked or removed, beyond their sections, after the wave. And what of them is in logs and files: nothing."""
+response, after they were replaced (also while a call is open), revoked or removed, beyond their sections, for municipalities that answer together no
+more, after the wave. And what of them is in logs and files: nothing."""
 
 import base64
 import concurrent.futures
@@ -39,7 +40,8 @@ OPEN = "surveys/links/waves/open"
 CLOSING = "surveys/links/waves/closing"
 OTHER = "surveys/links/waves/other"
 # Those of the tests, one each, so that none disturbs another.
-CODES = ["GM0363", "GM0014", "GM0518", "GM0599", "GM0344", "GM0772", "GM0855", "GM0034", "GM0080", "GM0106", "GM0114", "GM0141", "GM0150", "GM0153"]
+CODES = ["GM0363", "GM0014", "GM0518", "GM0599", "GM0344", "GM0772", "GM0855", "GM0034", "GM0080", "GM0106", "GM0114", "GM0141", "GM0150", "GM0153", "GM0158", "GM0160", "GM0163",
+         "GM0164", "GM0166", "GM0168", "GM0173", "GM0175"]
 TOKEN = re.compile(r"peiling-uitnodiging_[A-Za-z0-9_=-]+")
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 # For which a gateway remembers what it was told (invitation_checker.h).
@@ -163,7 +165,8 @@ class InvitationTokens(unittest.TestCase):
         self.assertEqual(self.text_of(token, path, "wat"), "iets")
         self.assertEqual(self.http(token, "POST", f"{path}/submission", {"requestId": request_id()})[:2], (200, None))
         caller = self.nobody.access.GetCaller(access_pb2.GetCallerRequest(), metadata=bearer(token), timeout=TIMEOUT).identity
-        self.assertEqual((caller.subject, caller.credential), (f"{OPEN}/invitations/{code}", identity_pb2.CREDENTIAL_KIND_INVITATION))
+        # Issued, and issued anew by the test.
+        self.assertEqual((caller.subject, caller.credential), (f"{OPEN}/invitations/{code}/issues/2", identity_pb2.CREDENTIAL_KIND_INVITATION))
         self.assertEqual([(grant.role, list(grant.resources)) for grant in caller.grants],
                          [(options_pb2.ROLE_RESPONDENT, [self.response(code)])])
 
@@ -358,6 +361,115 @@ class InvitationTokens(unittest.TestCase):
         over = invitations_pb2.HandOverRequest(response=self.response(code), full_name="N. Ieuw", email="n@example.nl", request_id=request_id())
         self.assert_ends(token, code, lambda: self.nobody.invitations.HandOver(over, metadata=bearer(token), timeout=TIMEOUT))
 
+    def open_call(self, token, path, body):
+        """A call over HTTP that was let in and of which the last byte is missing: a function that sends it and gives (status, reason)."""
+        content = json.dumps(body).encode()
+        connection = http.client.HTTPConnection(self.suite.entry.http_address, timeout=TIMEOUT)
+        self.addCleanup(connection.close)
+        connection.putrequest("POST", path)
+        for name, value in (("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"), ("Content-Length", str(len(content)))):
+            connection.putheader(name, value)
+        connection.endheaders(content[:-1])
+
+        def finish():
+            connection.send(content[-1:])
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or b"{}").get("reason")
+
+        return finish
+
+    def test_a_call_that_was_open_when_its_link_was_replaced_does_nothing(self):
+        code, token = self.new_invitation()
+        self.assertEqual(self.redeem(token), OK)
+        number, _ = self.colleague(token, code)
+        path = f"/v1/{self.response(code)}"
+        person = {"fullName": "D. Ief", "email": "dief@example.nl"}
+        calls = [self.open_call(token, f"{path}/colleagues", {**person, "requestId": request_id()}),
+                 self.open_call(token, f"{path}/colleagues/{number}/removal", {"requestId": request_id()}),
+                 self.open_call(token, f"{path}/handover", {**person, "requestId": request_id()}),
+                 self.open_call(token, "/v1/invitation-redemptions", {"language": "fy"})]
+        time.sleep(0.3)
+        new = self.reissue(code)
+        # At once, while gateways may remember it.
+        for finish in calls:
+            status, reason = finish()
+            self.assertIn((status, reason), {(403, "NOT_THE_HOLDER"), (401, "TOKEN_UNKNOWN"), (401, "CREDENTIALS_INVALID")})
+        colleagues = self.nobody.invitations.ListColleagues(invitations_pb2.ListColleaguesRequest(response=self.response(code)),
+                                                            metadata=bearer(new), timeout=TIMEOUT).colleagues
+        self.assertEqual([(each.colleague, each.full_name, each.HasField("removed_at")) for each in colleagues], [(number, "C. Ollega", False)])
+        self.assertFalse(self.suite.invitations.GetInvitation(
+            invitations_pb2.GetInvitationRequest(name=f"{OPEN}/invitations/{code}"), timeout=TIMEOUT).invitation.handed_over)
+
+    def test_a_draft_that_is_saved_in_a_call_open_for_long_is_not_saved_with_a_replaced_link(self):
+        code, token = self.new_invitation()
+        self.assertEqual(self.redeem(token), OK)
+        change = {"answer": {"question": "wat", "text": "van wie het was"}}
+        finish = self.open_call(token, f"/v1/{self.response(code)}/draft/answers", {"changes": [change], "requestId": request_id()})
+        time.sleep(0.3)
+        new = self.reissue(code)
+        time.sleep(2)
+        self.assertEqual(finish()[0], 401)
+        _, _, draft = self.http(new, "GET", f"/v1/{self.response(code)}/draft")
+        self.assertNotIn("van wie het was", json.dumps(draft))
+
+    def test_histories_tell_who_held_a_link_before_from_who_holds_it_now(self):
+        code, token = self.new_invitation()
+        name = self.response(code)
+        self.assertEqual(self.redeem(token), OK)
+        for question in ("wat", "slot"):
+            save = drafts_pb2.SaveDraftRequest(name=name, changes=[answer_to(question, "x")], request_id=request_id())
+            self.assertEqual(self.call(token, DRAFTS + "SaveDraft", save), OK)
+            token = self.reissue(code)
+        changes = self.suite.drafts.ListDraftChanges(drafts_pb2.ListDraftChangesRequest(parent=name), timeout=TIMEOUT).changes
+        holders = [f"{OPEN}/invitations/{code}/issues/{issue}" for issue in (2, 3)]
+        self.assertEqual(list(dict.fromkeys(change.changed_by for change in changes if change.answers)), holders)
+
+    def test_a_joint_draft_is_not_shown_to_one_of_them_when_they_part(self):
+        first, second = sorted((next(self.free), next(self.free)))
+        for code in (first, second):
+            self.suite.invitations.RevokeInvitation(invitations_pb2.RevokeInvitationRequest(
+                name=f"{OPEN}/invitations/{code}", reason="e2e", request_id=request_id()), timeout=TIMEOUT)
+        joint = invitations_pb2.JointInvitation(municipalities=[second, first])
+        self.suite.invitations.IssueInvitations(invitations_pb2.IssueInvitationsRequest(
+            parent=OPEN, joint=[joint], joint_only=True, request_id=request_id()), timeout=TIMEOUT)
+        together = f"{first}-2"
+        token = self.reissue(together)
+        self.assertEqual(self.redeem(token), OK)
+        save = drafts_pb2.SaveDraftRequest(name=self.response(together), request_id=request_id(),
+                                           changes=[answer_to("wat", "samen"), answer_to("naam", "B. Geheim")])
+        self.assertEqual(self.call(token, DRAFTS + "SaveDraft", save), OK)
+
+        self.suite.invitations.RevokeInvitation(invitations_pb2.RevokeInvitationRequest(
+            name=f"{OPEN}/invitations/{together}", reason="e2e", request_id=request_id()), timeout=TIMEOUT)
+        self.issue(OPEN, first)
+        alone = self.reissue(first)
+        redeemed = self.nobody.invitations.RedeemInvitation(invitations_pb2.RedeemInvitationRequest(), metadata=bearer(alone), timeout=TIMEOUT)
+        self.assertEqual((redeemed.response, list(redeemed.municipalities)), (self.response(first), [first]))
+        _, _, draft = self.http(alone, "GET", f"/v1/{self.response(first)}/draft")
+        for theirs in ("samen", "Geheim"):
+            self.assertNotIn(theirs, json.dumps(draft))
+        self.assertEqual(self.http(alone, "GET", f"/v1/{self.response(together)}/draft")[:2], (403, "NOT_WITHIN_LIMITS"))
+        time.sleep(REMEMBERED)
+        self.assert_refused(token)
+        save = drafts_pb2.SaveDraftRequest(name=self.response(first), changes=[answer_to("wat", "alleen")], request_id=request_id())
+        self.assertEqual(self.call(alone, DRAFTS + "SaveDraft", save), OK)
+
+    def test_a_name_is_not_an_advertisement(self):
+        code, token = self.new_invitation()
+        for name in ("www.win.nl", "Klik http://x", "a@b.nl", "x\ny"):
+            invite = invitations_pb2.InviteColleagueRequest(response=self.response(code), full_name=name, email="x@example.nl", request_id=request_id())
+            self.assertEqual(self.call(token, INVITATIONS + "InviteColleague", invite), (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"), name)
+
+    def test_whoever_may_write_in_all_sections_submits_also_a_colleague(self):
+        code, token = self.new_invitation()
+        self.assertEqual(self.redeem(token), OK)
+        _, colleague = self.colleague(token, code)
+        for name, request in (("SaveDraft", drafts_pb2.SaveDraftRequest(changes=[answer_to("wat", "x")])), ("SubmitDraft", drafts_pb2.SubmitDraftRequest()),
+                              ("ReopenDraft", drafts_pb2.ReopenDraftRequest())):
+            request.name = self.response(code)
+            request.request_id = request_id()
+            self.assertEqual(self.call(colleague, DRAFTS + name, request), OK, name)
+
     def test_a_link_is_for_its_sections(self):
         code, token = self.new_invitation()
         self.assertEqual(self.redeem(token), OK)
@@ -418,7 +530,13 @@ class InvitationTokens(unittest.TestCase):
         path = "/v1/unsubscriptions/nothing"
         form = ("List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")
         self.assertEqual(self.http(None, "POST", path, *form)[:2], (400, "TOKEN_INVALID"))
-        self.assertEqual(self.http(None, "GET", path)[:2], (405, "METHOD_NOT_ALLOWED"))
+        # Programs that look at links in mail do so with GET: they get the same page whatever the token is.
+        connection = http.client.HTTPConnection(self.suite.entry.http_address, timeout=TIMEOUT)
+        self.addCleanup(connection.close)
+        connection.request("GET", path)
+        page = connection.getresponse()
+        self.assertEqual((page.status, page.headers.get_content_type()), (200, "text/html"))
+        self.assertNotIn(b"nothing", page.read())
         self.assertEqual(self.http("peiling-uitnodiging_x", "POST", path, *form)[:2], (401, "CREDENTIALS_INVALID"))
         unsubscribe = "/peiling.fieldwork.v1.MailService/Unsubscribe"
         self.assertEqual(self.nobody.outcome(unsubscribe, mail_pb2.UnsubscribeRequest(token="nothing")),
@@ -438,7 +556,7 @@ class InvitationTokens(unittest.TestCase):
                 self.assertNotIn(secret, content, path)
                 self.assertNotIn(base64.urlsafe_b64decode(secret + b"="), content, path)
         audited = self.suite.audit_entries()
-        self.assertIn(f"{OPEN}/invitations/GM0363", {entry.subject for entry in audited})
+        self.assertIn(f"{OPEN}/invitations/GM0363/issues/2", {entry.subject for entry in audited})
         for entry in audited:
             self.assertNotIn(b"peiling-uitnodiging_", entry.SerializeToString())
 
