@@ -176,7 +176,11 @@ class FieldworkModule final : public server::Module {
   const ContactUses uses_{*store_, [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
                           [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); }};
   Retention retention_{contacts_, uses_, *intake_, [this](const auto& wave) { return invitations_.ErasePeople(wave); }, absl::Now};
-  ContactService contact_service_{contacts_, uses_, *registry_, *intake_, [this](const auto& token) { return IsSuppressed(token); },
+  ContactService contact_service_{contacts_,
+                                  uses_,
+                                  *registry_,
+                                  *intake_,
+                                  [this](const auto& tokens) { return suppressions_.Contains(tokens); },
                                   absl::Now};
 
   const FactSources fact_sources_{
@@ -230,11 +234,6 @@ class FieldworkModule final : public server::Module {
       request.set_page_token(page.next_page_token());
     } while (!request.page_token().empty());
     return changes;
-  }
-  absl::StatusOr<bool> IsSuppressed(const std::string& address_token) {
-    const auto contained = suppressions_.Contains({address_token});
-    if (!contained.ok()) return contained.status();
-    return contained->front();
   }
 };
 

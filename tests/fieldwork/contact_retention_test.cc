@@ -164,7 +164,7 @@ class RetentionTest : public testing::Test {
   std::vector<v1::Invitation> invitations_;
   std::vector<std::string> holders_;
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
-  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Open({}, "sqlite::memory:");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
   ContactStore contacts_{*store_, *vault_, [this] { return now_; }};
   ContactUses uses_{*store_,
                     [this](const std::string&, const auto& visit) {

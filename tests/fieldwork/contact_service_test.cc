@@ -139,7 +139,7 @@ class ContactServiceTest : public testing::Test {
   std::vector<v1::Invitation> invitations_;
   std::string suppressed_;
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
-  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Open({}, "sqlite::memory:");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
   ContactStore contacts_{*store_, *vault_, [this] { return now_; }};
   ContactUses uses_{*store_,
                     [this](const std::string&, const auto& visit) {
@@ -156,7 +156,11 @@ class ContactServiceTest : public testing::Test {
                           uses_,
                           registry_,
                           intake_,
-                          [this](const std::string& token) -> absl::StatusOr<bool> { return token == suppressed_; },
+                          [this](const std::vector<std::string>& tokens) -> absl::StatusOr<std::vector<bool>> {
+                            std::vector<bool> suppressed;
+                            for (const std::string& token : tokens) suppressed.push_back(token == suppressed_);
+                            return suppressed;
+                          },
                           [this] { return now_; }};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::ContactService::StubInterface> stub_;

@@ -56,7 +56,7 @@ class ContactStoreTest : public testing::Test {
   int requests_ = 0;
   absl::Time now_ = absl::FromUnixSeconds(1'774'000'000);
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
-  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Open({}, "sqlite::memory:");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
   ContactStore contacts_{*store_, *vault_, [this] { return now_; }};
 };
 
@@ -251,7 +251,7 @@ class ContactFileTest : public testing::Test {
   ~ContactFileTest() override { std::filesystem::remove_all(folder_); }
   void Open() {
     store_ = *storage::OpenStore("sqlite:" + path_, "fieldwork");
-    vault_ = *vault::Vault::Open({}, "sqlite:" + path_);
+    if (vault_ == nullptr) vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
     contacts_ = std::make_unique<ContactStore>(*store_, *vault_, [] { return absl::Now(); });
   }
   void Close() {

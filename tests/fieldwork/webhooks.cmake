@@ -1,1 +1,1 @@
-peiling_test(fieldwork_webhook_test SOURCES webhook_test.cc webhook_event_test.cc https_post_test.cc DEPS peiling_fieldwork_webhooks)
+peiling_test(fieldwork_webhook_test SOURCES webhook_test.cc webhook_event_test.cc https_post_test.cc DEPS peiling_fieldwork_webhooks peiling_test_authority OpenSSL::SSL)

@@ -38,18 +38,24 @@ grpc::Status ReplyWith(absl::StatusOr<Response> answer, Response* response) {
 
 }  // namespace
 
-absl::Status ContactService::SetSuppressed(v1::Contact& contact) {
-  if (contact.has_erased_at()) return absl::OkStatus();
-  const auto token = contacts_.AddressToken(contact.email());
-  if (!token.ok()) return token.status();
-  const auto suppressed = is_suppressed_(*token);
-  if (suppressed.ok()) contact.set_suppressed(*suppressed);
-  return suppressed.status();
+absl::Status ContactService::SetSuppressed(const std::vector<v1::Contact*>& contacts) {
+  std::vector<std::string> tokens;
+  for (const v1::Contact* const contact : contacts) {
+    const auto token = contacts_.AddressToken(contact->email());
+    if (!token.ok()) return token.status();
+    tokens.push_back(*token);
+  }
+  const auto suppressed = are_suppressed_(tokens);
+  if (!suppressed.ok()) return suppressed.status();
+  for (size_t i = 0; i < contacts.size(); ++i) {
+    if (!contacts[i]->has_erased_at()) contacts[i]->set_suppressed((*suppressed)[i]);
+  }
+  return absl::OkStatus();
 }
 
 grpc::Status ContactService::Reply(absl::StatusOr<v1::Contact> contact, v1::Contact* answer) {
   if (contact.ok()) {
-    if (absl::Status asked = SetSuppressed(*contact); !asked.ok()) return status::ToGrpc(asked);
+    if (absl::Status asked = SetSuppressed({&*contact}); !asked.ok()) return status::ToGrpc(asked);
   }
   return ReplyWith(std::move(contact), answer);
 }
@@ -71,9 +77,8 @@ grpc::Status ContactService::ListContacts(ServerContext*, const v1::ListContacts
   if (absl::Status valid = Validate(*request, page); !valid.ok()) return status::ToGrpc(valid);
   auto listed = contacts_.List(*request, page);
   if (!listed.ok()) return status::ToGrpc(listed.status());
-  for (v1::Contact& contact : *listed->mutable_contacts()) {
-    if (absl::Status asked = SetSuppressed(contact); !asked.ok()) return status::ToGrpc(asked);
-  }
+  auto& contacts = *listed->mutable_contacts();
+  if (absl::Status asked = SetSuppressed({contacts.pointer_begin(), contacts.pointer_end()}); !asked.ok()) return status::ToGrpc(asked);
   return ReplyWith(std::move(listed), response);
 }
 

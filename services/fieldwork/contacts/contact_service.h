@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,19 +20,19 @@
 
 namespace peiling::fieldwork {
 
-// Whether no mail goes to the address a token (ContactStore::AddressToken) stands for. Thread-safe.
-using IsSuppressed = std::function<absl::StatusOr<bool>(const std::string& address_token)>;
+// Which of the addresses that tokens (ContactStore::AddressToken) stand for no mail goes to, in their order. Thread-safe.
+using AreSuppressed = std::function<absl::StatusOr<std::vector<bool>>(const std::vector<std::string>& address_tokens)>;
 
 class ContactService final : public v1::ContactService::Service {
  public:
   // All must outlive it.
   ContactService(ContactStore& contacts, const ContactUses& uses, registry::v1::RegistryService::StubInterface& registry,
-                 intake::v1::IntakeService::StubInterface& intake, IsSuppressed is_suppressed, calendar::Clock clock)
+                 intake::v1::IntakeService::StubInterface& intake, AreSuppressed are_suppressed, calendar::Clock clock)
       : contacts_(contacts),
         municipalities_(registry),
         erasure_(contacts, uses, intake),
         import_(contacts, municipalities_, clock),
-        is_suppressed_(std::move(is_suppressed)),
+        are_suppressed_(std::move(are_suppressed)),
         clock_(std::move(clock)) {}
 
   grpc::Status CreateContact(grpc::ServerContext* context, const v1::CreateContactRequest* request,
@@ -50,14 +51,14 @@ class ContactService final : public v1::ContactService::Service {
 
  private:
   std::string Today() const { return calendar::DayOf(clock_()); }
-  absl::Status SetSuppressed(v1::Contact& contact);
+  absl::Status SetSuppressed(const std::vector<v1::Contact*>& contacts);
   grpc::Status Reply(absl::StatusOr<v1::Contact> contact, v1::Contact* answer);
 
   ContactStore& contacts_;
   const MunicipalityLookup municipalities_;
   ContactErasure erasure_;
   ContactImport import_;
-  const IsSuppressed is_suppressed_;
+  const AreSuppressed are_suppressed_;
   const calendar::Clock clock_;
 };
 

@@ -38,12 +38,13 @@ std::optional<std::string> Bytes(std::string text) {
   return std::string(bytes.data(), 16);
 }
 
-// Not public (IANA's registries of special-purpose addresses, RFC 6890), with what translates to IPv4 (RFC 6052, RFC 3056, RFC 4380).
+// Not public (IANA's registries of special-purpose addresses, RFC 6890). Of IPv6 nothing is but global unicast (RFC 4291, 2.4), and of that
+// not what is special or stands for an IPv4 address (RFC 3056, RFC 4380).
+constexpr char kGlobalUnicast[] = "2000::/3";
 const std::vector<std::string> kSpecial = {"0.0.0.0/8",     "10.0.0.0/8",      "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
                                            "172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
                                            "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",    "240.0.0.0/4",
-                                           "::/96",         "64:ff9b::/96",    "64:ff9b:1::/48", "100::/64",       "2001::/23",
-                                           "2001:db8::/32", "2002::/16",       "fc00::/7",       "fe80::/10",      "ff00::/8"};
+                                           "2001::/23",     "2001:db8::/32",   "2002::/16",      "3fff::/20"};
 
 struct Parts {
   std::string scheme, host;
@@ -117,10 +118,14 @@ bool AllowedNetworks::Lies(const std::string& address, const Network& network) {
 
 bool AllowedNetworks::Contains(const std::string& address) const {
   static const AllowedNetworks special = *Parse(kSpecial);
+  static const AllowedNetworks global = *Parse({kGlobalUnicast});
   const std::optional<std::string> bytes = Bytes(address);
   if (!bytes) return false;
-  const auto lies = [&](const Network& network) { return Lies(*bytes, network); };
-  return std::any_of(networks_.begin(), networks_.end(), lies) || std::none_of(special.networks_.begin(), special.networks_.end(), lies);
+  const auto within = [&](const AllowedNetworks& some) {
+    return std::any_of(some.networks_.begin(), some.networks_.end(), [&](const Network& network) { return Lies(*bytes, network); });
+  };
+  const bool may_be_public = bytes->size() == 4 || within(global);
+  return within(*this) || (may_be_public && !within(special));
 }
 
 std::string UrlProblem(const std::string& url, const AllowedNetworks& allowed) {

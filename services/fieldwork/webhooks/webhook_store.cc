@@ -22,7 +22,7 @@ constexpr char kWebhooks[] = "webhook/";
 constexpr char kDue[] = "due/";
 constexpr size_t kReadAtOnce = 1000;
 // Deliveries looked at for one page, so that a rare state does not hold the call.
-constexpr int kMaxScanned = 10'000;
+constexpr size_t kMaxScanned = 10'000;
 
 std::string WebhookKey(const std::string& id) { return absl::StrCat(kWebhooks, id); }
 std::string SecretKey(const std::string& id) { return absl::StrCat(WebhookStore::kSecrets, id); }
@@ -278,22 +278,27 @@ absl::StatusOr<v1::RotateWebhookSecretResponse> WebhookStore::Rotate(const v1::R
 absl::StatusOr<v1::ListWebhookDeliveriesResponse> WebhookStore::ListDeliveries(const v1::ListWebhookDeliveriesRequest& request,
                                                                                const paging::Page& page) {
   if (const auto stored = Find(request.parent()); !stored.ok()) return stored.status();
+  const std::string prefix = DeliveryPrefix(names::LastId(request.parent()));
   v1::ListWebhookDeliveriesResponse response;
   std::string after = page.after;
-  for (int scanned = 0;; ++scanned) {
-    const auto documents = store_.List(kPartition, DeliveryPrefix(names::LastId(request.parent())), after, 1);
+  for (size_t scanned = 0; scanned < kMaxScanned; scanned += kReadAtOnce) {
+    const auto documents = store_.List(kPartition, prefix, after, kReadAtOnce);
     if (!documents.ok()) return documents.status();
-    if (documents->empty()) return response;
-    if (response.deliveries_size() == page.size || scanned == kMaxScanned) {
-      response.set_next_page_token(paging::NextPageToken(request, after));
-      return response;
+    for (const storage::Document& document : *documents) {
+      if (response.deliveries_size() == page.size) {
+        response.set_next_page_token(paging::NextPageToken(request, after));
+        return response;
+      }
+      after = document.key;
+      auto delivery = storage::Parse<v1::WebhookDelivery>(document);
+      if (!delivery.ok()) return delivery.status();
+      const bool wanted = request.state() == v1::DELIVERY_STATE_UNSPECIFIED || delivery->state() == request.state();
+      if (wanted) *response.add_deliveries() = *std::move(delivery);
     }
-    after = documents->front().key;
-    auto delivery = storage::Parse<v1::WebhookDelivery>(documents->front());
-    if (!delivery.ok()) return delivery.status();
-    if (request.state() != v1::DELIVERY_STATE_UNSPECIFIED && delivery->state() != request.state()) continue;
-    *response.add_deliveries() = *std::move(delivery);
+    if (documents->size() < kReadAtOnce) return response;
   }
+  response.set_next_page_token(paging::NextPageToken(request, after));
+  return response;
 }
 
 absl::StatusOr<bool> WebhookStore::TryRedeliver(const std::string& key) {

@@ -45,6 +45,11 @@ class HttpStub {
 
   std::string address() const { return absl::StrCat(tls_ == nullptr ? "http" : "https", "://127.0.0.1:", port_, "/keys"); }
   int calls() const { return calls_; }
+  // The last one that was read whole, head and body.
+  std::string request() {
+    const std::lock_guard lock(mutex_);
+    return request_;
+  }
 
   // 0: hangs up without a word. `header` is written as it is, e.g. "location: …\r\n".
   void Answer(int code, const std::string& body, const std::string& header = "") {
@@ -89,11 +94,19 @@ class HttpStub {
     }
   }
 
+  // Of a request of which this much has come: more than that while it is not all of its head.
+  static size_t SizeOf(const std::string& request) {
+    const size_t head = request.find("\r\n\r\n");
+    if (head == std::string::npos) return request.size() + 1;
+    const size_t length = request.find("Content-Length: ");
+    return head + 4 + (length < head ? std::strtoul(request.c_str() + length + 16, nullptr, 10) : 0);
+  }
+
   template <typename Read, typename Write>
   void Serve(const Read& read, const Write& write) {
     std::string request;
     char bytes[1024];
-    while (request.find("\r\n\r\n") == std::string::npos) {
+    while (request.size() < SizeOf(request)) {
       const int size = read(bytes, sizeof(bytes));
       if (size <= 0) return;
       request.append(bytes, size);
@@ -101,6 +114,7 @@ class HttpStub {
     std::string answer;
     {
       const std::lock_guard lock(mutex_);
+      request_ = request;
       answer = answer_;
     }
     for (size_t sent = 0; sent < answer.size();) {
@@ -116,6 +130,7 @@ class HttpStub {
   std::atomic<int> calls_ = 0;
   std::mutex mutex_;
   std::string answer_;
+  std::string request_;
   std::thread thread_;
 };
 
