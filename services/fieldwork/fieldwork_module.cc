@@ -18,6 +18,7 @@
 #include "services/common/repeater/repeater.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/store.h"
+#include "services/common/vault/key_marks.h"
 #include "services/common/vault/resealer.h"
 #include "services/fieldwork/contacts/contact_service.h"
 #include "services/fieldwork/contacts/contact_store.h"
@@ -197,21 +198,26 @@ class FieldworkModule final : public server::Module {
   WebhookService webhook_service_;
 
   vault::Resealer resealer_{
+      *store_,
       *vault_,
       {Reseal(ContactStore::kPartition, ContactStore::kSealed), Reseal(ContactStore::kPartition, ContactStore::kPepper),
        Reseal(WebhookStore::kPartition, WebhookStore::kSecrets), [this] { return ResealHolders(); }}};
 
   // Seals documents of a partition anew whose keys begin like this.
   vault::Resealer::Pass Reseal(const char* partition, const char* keys) {
-    return [this, partition, keys] { return vault::Reseal(*store_, *vault_, {.partitions = partition, .keys = keys}).status(); };
+    return [this, partition, keys] { return vault::Reseal(*store_, *vault_, {.partitions = partition, .keys = keys}); };
   }
-  absl::Status ResealHolders() {
+  absl::StatusOr<vault::Resealed> ResealHolders() {
     const auto waves = store_->Partitions("surveys/");
     if (!waves.ok()) return waves.status();
+    vault::Resealed found;
     for (const std::string& wave : *waves) {
-      if (absl::Status resealed = invitations_.ResealHolders(wave); !resealed.ok()) return resealed;
+      const auto resealed = invitations_.ResealHolders(wave);
+      if (!resealed.ok()) return resealed;
+      found.old += resealed->old;
+      found.unreadable += resealed->unreadable;
     }
-    return absl::OkStatus();
+    return found;
   }
   void SweepOutbox() {
     if (const absl::Status swept = outbox_.SweepAll(); !swept.ok()) {
@@ -279,7 +285,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, cons
   if (absl::Status links = CompleteLinks(options); !links.ok()) return links;
   absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "fieldwork");
   if (!store.ok()) return store.status();
-  absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::Vault::Open(options.vault, options.store);
+  absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::OpenVault(options.vault, options.store, **store);
   if (!vault.ok()) return vault.status();
   const absl::StatusOr<AllowedNetworks> networks = AllowedNetworks::Parse(options.webhook_allow);
   if (!networks.ok()) return networks.status();

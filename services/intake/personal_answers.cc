@@ -15,9 +15,14 @@ std::string SealPersonal(const vault::Vault& vault, const std::string& partition
   return vault.Seal(personal.SerializeAsString(), vault::ContextOf(partition, PersonalKey(id)));
 }
 
+absl::StatusOr<std::string> UnsealOld(const vault::Vault& vault, const std::string& partition, const storage::Document& document) {
+  if (!vault::Vault::IsSealed(document.value)) return document.value;
+  return vault.Unseal(document.value, vault::ContextOf(partition, document.key));
+}
+
 absl::StatusOr<survey::v1::Answers> UnsealPersonal(const vault::Vault& vault, const std::string& partition,
                                                    const storage::Document& document) {
-  const absl::StatusOr<std::string> opened = vault.Unseal(document.value, vault::ContextOf(partition, document.key));
+  const absl::StatusOr<std::string> opened = UnsealOld(vault, partition, document);
   if (!opened.ok()) return opened.status();
   survey::v1::Answers personal;
   if (!personal.ParseFromString(*opened)) {

@@ -24,6 +24,9 @@ std::string PersonalKey(const std::string& id);
 std::string SealPersonal(const vault::Vault& vault, const std::string& partition, const std::string& id,
                          const survey::v1::Answers& personal);
 
+// What stands in a document of the vault's that may be from before there were keys: that is not sealed until it is sealed anew
+// (resealer.h).
+absl::StatusOr<std::string> UnsealOld(const vault::Vault& vault, const std::string& partition, const storage::Document& document);
 // Of a document of PersonalKey. The vault's errors; DATA_LOSS/STORAGE_CORRUPT.
 absl::StatusOr<survey::v1::Answers> UnsealPersonal(const vault::Vault& vault, const std::string& partition,
                                                    const storage::Document& document);

@@ -348,20 +348,20 @@ absl::StatusOr<std::string> ResponseStore::Secret(const std::string& wave, bool 
   auto documents = store_.GetMany(partition, {kSecretKey, kErasedKey});
   if (!documents.ok()) return documents.status();
   const std::optional<storage::Document>& stored = documents->front();
-  const std::string context = vault::ContextOf(partition, kSecretKey);
   std::string secret;
   if (!stored) {
     if (!create || documents->back().has_value()) return "";
     secret = NewSecret();
     storage::Batch batch{.partition = partition};
-    batch.writes.push_back({.key = kSecretKey, .value = vault_.Seal(secret, context), .expected_version = 0});
+    batch.writes.push_back(
+        {.key = kSecretKey, .value = vault_.Seal(secret, vault::ContextOf(partition, kSecretKey)), .expected_version = 0});
     ExpectNotErased(batch);
     const absl::Status status = store_.Commit(std::move(batch)).status();
     // Somebody else made one, or there are to be none.
     if (absl::IsAborted(status)) return Secret(wave, create);
     if (!status.ok()) return status;
   } else {
-    absl::StatusOr<std::string> unsealed = vault_.Unseal(stored->value, context);
+    absl::StatusOr<std::string> unsealed = UnsealOld(vault_, partition, *stored);
     if (!unsealed.ok()) return unsealed;
     secret = *std::move(unsealed);
     // One that may still be lost makes keys that will equal no others.

@@ -94,13 +94,9 @@ absl::Status MakeDirectory(const std::string& path) {
 }
 
 // Intake and fieldwork share one file of keys, so that there is one to keep safe.
-absl::StatusOr<vault::Options> KeysOf(const Options& options) {
+vault::Options KeysOf(const Options& options) {
   if (!options.store.empty() || !options.vault.keys.empty() || !options.vault.key_file.empty()) return options.vault;
-  const std::string path = absl::StrCat(options.data_dir, "/personal-data");
-  // Makes <path>.keys when it is missing.
-  const auto made = vault::Vault::Open({}, absl::StrCat("sqlite:", path));
-  if (!made.ok()) return made.status();
-  return vault::Options{.key_file = absl::StrCat(path, ".keys")};
+  return vault::Options{.key_file = absl::StrCat(options.data_dir, "/personal-data.keys"), .make_key_file = true};
 }
 
 std::string HttpAddress(const Options& options, const server::Options& server) {
@@ -143,8 +139,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (options.store.empty() && access_options.administrator_key_file.empty()) {
     access_options.administrator_key_file = absl::StrCat(options.data_dir, "/administrator.key");
   }
-  const auto keys = KeysOf(options);
-  if (!keys.ok()) return keys.status();
+  const vault::Options keys = KeysOf(options);
   auto access_server = std::make_unique<InProcessServers>(server);
   auto servers = std::make_unique<InProcessServers>(server);
 
@@ -156,7 +151,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (!validation.ok()) return validation.status();
   intake::Options intake_options = options.intake;
   intake_options.store = store("intake");
-  intake_options.vault = *keys;
+  intake_options.vault = keys;
   const auto intake = servers->Add(intake::MakeModule(intake_options, *validation));
   if (!intake.ok()) return intake.status();
   const auto dedup = servers->Add(dedup::MakeModule({.store = store("dedup"), .replica = options.replica}, *intake, *registry));
@@ -165,7 +160,7 @@ absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(const Options& option
   if (!analytics.ok()) return analytics.status();
   fieldwork::Options fieldwork_options = options.fieldwork;
   fieldwork_options.store = store("fieldwork");
-  fieldwork_options.vault = *keys;
+  fieldwork_options.vault = keys;
   if (fieldwork_options.public_url.empty()) {
     // Without HTTP nothing answers there; mail has links all the same.
     const bool listens = !options.gateway.http.listen.empty();

@@ -170,7 +170,7 @@ class PlannerTest : public testing::Test {
   std::shared_ptr<const Frame> frame_;
   LiveBook book_;
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
-  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Open({}, "sqlite::memory:");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
   ContactStore contacts_{*store_, *vault_, clock_};
   InvitationStore invitations_{*store_, *vault_, "https://peiling.example.nl/deelnemen#{token}", clock_};
   SuppressionList suppressions_{*store_, contacts_, clock_};

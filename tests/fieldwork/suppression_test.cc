@@ -29,7 +29,7 @@ class SuppressionListTest : public testing::Test {
   int requests_ = 0;
   absl::Time now_ = absl::FromUnixSeconds(1'774'000'000);
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
-  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Open({}, "sqlite::memory:");
+  std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
   ContactStore contacts_{*store_, *vault_, [this] { return now_; }};
   SuppressionList list_{*store_, contacts_, [this] { return now_; }};
 };

@@ -23,12 +23,13 @@ namespace peiling::vault {
 namespace {
 
 using absl::StatusCode;
-using Keys = std::vector<std::pair<std::string, std::string>>;
 
 constexpr size_t kMaxId = 20;
 // Of 32 bytes, with padding.
 constexpr size_t kBase64Length = 44;
 constexpr size_t kMaxFile = 1 << 16;
+// In place of a key that is lost.
+constexpr char kLost[] = "lost";
 
 bool IsKeyId(std::string_view id) {
   const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -47,10 +48,18 @@ absl::Status Unusable(const std::string& path, const std::string& doing, int err
 }
 
 // "" when it is good.
-std::string Add(const std::vector<std::string>& words, Keys& keys) {
+std::string Add(const std::vector<std::string>& words, KeyLines& lines) {
   if (words.size() != 2) return "want \"<id> <32 bytes in base64>\"";
   if (!IsKeyId(words[0])) return absl::StrCat("want an id of 1 to ", kMaxId, " lower-case letters, digits and '-'");
-  if (std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.first == words[0]; })) return "the id is there twice";
+  auto& [keys, lost] = lines;
+  if (std::any_of(keys.begin(), keys.end(), [&](const auto& key) { return key.first == words[0]; }) ||
+      std::find(lost.begin(), lost.end(), words[0]) != lost.end()) {
+    return "the id is there twice";
+  }
+  if (words[1] == kLost) {
+    lost.push_back(words[0]);
+    return "";
+  }
   std::string key;
   if (words[1].size() != kBase64Length || !absl::Base64Unescape(words[1], &key) || key.size() != kKeyBytes) {
     return "want 32 bytes in base64 after the id";
@@ -81,18 +90,18 @@ bool SyncFolder(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<Keys> ParseKeyLines(std::string_view lines) {
-  Keys keys;
+absl::StatusOr<KeyLines> ParseKeyLines(std::string_view lines) {
+  KeyLines parsed;
   int number = 0;
   for (const absl::string_view line : absl::StrSplit(absl::string_view(lines.data(), lines.size()), '\n')) {
     ++number;
     const absl::string_view said = line.substr(0, line.find('#'));
     const std::vector<std::string> words = absl::StrSplit(said, absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
     if (words.empty()) continue;
-    if (const std::string wrong = Add(words, keys); !wrong.empty()) return Invalid(number, wrong);
+    if (const std::string wrong = Add(words, parsed); !wrong.empty()) return Invalid(number, wrong);
   }
-  if (keys.empty()) return Invalid(number, "there is no key");
-  return keys;
+  if (parsed.keys.empty()) return Invalid(number, "there is no key");
+  return parsed;
 }
 
 absl::StatusOr<std::string> ReadKeyFile(const std::string& path) {

@@ -12,8 +12,14 @@ namespace peiling::vault {
 
 inline constexpr size_t kKeyBytes = 32;
 
-// Ids and keys, in their order; at least one. FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID (metadata: line).
-absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ParseKeyLines(std::string_view lines);
+struct KeyLines {
+  // Ids and keys, in their order; at least one.
+  std::vector<std::pair<std::string, std::string>> keys;
+  // Ids of keys that are said to be lost.
+  std::vector<std::string> lost;
+};
+// FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID (metadata: line).
+absl::StatusOr<KeyLines> ParseKeyLines(std::string_view lines);
 
 // What is in a file of keys. FAILED_PRECONDITION/PERSONAL_DATA_KEYS_MISSING when it cannot be read. Warns of one that others may read.
 absl::StatusOr<std::string> ReadKeyFile(const std::string& path);

@@ -1,4 +1,4 @@
-// Seals anew what is sealed with an old key, after a key was rotated, so that the old one can be thrown away.
+// Seals anew what is sealed with an old key, after a key was rotated, so that the old one can be left out.
 #pragma once
 
 #include <chrono>
@@ -20,24 +20,36 @@ namespace peiling::vault {
 struct SealedDocuments {
   std::string partitions;
   std::string keys;
+  // Some may be from before there were keys, and are sealed as they are; else what is not sealed is damage.
+  bool unsealed_before = false;
 };
 
-// Seals those anew that need it (Vault::NeedsResealing); how many did. What somebody else changes meanwhile is left to who changes it. The
-// new document is written with no event of the feed. Errors of the store and the vault: what was done before one stays done.
-absl::StatusOr<int> Reseal(storage::Store& store, const Vault& vault, const SealedDocuments& documents);
+// What was found.
+struct Resealed {
+  // Sealed with another key than the first, or not at all, when it was looked at.
+  int old = 0;
+  // Of those the ones that cannot be opened, and stay as they are.
+  int unreadable = 0;
+};
 
-// Does so in a thread of its own: at start and every hour from then on, since other replicas may have the old keys for a while yet. Start
-// and Stop from one thread.
+// Seals those anew that need it (Vault::NeedsResealing). What somebody else changes meanwhile is left to who changes it. The new document
+// is written with no event of the feed. What cannot be opened is passed over, and logged. Errors of the store: what was done before one
+// stays done.
+absl::StatusOr<Resealed> Reseal(storage::Store& store, const Vault& vault, const SealedDocuments& documents);
+
+// Does so in a thread of its own: at start and every hour from then on, since other replicas may seal with the old keys for a while yet.
+// Start and Stop from one thread.
 class Resealer {
  public:
-  // One of the things there are to seal anew; again after an error.
-  using Pass = std::function<absl::Status()>;
+  // Seals anew a part of what the store has; all of them together look at everything that is sealed in it.
+  using Pass = std::function<absl::StatusOr<Resealed>()>;
 
-  // `vault` must outlive it, and what `passes` use.
-  Resealer(const Vault& vault, std::vector<Pass> passes) : vault_(vault), passes_(std::move(passes)) {}
+  // `store` and `vault` must outlive it, and what `passes` use.
+  Resealer(storage::Store& store, const Vault& vault, std::vector<Pass> passes)
+      : store_(store), vault_(vault), passes_(std::move(passes)) {}
 
-  // All passes, up to the first error. After that without one, nothing is sealed with another key than the first: logged for each of those,
-  // once.
+  // All passes; the first error. Once two runs in a row, an hour apart, found everything sealed with the first key already, the others are
+  // not used any more: that is logged, and the store may be opened without them (key_marks.h).
   absl::Status Run();
 
   void Start() { repeater_.Start(); }
@@ -45,11 +57,14 @@ class Resealer {
   void Stop() { repeater_.Stop(); }
 
  private:
+  absl::Status TellUnused();
   void RunLogged();
 
+  storage::Store& store_;
   const Vault& vault_;
   const std::vector<Pass> passes_;
-  bool told_ = false;
+  // Runs in a row that found nothing.
+  int clean_runs_ = 0;
   Repeater repeater_{std::chrono::hours(1), [this] { RunLogged(); }};
 };
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -96,27 +97,6 @@ absl::Status KeyMissing(std::string_view id) {
                        {{"key", absl::CEscape(known)}});
 }
 
-absl::Status KeysMissing() {
-  return status::Error(StatusCode::kFailedPrecondition, "PERSONAL_DATA_KEYS_MISSING",
-                       "a store that is no file beside which a key can be kept needs keys for personal data: put a line such as "
-                       "\"key-1 $(openssl rand -base64 32)\" in a file for --personal-data-key-file, or in PEILING_PERSONAL_DATA_KEYS");
-}
-
-// Unique, so that nobody takes one key for another of the same name.
-std::string NewKeyId() { return absl::StrCat("k", absl::BytesToHexString(RandomBytes(4))); }
-
-// The lines for a store without keys given.
-absl::StatusOr<std::string> OwnKeys(const std::string& store) {
-  constexpr std::string_view kSqlite = "sqlite:";
-  if (store.rfind(kSqlite, 0) != 0) return KeysMissing();
-  const std::string path = store.substr(kSqlite.size());
-  const std::string line = Vault::NewKey(NewKeyId());
-  if (path == ":memory:") return line;
-  const std::string file = path + ".keys";
-  if (absl::Status made = EnsureKeyFile(file, line + "\n"); !made.ok()) return made;
-  return ReadKeyFile(file);
-}
-
 }  // namespace
 
 void AddFlags(CLI::App& app, Options& options) {
@@ -139,19 +119,12 @@ std::string RandomBytes(size_t size) {
   return bytes;
 }
 
-absl::StatusOr<std::unique_ptr<Vault>> Vault::Open(const Options& options, const std::string& store) {
-  if (!options.keys.empty()) return Make(options.keys);
-  const absl::StatusOr<std::string> lines = options.key_file.empty() ? OwnKeys(store) : ReadKeyFile(options.key_file);
-  if (!lines.ok()) return lines.status();
-  return Make(*lines);
-}
-
 absl::StatusOr<std::unique_ptr<Vault>> Vault::Make(std::string_view keys) {
   auto parsed = ParseKeyLines(keys);
   if (!parsed.ok()) return parsed.status();
   std::vector<Key> made;
-  for (auto& [id, secret] : *parsed) made.push_back({.id = id, .secret = secret, .sealing = Hkdf(secret, "peiling seal")});
-  return std::unique_ptr<Vault>(new Vault(std::move(made)));
+  for (auto& [id, secret] : parsed->keys) made.push_back({.id = id, .secret = secret, .sealing = Hkdf(secret, "peiling seal")});
+  return std::unique_ptr<Vault>(new Vault(std::move(made), std::move(parsed->lost)));
 }
 
 std::string Vault::NewKey(std::string_view id) { return absl::StrCat(std::string(id), " ", absl::Base64Escape(RandomBytes(kKeyBytes))); }
@@ -178,8 +151,7 @@ std::string Vault::Seal(std::string_view data, std::string_view context) const {
 }
 
 absl::StatusOr<std::string> Vault::Unseal(std::string_view sealed, std::string_view context) const {
-  if (sealed.substr(0, kMark.size()) != kMark) return std::string(sealed);
-  const std::optional<Parts> parts = Split(sealed);
+  const std::optional<Parts> parts = IsSealed(sealed) ? Split(sealed) : std::nullopt;
   if (!parts.has_value()) return Changed();
   const Key* const key = Find(parts->key_id);
   if (key == nullptr) return KeyMissing(parts->key_id);
@@ -196,6 +168,8 @@ absl::StatusOr<std::string> Vault::Unseal(std::string_view sealed, std::string_v
   return data;
 }
 
+bool Vault::IsSealed(std::string_view data) { return data.substr(0, kMark.size()) == kMark; }
+
 bool Vault::NeedsResealing(std::string_view sealed) const { return KeyOf(sealed) != key_id(); }
 
 std::vector<std::string> Vault::key_ids() const {
@@ -205,8 +179,7 @@ std::vector<std::string> Vault::key_ids() const {
 }
 
 std::string Vault::KeyOf(std::string_view sealed) {
-  if (sealed.substr(0, kMark.size()) != kMark) return "";
-  const std::optional<Parts> parts = Split(sealed);
+  const std::optional<Parts> parts = IsSealed(sealed) ? Split(sealed) : std::nullopt;
   return parts.has_value() ? std::string(parts->key_id) : "";
 }
 
@@ -216,6 +189,8 @@ const Vault::Key* Vault::Find(std::string_view id) const {
 }
 
 bool Vault::HasKey(std::string_view id) const { return Find(id) != nullptr; }
+
+bool Vault::IsLost(std::string_view id) const { return std::find(lost_.begin(), lost_.end(), id) != lost_.end(); }
 
 absl::StatusOr<std::string> Vault::Derive(std::string_view id, std::string_view purpose) const {
   const Key* const key = Find(id);

@@ -1,6 +1,7 @@
 // Personal data are sealed before they are stored: AES-256-GCM with keys that are not in the store. Keys are a list, the first of which
 // seals; the others only open, so that a key is rotated by putting a new one in front and, once nothing is sealed with an old one any more
-// (NeedsResealing), leaving that out. What was sealed with a key that is thrown away is gone for ever, in every backup, too.
+// (resealer.h), leaving that out. What was sealed with a key that is thrown away is gone for ever, in every backup, too. README.md says how
+// all this is done.
 #pragma once
 
 #include <memory>
@@ -14,11 +15,13 @@
 
 namespace peiling::vault {
 
-// Where keys come from. One line for each key, "<id> <32 bytes in base64>": ids are 1 to 20 lower-case letters, digits and '-'. Empty lines
-// and what follows a '#' are passed over.
+// Where keys come from. One line for each key, "<id> <32 bytes in base64>": ids are 1 to 20 lower-case letters, digits and '-'. "<id> lost"
+// for one that is gone, with what was sealed with it. Empty lines and what follows a '#' are passed over.
 struct Options {
   // A file with them; files others may read are warned of.
   std::string key_file;
+  // Make it, with a key, when it is missing and the store has nothing sealed.
+  bool make_key_file = false;
   // Not a flag, since command lines can be seen by others: PEILING_PERSONAL_DATA_KEYS, the lines themselves. Given, the file is not read.
   std::string keys;
 };
@@ -35,12 +38,7 @@ std::string RandomBytes(size_t size);
 // Immutable, so thread-safe.
 class Vault {
  public:
-  // `store` is the address of the store it is for: with no keys given and a store in a file, they are made beside it once, in
-  // "<file>.keys" (mode 0600, durable, also when two do so at once); one in memory gets keys of its own. With a store that others share,
-  // keys must be given: FAILED_PRECONDITION/PERSONAL_DATA_KEYS_MISSING says how, also of a file that cannot be read or written.
-  // FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID with line and reason, never with a key.
-  static absl::StatusOr<std::unique_ptr<Vault>> Open(const Options& options, const std::string& store);
-  // Of lines as in Options. PERSONAL_DATA_KEYS_INVALID.
+  // Of lines as in Options. FAILED_PRECONDITION/PERSONAL_DATA_KEYS_INVALID with line and reason, never with a key.
   static absl::StatusOr<std::unique_ptr<Vault>> Make(std::string_view keys);
   // A line with a new key.
   static std::string NewKey(std::string_view id);
@@ -48,10 +46,11 @@ class Vault {
   // `context` is what the data belong to (its partition and key in the store): opened with another they are refused, so that nobody can put
   // one person's data in another's place. A random nonce each time.
   std::string Seal(std::string_view data, std::string_view context) const;
-  // DATA_LOSS/STORAGE_CORRUPT when they were changed or belong elsewhere; FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING (metadata: key)
-  // when the key is none of these. What was stored before there were keys is not sealed, and is given back as it is: sealed data begin with
-  // a zero byte, which no serialised message and no text does.
+  // DATA_LOSS/STORAGE_CORRUPT when they were changed, belong elsewhere or are not sealed; FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING
+  // (metadata: key) when the key is none of these.
   absl::StatusOr<std::string> Unseal(std::string_view sealed, std::string_view context) const;
+  // Sealed data begin with a zero byte, which no serialised message and no text does.
+  static bool IsSealed(std::string_view data);
   // Whether it is sealed with another key than the first, or not at all.
   bool NeedsResealing(std::string_view sealed) const;
 
@@ -62,6 +61,8 @@ class Vault {
   // Id of the key it is sealed with; "" when it is not sealed.
   static std::string KeyOf(std::string_view sealed);
   bool HasKey(std::string_view id) const;
+  // Whether it is said to be lost.
+  bool IsLost(std::string_view id) const;
   // 32 bytes that only who has the key can make, for one purpose: HKDF-SHA-256. FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING.
   absl::StatusOr<std::string> Derive(std::string_view id, std::string_view purpose) const;
 
@@ -73,10 +74,11 @@ class Vault {
     // 32 bytes, what is sealed with.
     std::string sealing;
   };
-  explicit Vault(std::vector<Key> keys) : keys_(std::move(keys)) {}
+  Vault(std::vector<Key> keys, std::vector<std::string> lost) : keys_(std::move(keys)), lost_(std::move(lost)) {}
   const Key* Find(std::string_view id) const;
 
   const std::vector<Key> keys_;
+  const std::vector<std::string> lost_;
 };
 
 }  // namespace peiling::vault

@@ -20,6 +20,8 @@ namespace {
 using absl::StatusCode;
 using stored::StoredInvitation;
 
+// What partitions of waves begin with.
+constexpr char kWaves[] = "surveys/";
 // A page ends early when it has this much, so that it stays below gRPC's usual limit of 4 MiB for a message.
 constexpr size_t kMaxPageBytes = 2 << 20;
 
@@ -561,38 +563,49 @@ absl::Status InvitationStore::ErasePeople(const std::string& wave) {
   });
 }
 
-absl::Status InvitationStore::ErasePerson(const std::string& wave, const std::string& address) {
-  const auto wanted = CanonicalAddress(address);
-  if (!wanted) return absl::OkStatus();
-  return documents_.ChangeAll(wave, [&](StoredInvitation& stored) -> absl::StatusOr<bool> {
-    const auto is_theirs = [&](const std::string& sealed, const std::string& id) {
-      return CanonicalAddress(links_.Unseal(sealed, stored.invitation().name(), id).email()) == wanted;
-    };
-    const bool holds = is_theirs(stored.holder(), kHolder);
-    if (holds) {
-      stored.clear_holder();
-      stored.clear_link();
-    }
-    bool changed = holds;
-    for (stored::StoredColleague& one : *stored.mutable_colleagues()) {
-      if (!is_theirs(one.person(), one.colleague().colleague())) continue;
-      one.clear_person();
-      EndLink(one);
-      changed = true;
-    }
-    return changed;
-  });
+bool InvitationStore::Forget(const std::string& address, StoredInvitation& stored) const {
+  const auto is_theirs = [&](const std::string& sealed, const std::string& id) {
+    return CanonicalAddress(links_.Unseal(sealed, stored.invitation().name(), id).email()) == address;
+  };
+  const bool holds = is_theirs(stored.holder(), kHolder);
+  if (holds) {
+    stored.clear_holder();
+    stored.clear_link();
+  }
+  bool changed = holds;
+  for (stored::StoredColleague& one : *stored.mutable_colleagues()) {
+    if (!is_theirs(one.person(), one.colleague().colleague())) continue;
+    one.clear_person();
+    EndLink(one);
+    changed = true;
+  }
+  return changed;
 }
 
-absl::Status InvitationStore::ResealHolders(const std::string& wave) {
-  return documents_.ChangeAll(wave, [this](StoredInvitation& stored) -> absl::StatusOr<bool> {
+absl::Status InvitationStore::ErasePerson(const std::string& address) {
+  const auto wanted = CanonicalAddress(address);
+  if (!wanted) return absl::OkStatus();
+  const auto waves = store_.Partitions(kWaves);
+  if (!waves.ok()) return waves.status();
+  for (const std::string& wave : *waves) {
+    const auto forget = [&](StoredInvitation& stored) { return Forget(*wanted, stored); };
+    if (absl::Status erased = documents_.ChangeAll(wave, forget); !erased.ok()) return erased;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<vault::Resealed> InvitationStore::ResealHolders(const std::string& wave) {
+  vault::Resealed found;
+  const absl::Status done = documents_.ChangeAll(wave, [this, &found](StoredInvitation& stored) -> absl::StatusOr<bool> {
     const std::string& name = stored.invitation().name();
-    bool changed = links_.Reseal(*stored.mutable_holder(), name, kHolder);
+    bool changed = links_.Reseal(*stored.mutable_holder(), name, kHolder, found);
     for (stored::StoredColleague& one : *stored.mutable_colleagues()) {
-      changed = links_.Reseal(*one.mutable_person(), name, one.colleague().colleague()) || changed;
+      changed = links_.Reseal(*one.mutable_person(), name, one.colleague().colleague(), found) || changed;
     }
     return changed;
   });
+  if (!done.ok()) return done;
+  return found;
 }
 
 }  // namespace peiling::fieldwork

@@ -134,10 +134,10 @@ class InvitationStore {
   // Forgets for ever everybody who holds or held a link of a wave, and ends those links; that there were colleagues and hand-overs stays.
   // To be called once the wave is past its personal data. Again changes nothing.
   absl::Status ErasePeople(const std::string& wave);
-  // The same of whoever has this address, and of nobody else.
-  absl::Status ErasePerson(const std::string& wave, const std::string& address);
-  // Seals anew, with the vault's first key, what is sealed with another.
-  absl::Status ResealHolders(const std::string& wave);
+  // The same of whoever has this address, in all waves, and of nobody else.
+  absl::Status ErasePerson(const std::string& address);
+  // Seals anew, with the vault's first key, what is sealed with another: what it found.
+  absl::StatusOr<vault::Resealed> ResealHolders(const std::string& wave);
 
  private:
   absl::Status TryIssue(const v1::IssueInvitationsRequest& request, const std::string& digest, const std::vector<Target>& targets,
@@ -153,6 +153,8 @@ class InvitationStore {
   // The link that was made with an issue, or for a colleague; "" when it has ended.
   absl::StatusOr<std::string> LinkWhileItHolds(const v1::Invitation& issued);
   absl::StatusOr<std::string> LinkWhileItHolds(const std::string& invitation, const v1::Colleague& invited);
+  // Forgets whoever has an address of this form (CanonicalAddress): whether there was anybody.
+  bool Forget(const std::string& address, stored::StoredInvitation& stored) const;
   // Whether there was one to end.
   bool EndLink(stored::StoredColleague& colleague) const;
   bool EndLinks(stored::StoredInvitation& stored) const;

@@ -73,10 +73,14 @@ stored::Person LinkMaker::Unseal(const std::string& sealed, const std::string& i
   return {};
 }
 
-bool LinkMaker::Reseal(std::string& sealed, const std::string& invitation, const std::string& id) const {
+bool LinkMaker::Reseal(std::string& sealed, const std::string& invitation, const std::string& id, vault::Resealed& found) const {
   if (sealed.empty() || !vault_.NeedsResealing(sealed)) return false;
+  ++found.old;
   const stored::Person person = Unseal(sealed, invitation, id);
-  if (person.email().empty()) return false;
+  if (person.email().empty()) {
+    ++found.unreadable;
+    return false;
+  }
   sealed = Seal(person, invitation, id);
   return true;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "services/common/vault/resealer.h"
 #include "services/common/vault/vault.h"
 #include "services/fieldwork/invitations/stored_invitation.pb.h"
 #include "services/fieldwork/invitations/token.h"
@@ -34,8 +35,9 @@ class LinkMaker {
   // Of nothing (erased) an empty one. So also of what cannot be opened, since its key is gone or it was changed: one of those must not
   // stand in the way of all others. It is logged once.
   stored::Person Unseal(const std::string& sealed, const std::string& invitation, const std::string& id) const;
-  // Seals it with the first key, if it is sealed with another: whether it was. What cannot be opened stays as it is.
-  bool Reseal(std::string& sealed, const std::string& invitation, const std::string& id) const;
+  // Seals it with the first key, if it is sealed with another, which is counted in `found`: whether it did. What cannot be opened stays as
+  // it is.
+  bool Reseal(std::string& sealed, const std::string& invitation, const std::string& id, vault::Resealed& found) const;
 
   // The digest of a request with personal data, made such that nobody who has the store can try what they were.
   absl::StatusOr<std::string> Keyed(const std::string& digest) const;

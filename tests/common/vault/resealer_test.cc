@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/common/status/errors.h"
+#include "services/common/vault/key_marks.h"
 #include "tests/common/storage/forwarding_store.h"
 
 namespace peiling::vault {
@@ -32,9 +33,9 @@ TEST_F(ResealerTest, SealsAnewWhatAnOldKeySealedAndWhatNoneDid) {
   Put("surveys/s/waves/w#1", "personal/plain", "\x0a\x03old");
   Put("surveys/s/waves/w", "response/1", "not sealed");
   Put("elsewhere", "personal/1", "not sealed");
-  const SealedDocuments documents{.partitions = "surveys/", .keys = "personal/"};
-  EXPECT_EQ(*Reseal(*store_, *rotated_, documents), 251);
-  EXPECT_EQ(*Reseal(*store_, *rotated_, documents), 0);
+  const SealedDocuments documents{.partitions = "surveys/", .keys = "personal/", .unsealed_before = true};
+  EXPECT_EQ(Reseal(*store_, *rotated_, documents)->old, 251);
+  EXPECT_EQ(Reseal(*store_, *rotated_, documents)->old, 0);
   for (int i = 0; i < 250; ++i) {
     const std::string key = "personal/" + std::to_string(i);
     EXPECT_EQ(*after_->Unseal(Value("surveys/s/waves/w", key), ContextOf("surveys/s/waves/w", key)), "data " + std::to_string(i));
@@ -45,9 +46,18 @@ TEST_F(ResealerTest, SealsAnewWhatAnOldKeySealedAndWhatNoneDid) {
   EXPECT_EQ(Value("elsewhere", "personal/1"), "not sealed");
 }
 
-TEST_F(ResealerTest, SaysWhichKeyIsMissing) {
-  Put("p", "a", before_->Seal("data", ContextOf("p", "a")));
-  EXPECT_EQ(status::Reason(Reseal(*store_, *after_, {}).status()), "PERSONAL_DATA_KEY_MISSING");
+TEST_F(ResealerTest, PassesOverWhatCannotBeOpened) {
+  const std::string strange = (*Vault::Make(Vault::NewKey("strange")))->Seal("data", ContextOf("p", "b"));
+  Put("p", "a", "not sealed");
+  Put("p", "b", strange);
+  Put("p", "c", before_->Seal("data", ContextOf("p", "elsewhere")));
+  Put("p", "d", before_->Seal("data", ContextOf("p", "d")));
+  const Resealed found = *Reseal(*store_, *rotated_, {.partitions = "p"});
+  EXPECT_EQ(found.old, 4);
+  EXPECT_EQ(found.unreadable, 3);
+  EXPECT_EQ(Value("p", "a"), "not sealed");
+  EXPECT_EQ(Value("p", "b"), strange);
+  EXPECT_EQ(*after_->Unseal(Value("p", "d"), ContextOf("p", "d")), "data");
 }
 
 // Erases what is being sealed anew, right before it is written.
@@ -63,26 +73,59 @@ class ErasingStore : public storage::ForwardingStore {
 TEST_F(ResealerTest, DoesNotBringBackWhatIsErasedMeanwhile) {
   Put("p", "a", before_->Seal("data", ContextOf("p", "a")));
   ErasingStore erasing(*store_);
-  EXPECT_EQ(*Reseal(erasing, *rotated_, {}), 0);
+  EXPECT_TRUE(Reseal(erasing, *rotated_, {}).ok());
   EXPECT_FALSE((*store_->Get("p", "a")).has_value());
 }
 
-TEST_F(ResealerTest, RunsAllPassesUpToAnError) {
-  std::string ran;
-  bool broken = true;
-  Resealer resealer(*rotated_, {[&] {
-                                  ran += "a";
-                                  return broken ? absl::UnavailableError("down") : absl::OkStatus();
-                                },
-                                [&] {
-                                  ran += "b";
-                                  return absl::OkStatus();
-                                }});
-  EXPECT_FALSE(resealer.Run().ok());
-  EXPECT_EQ(ran, "a");
-  broken = false;
+// Whether the store may be opened without the old key.
+class UnusedKeyTest : public ResealerTest {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(MarkKey(*store_, *before_).ok());
+    Put("p", "a", before_->Seal("data", ContextOf("p", "a")));
+  }
+  std::string ReasonWithoutTheOldKey() { return status::Reason(OpenVault({.keys = kNew}, "redis://nowhere", *store_).status()); }
+  Resealer::Pass Pass() {
+    return [this] { return Reseal(*store_, *rotated_, {.partitions = "p"}); };
+  }
+};
+
+TEST_F(UnusedKeyTest, AKeyIsUnusedWhenTwoRunsFoundNothingOfIt) {
+  Resealer resealer(*store_, *rotated_, {Pass()});
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING");
   EXPECT_TRUE(resealer.Run().ok());
-  EXPECT_EQ(ran, "aab");
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING") << "the first run found some";
+  // Another replica has not been restarted yet.
+  Put("p", "b", before_->Seal("data", ContextOf("p", "b")));
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING");
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "");
+}
+
+TEST_F(UnusedKeyTest, AKeyStaysInUseAsLongAsAnythingCannotBeOpened) {
+  Put("p", "b", before_->Seal("data", ContextOf("p", "elsewhere")));
+  Resealer resealer(*store_, *rotated_, {Pass()});
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING");
+  EXPECT_EQ(*after_->Unseal(Value("p", "a"), ContextOf("p", "a")), "data") << "the others are sealed anew";
+}
+
+TEST_F(UnusedKeyTest, AKeyStaysInUseWhenAPassFailsAndTheOthersRunAllTheSame) {
+  bool broken = true;
+  const auto failing = [&]() -> absl::StatusOr<Resealed> {
+    if (broken) return absl::UnavailableError("down");
+    return Resealed();
+  };
+  Resealer resealer(*store_, *rotated_, {failing, Pass()});
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(resealer.Run().ok());
+  EXPECT_EQ(*after_->Unseal(Value("p", "a"), ContextOf("p", "a")), "data");
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING");
+  broken = false;
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "");
   resealer.Start();
   resealer.Stop();
   resealer.Stop();

@@ -14,6 +14,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/common/status/errors.h"
+#include "services/common/storage/store.h"
+#include "services/common/vault/key_marks.h"
 
 namespace peiling::vault {
 namespace {
@@ -73,13 +75,12 @@ TEST(VaultTest, RefusesWhatBelongsElsewhere) {
 TEST(VaultTest, RefusesWhatWasChangedAnywhere) {
   const auto vault = Of(kKeyA);
   const std::string sealed = vault->Seal("Jansen", "here");
-  // From the length of the id on: before it, it is no longer sealed at all.
-  for (size_t i = 4; i < sealed.size(); ++i) {
+  for (size_t i = 0; i < sealed.size(); ++i) {
     std::string changed = sealed;
     changed[i] = static_cast<char>(changed[i] ^ 1);
     EXPECT_FALSE(vault->Unseal(changed, "here").ok()) << i;
   }
-  for (size_t size = 4; size < sealed.size(); ++size) EXPECT_FALSE(vault->Unseal(sealed.substr(0, size), "here").ok()) << size;
+  for (size_t size = 0; size < sealed.size(); ++size) EXPECT_FALSE(vault->Unseal(sealed.substr(0, size), "here").ok()) << size;
   EXPECT_FALSE(vault->Unseal(sealed + "x", "here").ok());
 }
 
@@ -92,11 +93,14 @@ TEST(VaultTest, TellsTheKeysIdFromTheContext) {
   EXPECT_EQ(status::Reason(long_id->Unseal(sealed, "here").status()), "STORAGE_CORRUPT");
 }
 
-TEST(VaultTest, GivesBackWhatWasNeverSealed) {
+TEST(VaultTest, RefusesWhatWasNeverSealed) {
   const auto vault = Of(kKeyA);
-  EXPECT_EQ(vault->Unseal("\x0a\x03old", "here").value(), "\x0a\x03old");
-  EXPECT_EQ(vault->Unseal("", "here").value(), "");
-  EXPECT_TRUE(vault->NeedsResealing("\x0a\x03old"));
+  for (const char* const data : {"\x0a\x03old", ""}) {
+    EXPECT_EQ(status::Reason(vault->Unseal(data, "here").status()), "STORAGE_CORRUPT");
+    EXPECT_FALSE(Vault::IsSealed(data));
+    EXPECT_TRUE(vault->NeedsResealing(data));
+  }
+  EXPECT_TRUE(Vault::IsSealed(vault->Seal("", "here")));
 }
 
 TEST(VaultTest, OpensWithEveryKeyAndSealsWithTheFirst) {
@@ -151,6 +155,8 @@ TEST(KeyLinesTest, SaysWhichLineIsWrongButNeverTheKey) {
       {"k12345678901234567890 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "1", "1 to 20"},
       {std::string(kKeyA) + "\n" + kKeyA, "2", "twice"},
       {std::string(kKeyA) + " more", "1", "<id>"},
+      {std::string(kKeyA) + "\nk-a lost", "2", "twice"},
+      {"k-a lost", "1", "no key"},
   };
   for (const auto& wrong : cases) {
     const absl::Status status = Vault::Make(wrong.lines).status();
@@ -161,30 +167,40 @@ TEST(KeyLinesTest, SaysWhichLineIsWrongButNeverTheKey) {
   }
 }
 
-TEST(VaultOpenTest, MakesKeysBesideAFileOnce) {
-  const Folder folder;
-  const std::string store = "sqlite:" + (folder / "fieldwork.db");
-  const auto first = Vault::Open({}, store);
+class VaultOpenTest : public testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Vault>> Open(const Options& options, const std::string& address) {
+    return OpenVault(options, address, *store_);
+  }
+  // Of a service with a store in a file, as long as no keys are given.
+  absl::StatusOr<std::unique_ptr<Vault>> OpenFile() { return Open({}, "sqlite:" + (folder_ / "fieldwork.db")); }
+
+  const Folder folder_;
+  const std::string keys_ = folder_ / "fieldwork.db.keys";
+  const std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "test");
+};
+
+TEST_F(VaultOpenTest, MakesKeysBesideAFileOnce) {
+  const auto first = OpenFile();
   ASSERT_TRUE(first.ok()) << first.status();
   const std::string sealed = (*first)->Seal("Jansen", "here");
-  const auto second = Vault::Open({}, store);
+  const auto second = OpenFile();
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_EQ((*second)->Unseal(sealed, "here").value(), "Jansen");
 
   struct stat file;
-  ASSERT_EQ(::stat((folder / "fieldwork.db.keys").c_str(), &file), 0);
+  ASSERT_EQ(::stat(keys_.c_str(), &file), 0);
   EXPECT_EQ(file.st_mode & 0777, 0600u);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / ""), {}), 1) << "nothing else is left behind";
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_ / ""), {}), 1) << "nothing else is left behind";
 }
 
-TEST(VaultOpenTest, GivesAllWhoMakeKeysAtOnceTheSame) {
-  const Folder folder;
-  const std::string store = "sqlite:" + (folder / "fieldwork.db");
+TEST_F(VaultOpenTest, GivesAllWhoMakeKeysAtOnceTheSame) {
   std::vector<std::string> ids(16);
   std::vector<std::thread> threads;
   for (std::string& id : ids) {
-    threads.emplace_back([&id, &store] {
-      const auto vault = Vault::Open({}, store);
+    threads.emplace_back([&id, this] {
+      const auto store = *storage::OpenStore("sqlite::memory:", "test");
+      const auto vault = OpenVault({}, "sqlite:" + (folder_ / "fieldwork.db"), *store);
       id = vault.ok() ? (*vault)->key_id() : std::string(vault.status().message());
     });
   }
@@ -192,40 +208,71 @@ TEST(VaultOpenTest, GivesAllWhoMakeKeysAtOnceTheSame) {
   EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1u) << testing::PrintToString(ids);
 }
 
-TEST(VaultOpenTest, LeavesKeysAloneThatCannotBeRead) {
-  const Folder folder;
-  std::ofstream(folder / "fieldwork.db.keys") << "k1 torn";
-  EXPECT_EQ(status::Reason(Vault::Open({}, "sqlite:" + (folder / "fieldwork.db")).status()), "PERSONAL_DATA_KEYS_INVALID");
-  EXPECT_EQ(ReadAll(folder / "fieldwork.db.keys"), "k1 torn");
+TEST_F(VaultOpenTest, LeavesKeysAloneThatCannotBeRead) {
+  std::ofstream(keys_) << "k1 torn";
+  EXPECT_EQ(status::Reason(OpenFile().status()), "PERSONAL_DATA_KEYS_INVALID");
+  EXPECT_EQ(ReadAll(keys_), "k1 torn");
 }
 
-TEST(VaultOpenTest, SaysWhenTheFileCannotBeMade) {
-  EXPECT_EQ(status::Reason(Vault::Open({}, "sqlite:/nowhere/at/all.db").status()), "PERSONAL_DATA_KEYS_MISSING");
+TEST_F(VaultOpenTest, SaysWhenTheFileCannotBeMade) {
+  EXPECT_EQ(status::Reason(Open({}, "sqlite:/nowhere/at/all.db").status()), "PERSONAL_DATA_KEYS_MISSING");
 }
 
-TEST(VaultOpenTest, GivesStoresInMemoryKeysOfTheirOwn) {
-  const auto one = Vault::Open({}, "sqlite::memory:");
-  const auto other = Vault::Open({}, "sqlite::memory:");
+TEST_F(VaultOpenTest, MakesNoNewKeyForAStoreThatHasSealedData) {
+  ASSERT_TRUE(OpenFile().ok());
+  const std::string id = ReadAll(keys_).substr(0, 9);
+  std::filesystem::rename(keys_, folder_ / "away");
+  const absl::Status lost = OpenFile().status();
+  EXPECT_EQ(status::Reason(lost), "PERSONAL_DATA_KEYS_MISSING");
+  EXPECT_THAT(std::string(lost.message()), HasSubstr(keys_));
+  EXPECT_THAT(std::string(lost.message()), HasSubstr("\"" + id + " lost\""));
+  EXPECT_FALSE(std::filesystem::exists(keys_));
+
+  std::ofstream(keys_) << kKeyA << "\n" << id << " lost\n";
+  EXPECT_TRUE(OpenFile().ok()) << "the way out";
+  std::filesystem::rename(folder_ / "away", keys_);
+  EXPECT_EQ(status::Reason(OpenFile().status()), "PERSONAL_DATA_KEY_MISSING") << "by now something may be sealed with the other";
+}
+
+TEST_F(VaultOpenTest, OpensNoStoreWithOtherKeysThanItsOwn) {
+  ASSERT_TRUE(Open({.keys = kKeyA}, "redis://localhost").ok());
+  const struct {
+    std::string keys;
+    std::string reason;
+  } cases[] = {
+      {kKeyB, "PERSONAL_DATA_KEY_MISSING"},    {std::string("k-a") + std::string(kKeyB).substr(3), "PERSONAL_DATA_KEYS_INVALID"},
+      {std::string(kKeyB) + "\n" + kKeyA, ""}, {kKeyA, "PERSONAL_DATA_KEY_MISSING"},
+      {std::string(kKeyA) + "\n" + kKeyB, ""}, {std::string(kKeyB) + "\nk-a lost", ""},
+  };
+  for (const auto& c : cases) {
+    const absl::Status status = Open({.keys = c.keys}, "redis://localhost").status();
+    EXPECT_EQ(status::Reason(status), c.reason) << c.keys.substr(0, 3);
+    EXPECT_THAT(std::string(status.message()), Not(HasSubstr("AAEC")));
+  }
+}
+
+TEST_F(VaultOpenTest, GivesStoresInMemoryKeysOfTheirOwn) {
+  const auto one = Open({}, "sqlite::memory:");
+  const auto other = Open({}, "sqlite::memory:");
   ASSERT_TRUE(one.ok() && other.ok());
   EXPECT_FALSE((*other)->Unseal((*one)->Seal("Jansen", "here"), "here").ok());
 }
 
-TEST(VaultOpenTest, WantsKeysForAStoreThatIsShared) {
-  const absl::Status missing = Vault::Open({}, "redis://localhost:6379").status();
+TEST_F(VaultOpenTest, WantsKeysForAStoreThatIsShared) {
+  const absl::Status missing = Open({}, "redis://localhost:6379").status();
   EXPECT_EQ(status::Reason(missing), "PERSONAL_DATA_KEYS_MISSING");
   EXPECT_THAT(std::string(missing.message()), HasSubstr("--personal-data-key-file"));
-  EXPECT_TRUE(Vault::Open({.keys = kKeyA}, "redis://localhost:6379").ok());
+  EXPECT_TRUE(Open({.keys = kKeyA}, "redis://localhost:6379").ok());
 }
 
-TEST(VaultOpenTest, TakesTheEnvironmentBeforeTheFile) {
-  const Folder folder;
-  std::ofstream(folder / "keys") << kKeyA << "\n";
-  EXPECT_EQ((*Vault::Open({.key_file = folder / "keys"}, "redis://localhost"))->key_id(), "k-a");
-  EXPECT_EQ((*Vault::Open({.key_file = folder / "keys", .keys = kKeyB}, "redis://localhost"))->key_id(), "k-b");
-  EXPECT_EQ(status::Reason(Vault::Open({.key_file = folder / "none"}, "sqlite::memory:").status()), "PERSONAL_DATA_KEYS_MISSING");
+TEST_F(VaultOpenTest, TakesTheEnvironmentBeforeTheFile) {
+  std::ofstream(folder_ / "keys") << kKeyA << "\n" << kKeyB << "\n";
+  EXPECT_EQ((*Open({.key_file = folder_ / "keys"}, "redis://localhost"))->key_id(), "k-a");
+  EXPECT_EQ((*Open({.key_file = folder_ / "keys", .keys = std::string(kKeyB) + "\n" + kKeyA}, "redis://localhost"))->key_id(), "k-b");
+  EXPECT_EQ(status::Reason(Open({.key_file = folder_ / "none"}, "sqlite::memory:").status()), "PERSONAL_DATA_KEYS_MISSING");
 }
 
-TEST(VaultOpenTest, ReadsFlagAndEnvironment) {
+TEST(VaultFlagsTest, ReadsFlagAndEnvironment) {
   ::setenv("PEILING_PERSONAL_DATA_KEYS", kKeyA, 1);
   ::setenv("PEILING_PERSONAL_DATA_KEY_FILE", "/run/keys", 1);
   CLI::App app;
