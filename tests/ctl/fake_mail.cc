@@ -19,7 +19,7 @@ FakeMail::~FakeMail() { server_->Shutdown(std::chrono::system_clock::now()); }
 
 std::string FakeMail::Name(const std::string& id) { return absl::StrCat(kMailWave, "/messages/", id, ".uitnodiging.1"); }
 
-void FakeMail::Add(const std::string& id, const std::string& address) {
+void FakeMail::Add(const std::string& id, const std::string& address, const std::string& name) {
   LeasedMessage message;
   message.set_message(Name(id));
   message.set_kind(survey::v1::MAIL_KIND_INVITATION);
@@ -27,7 +27,7 @@ void FakeMail::Add(const std::string& id, const std::string& address) {
   message.set_return_token("abcdefgh01234567");
   MailContent& content = *message.mutable_content();
   content.set_to_address(address);
-  content.set_to_name("J. Jansen");
+  content.set_to_name(name);
   content.set_from_address("peiling@vng.example");
   content.set_from_name("VNG");
   content.set_language("nl");

@@ -23,7 +23,7 @@ class FakeMail final : public fieldwork::v1::MailService::Service {
   std::string address() const { return address_; }
 
   // Makes a message due to this address: its name ends with "<id>.uitnodiging.1".
-  void Add(const std::string& id, const std::string& address);
+  void Add(const std::string& id, const std::string& address, const std::string& name = "J. Jansen");
   static std::string Name(const std::string& id);
   // How many of the next calls of CompleteMail fail with UNAVAILABLE.
   void FailCompletions(int calls);

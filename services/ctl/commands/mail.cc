@@ -1,6 +1,7 @@
-// mail status | preview | run: what is mailed, and sending it.
+// mail status | preview: what is mailed.
 #include "services/ctl/commands/mail.h"
 
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -86,6 +87,10 @@ absl::StatusOr<ExitCode> Preview(Session& session, const PreviewOptions& options
   add("reply to", mail.reply_to());
   add("language", mail.language());
   add("subject", mail.subject());
+  add("unsubscribe", mail.unsubscribe_url());
+  for (const auto& [field, value] : std::map<std::string, std::string>(mail.fields().begin(), mail.fields().end())) {
+    add(absl::StrCat("{{", field, "}}").c_str(), value);
+  }
   const std::string head = fields.ToText(session.output().out_terminal());
   add("text", mail.text());
   add("html", mail.html());
@@ -95,13 +100,14 @@ absl::StatusOr<ExitCode> Preview(Session& session, const PreviewOptions& options
     absl::StrAppend(&body, Printable({text_line.data(), text_line.size()}), "\n");
   }
   session.output().Show(mail, absl::StrCat(head, "\n", body), fields);
+  if (!mail.html().empty()) session.output().Note("it has HTML, too: -o json and -o csv show it");
   return ExitCode::kOk;
 }
 
 }  // namespace
 
 void AddMail(CommandLine& line) {
-  CLI::App& group = line.AddGroup("mail", "Mail of a wave: how it stands, what it says, and sending it");
+  CLI::App& group = line.AddGroup("mail", "Mail of a wave: how it stands, what it says, sending it, and what came back");
   line.AddCommand(group,
                   {.name = "status",
                    .description = "How the mail stands: by step and state, and to whom none can be sent",
@@ -111,7 +117,7 @@ void AddMail(CommandLine& line) {
   auto options = std::make_shared<PreviewOptions>();
   CLI::App& preview = line.AddCommand(group,
                                       {.name = "preview",
-                                       .description = "Show a mail as it would be sent, with a link that does not work",
+                                       .description = "Show a mail as it would be sent, with links that do not work",
                                        .examples = "  peilingctl mail preview uitnodiging\n"
                                                    "  peilingctl mail preview herinnering-1 --municipality Amsterdam --language fy\n"},
                                       [options](Session& session) { return Preview(session, *options); });
@@ -120,6 +126,8 @@ void AddMail(CommandLine& line) {
   preview.add_option("--language", options->language, "In this language; by default the contact's");
 
   AddMailRun(line, group);
+  AddMailMerge(line, group);
+  AddMailBounces(line, group);
 }
 
 }  // namespace peiling::ctl

@@ -227,7 +227,7 @@ class MailRun {
     for (int failures = 1;; ++failures) {
       const auto told = session_.connection().Call(&Mail::CompleteMail, completion);
       if (told.ok()) {
-        for (const auto& result : told->results()) LookAt(result);
+        for (const auto& result : told->results()) LookAt(result, completion.outcomes(0).sent());
         journal_.Forget();
         return absl::OkStatus();
       }
@@ -241,8 +241,10 @@ class MailRun {
     }
   }
 
-  void LookAt(const fieldwork::v1::MailItemResult& result) {
-    if (result.result() != fieldwork::v1::MAIL_RESULT_NOT_FOUND && result.result() != fieldwork::v1::MAIL_RESULT_INVALID) return;
+  void LookAt(const fieldwork::v1::MailItemResult& result, bool sent) {
+    const bool lost = result.result() == fieldwork::v1::MAIL_RESULT_LEASE_LOST && sent;
+    const bool wrong = result.result() == fieldwork::v1::MAIL_RESULT_NOT_FOUND || result.result() == fieldwork::v1::MAIL_RESULT_INVALID;
+    if (!lost && !wrong) return;
     ++sums_.not_taken;
     session_.output().Warn(absl::StrCat(result.message(), ": what became of it was not taken: ", Word(result.result()),
                                         result.problem().empty() ? "" : ", ", result.problem()));

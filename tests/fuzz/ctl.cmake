@@ -1,0 +1,1 @@
+peiling_test(fuzz_ctl_delivery_report_test SOURCES ctl_delivery_report_fuzz.cc DEPS peiling_ctl LABELS fuzz)
