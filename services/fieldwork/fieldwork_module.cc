@@ -265,7 +265,7 @@ void AddBehaviourFlags(CLI::App& app, Options& options) {
       ->envname("PEILING_FIELDWORK_LINK");
   app.add_option_function<std::string>(
          "--mail-settle-time", [&options](const std::string& text) { absl::ParseDuration(text, &options.mail_settle_time); },
-         "How long after its lease a message that was begun waits for an event of its mailing system; without one it was not sent: 15m")
+         "How long after its lease a message that was begun waits for an event of its mailing system; without one it is sent again, once: 15m")
       ->envname("PEILING_MAIL_SETTLE_TIME")
       ->check(IsDuration);
   app.add_flag("--keep-opens", options.keep_opens, "Keep that mail was opened, when a mailing system says so")

@@ -11,6 +11,7 @@ import email.policy
 import os
 import pathlib
 import random
+import re
 import smtplib
 import sys
 import time
@@ -30,6 +31,7 @@ from peiling.fieldwork.v1 import mail_pb2, mail_pb2_grpc  # noqa: E402
 PROVIDER = "exim"
 BATCH = 40
 PAUSE = 0.2
+ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 MISCHIEF = random.Random(int(os.environ["PEILING_MISCHIEF"])) if "PEILING_MISCHIEF" in os.environ else None
 
 
@@ -72,11 +74,23 @@ def compose(leased):
     return message
 
 
-def status(code, text):
-    """(5, 1, 1) of "5.1.1 no such mailbox" as it is reported."""
-    words = text.split()
-    enhanced = words[0] if words and words[0].count(".") == 2 else ""
-    return {"smtp_code": code, "enhanced_code": enhanced, "diagnostic": text[:1000]}
+def enhanced_code(text):
+    """"5.1.1" of "5.1.1 no such mailbox"."""
+    found = ENHANCED_CODE.match(text.strip())
+    return found.group(0) if found else ""
+
+
+def refusal(outcome, code, text):
+    """What a server said, as an outcome."""
+    text = text.decode(errors="replace")
+    outcome.smtp_code, outcome.enhanced_code, outcome.diagnostic = code, enhanced_code(text), text[:1000]
+    return outcome
+
+
+def tell_of(message, result):
+    """What was not taken is to be seen in the log."""
+    if result.result not in (mail_pb2.MAIL_RESULT_OK, mail_pb2.MAIL_RESULT_REPEATED):
+        print(f"{message}: {mail_pb2.MailResult.Name(result.result)} {result.problem}", file=sys.stderr, flush=True)
 
 
 class Sender:
@@ -90,33 +104,45 @@ class Sender:
         request.lease_duration.FromSeconds(60)
         return patiently(self.stub.LeaseMail, request)
 
-    def connected(self):
+    def connect(self):
+        """Before anything is begun: what is not tried yet need not be told."""
         while self.smtp is None:
             try:
                 self.smtp = smtplib.SMTP(self.host, int(self.port), timeout=20)
                 self.smtp.ehlo()
             except OSError:
-                self.smtp = None
+                self.hang_up()
                 time.sleep(PAUSE)
-        return self.smtp
+
+    def hang_up(self):
+        if self.smtp is not None:
+            self.smtp.close()
+        self.smtp = None
 
     def send(self, leased):
         """What sending gave; None when nobody can know whether it went."""
         outcome = mail_pb2.MailOutcome(message=leased.message)
         recipient = leased.content.to_address
         try:
-            smtp = self.connected()
-            smtp.sendmail(self.sender, [recipient], compose(leased).as_bytes(policy=email.policy.SMTP), mail_options=[f"ENVID={leased.message}"],
-                          rcpt_options=["NOTIFY=SUCCESS,FAILURE,DELAY"])
+            # The server's reports name it, and prove that they are of this message.
+            self.smtp.sendmail(self.sender, [recipient], compose(leased).as_bytes(policy=email.policy.SMTP),
+                               mail_options=[f"ENVID={leased.message}/{leased.return_token}"], rcpt_options=["NOTIFY=SUCCESS,FAILURE,DELAY"])
             outcome.sent = True
             outcome.provider_message_id = leased.message
         except smtplib.SMTPRecipientsRefused as refused:
             code, text = refused.recipients[recipient]
             outcome.permanent = code >= 500
-            for field, value in status(code, text.decode(errors="replace")).items():
-                setattr(outcome, field, value)
+            refusal(outcome, code, text)
+        except smtplib.SMTPDataError as refused:
+            outcome.permanent = refused.smtp_code >= 500
+            refusal(outcome, refused.smtp_code, refused.smtp_error)
+        except smtplib.SMTPSenderRefused as refused:
+            # That is about this mailing system, not about the message.
+            self.hang_up()
+            outcome.not_tried = True
+            refusal(outcome, refused.smtp_code, refused.smtp_error)
         except (smtplib.SMTPException, OSError):
-            self.smtp = None
+            self.hang_up()
             return None
         return outcome
 
@@ -128,6 +154,7 @@ class Sender:
         if happens(0.1):
             return True  # The lease runs out.
         for leased in lease.messages:
+            self.connect()
             begun = patiently(self.stub.BeginMail, mail_pb2.BeginMailRequest(parent=self.wave, lease_id=lease.lease_id, messages=[leased.message]))
             if begun.results[0].result != mail_pb2.MAIL_RESULT_OK:
                 continue
@@ -135,8 +162,11 @@ class Sender:
             if outcome is None or happens(0.05):
                 continue  # The server's report will tell.
             for _ in range(2 if happens(0.1) else 1):
-                patiently(self.stub.CompleteMail,
-                          mail_pb2.CompleteMailRequest(parent=self.wave, lease_id=lease.lease_id, outcomes=[outcome]))
+                completed = patiently(self.stub.CompleteMail,
+                                      mail_pb2.CompleteMailRequest(parent=self.wave, lease_id=lease.lease_id, outcomes=[outcome]))
+                tell_of(leased.message, completed.results[0])
+            if outcome.not_tried:
+                time.sleep(PAUSE)
         return True
 
     def run(self):
@@ -156,13 +186,15 @@ def events_of(path):
         if part.get_content_type() != "message/delivery-status":
             continue
         blocks = part.get_payload()
-        message = blocks[0]["Original-Envelope-ID"]
+        message, _, token = (blocks[0]["Original-Envelope-ID"] or "").strip().rpartition("/")
         for number, block in enumerate(blocks[1:]):
-            if message is None or block["Action"] is None:
+            # Others there are ("expanded") say nothing of the message.
+            kind = KINDS.get((block["Action"] or "").strip().lower())
+            if not message or kind is None:
                 continue
-            event = mail_pb2.DeliveryEvent(message=message, provider=PROVIDER, event_id=f"{path.name.split(':')[0]}-{number}",
-                                           kind=KINDS[block["Action"].strip().lower()], enhanced_code=(block["Status"] or "").strip(),
-                                           diagnostic=(block["Diagnostic-Code"] or "")[:1000])
+            event = mail_pb2.DeliveryEvent(message=message, provider=PROVIDER, event_id=f"{path.name.split(':')[0]}-{number}", kind=kind,
+                                           enhanced_code=enhanced_code(block["Status"] or ""),
+                                           diagnostic=(block["Diagnostic-Code"] or "")[:1000], return_token=token)
             event.time.FromSeconds(int(path.name.split(".")[0]))
             yield event
 
@@ -182,8 +214,7 @@ class Reporter:
             for _ in range(2 if happens(0.2) else 1):
                 response = patiently(self.stub.ReportDeliveryEvents, request)
             for event, result in zip(request.events, response.results):
-                if result.result not in (mail_pb2.MAIL_RESULT_OK, mail_pb2.MAIL_RESULT_REPEATED):
-                    print(f"{event.message}: {mail_pb2.MailResult.Name(result.result)} {result.problem}", file=sys.stderr, flush=True)
+                tell_of(event.message, result)
         # What was not reported to the end is reported again.
         for path in paths:
             path.rename(self.maildir / "cur" / f"{path.name}:2,S")

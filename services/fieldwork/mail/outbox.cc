@@ -148,7 +148,7 @@ bool HasEvent(const StoredMessage& stored, const v1::DeliveryEvent& event) {
 // Notes that the address of a message is to be suppressed, in the commit that knows why.
 void SuppressWith(MessageChange& change, const StoredMessage& stored, v1::SuppressionReason reason,
                   std::vector<PendingSuppression>& pending) {
-  if (stored.address_token().empty() || reason == v1::SUPPRESSION_REASON_UNSPECIFIED) return;
+  if (reason == v1::SUPPRESSION_REASON_UNSPECIFIED) return;
   PendingSuppression suppression;
   suppression.set_address_token(stored.address_token());
   suppression.set_reason(reason);
