@@ -1,12 +1,11 @@
 #include "services/intake/respondent_key.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <cstdlib>
 
 #include "absl/strings/escaping.h"
+#include "services/common/hmac/hmac.h"
 #include "services/common/text/fold.h"
 
 namespace peiling::intake {
@@ -14,15 +13,6 @@ namespace {
 
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kKeyBytes = 16;
-
-// HMAC-SHA-256.
-std::string Mac(std::string_view secret, const std::string& data) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(),
-       digest, &length);
-  return {reinterpret_cast<const char*>(digest), length};
-}
 
 std::string NameOf(const survey::CompiledQuestionnaire& questionnaire, const survey::v1::Answers& answers) {
   const survey::QuestionIndex respondent = questionnaire.FindRole(survey::v1::QUESTION_ROLE_RESPONDENT);
@@ -47,9 +37,9 @@ std::string RespondentKey(std::string_view secret, const survey::CompiledQuestio
   const std::string name = NameOf(questionnaire, answers);
   // Without a secret anybody could try names.
   if (name.empty() || secret.empty()) return "";
-  return absl::BytesToHexString(Mac(secret, name).substr(0, kKeyBytes));
+  return absl::BytesToHexString(hmac::Sha256(secret, name).substr(0, kKeyBytes));
 }
 
-std::string KeyedDigest(std::string_view secret, const std::string& digest) { return Mac(secret, digest); }
+std::string KeyedDigest(std::string_view secret, const std::string& digest) { return hmac::Sha256(secret, digest); }
 
 }  // namespace peiling::intake

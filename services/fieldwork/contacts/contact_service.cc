@@ -40,6 +40,7 @@ grpc::Status ReplyWith(absl::StatusOr<Response> answer, Response* response) {
 
 absl::Status ContactService::SetSuppressed(const std::vector<v1::Contact*>& contacts) {
   std::vector<std::string> tokens;
+  tokens.reserve(contacts.size());
   for (const v1::Contact* const contact : contacts) {
     const auto token = contacts_.AddressToken(contact->email());
     if (!token.ok()) return token.status();

@@ -79,6 +79,7 @@ absl::StatusOr<MunicipalityContacts> ContactStore::Read(const std::string& code,
 absl::StatusOr<std::vector<MunicipalityContacts>> ContactStore::ReadAll(const std::vector<std::string>& codes,
                                                                         std::vector<std::optional<storage::Document>>& documents) {
   std::vector<std::string> keys;
+  keys.reserve(codes.size());
   for (const std::string& code : codes) keys.push_back(KeyOf(code));
   auto found = store_.GetMany(kPartition, keys);
   if (!found.ok()) return found.status();

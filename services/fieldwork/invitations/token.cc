@@ -1,11 +1,9 @@
 #include "services/fieldwork/invitations/token.h"
 
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -13,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "services/common/hmac/hmac.h"
 #include "services/common/names/resource_names.h"
 
 namespace peiling::fieldwork {
@@ -73,13 +72,7 @@ std::string Sign(const LinkId& id, std::string_view random, std::string_view key
   // No name has a line end in it, so that no two links are signed as one.
   std::string text = absl::StrCat(id.invitation, "\n", id.colleague, "\n");
   text.append(random);
-  std::string signature(SHA256_DIGEST_LENGTH, '\0');
-  // Without it there are no tokens, and no way to go on.
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Bytes(text), text.size(),
-           reinterpret_cast<unsigned char*>(signature.data()), nullptr) == nullptr) {
-    std::abort();
-  }
-  return signature;
+  return hmac::Sha256(key, text);
 }
 
 }  // namespace

@@ -1,13 +1,10 @@
 #include "services/fieldwork/mail/unsubscribe.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <array>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/hmac/hmac.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::fieldwork {
@@ -19,12 +16,7 @@ constexpr size_t kAddressBytes = 16;
 constexpr size_t kMacBytes = 16;
 constexpr size_t kMaxToken = 200;
 
-std::string Mac(const std::string& key, const std::string& data) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()), data.size(), mac.data(),
-       nullptr);
-  return {reinterpret_cast<const char*>(mac.data()), kMacBytes};
-}
+std::string Mac(const std::string& key, const std::string& data) { return hmac::Sha256(key, data).substr(0, kMacBytes); }
 
 absl::Status Invalid() { return status::Error(absl::StatusCode::kInvalidArgument, "TOKEN_INVALID", "this is no link to unsubscribe with"); }
 
