@@ -65,14 +65,14 @@ class ManifestsTest(unittest.TestCase):
     def test_production_has_no_passwords_and_says_exactly_what_runs(self):
         production = render("production")
         self.assertEqual([], production.of("Secret"))
-        self.assertEqual({"peiling-administrator", "peiling-personal-data"} | {f"peiling-redis-{user}" for user in checks.redis_users()}, checks.missing_secrets(production))
+        self.assertEqual({"peiling-administrator", "peiling-personal-data-fieldwork", "peiling-personal-data-intake"} | {f"peiling-redis-{user}" for user in checks.redis_users()}, checks.missing_secrets(production))
         self.assertEqual([], checks.images(production, digests=True))
 
     def test_nobody_but_redis_sees_all_passwords(self):
         for w in render("production").workloads():
             secrets = {name.removeprefix("peiling-redis-") for kind, name in checks.sources(w.pod) if kind == "Secret" and name != w.name}
-            allowed = {"access": {"access", "peiling-administrator"}, "nginx": {"peiling-public", "peiling-clients-ca"}, "intake": {"intake", "peiling-personal-data"},
-                       "dedup": {"dedup"}, "analytics": {"analytics"}, "fieldwork": {"fieldwork", "peiling-personal-data"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
+            allowed = {"access": {"access", "peiling-administrator"}, "nginx": {"peiling-public", "peiling-clients-ca"}, "intake": {"intake", "peiling-personal-data-intake"},
+                       "dedup": {"dedup"}, "analytics": {"analytics"}, "fieldwork": {"fieldwork", "peiling-personal-data-fieldwork"}, "redis": checks.redis_users(), "sentinel": {"sentinel"},
                        "backup": {"monitor", "replica"}, "restore": {"peiling"}}.get(w.title, set())
             self.assertEqual(allowed, secrets - {"client", "server"}, w.title)
 

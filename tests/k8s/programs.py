@@ -24,7 +24,8 @@ ORDER = ["access", "registry", "validation", "intake", "dedup", "analytics", "fi
 # Of the first administrator, as a Secret would have it.
 ADMINISTRATOR = "peiling_00000000000000a1_made-up-for-a-test-cluster-and-known-to-all"
 # Those made by hand, as people would make them.
-SECRETS = {"peiling-administrator": {"key": ADMINISTRATOR}, "peiling-personal-data": {"keys": f"test-1 {base64.b64encode(bytes(32)).decode()}\n"}}
+SECRETS = {"peiling-administrator": {"key": ADMINISTRATOR},
+           **{f"peiling-personal-data-{service}": {"keys": f"test-1 {base64.b64encode(os.urandom(32)).decode()}\n"} for service in ("intake", "fieldwork")}}
 # What the manifests start with these names is ours; the rest is Redis'.
 OURS = re.compile(r"peiling(ctl|-[a-z]+)?$")
 
