@@ -475,5 +475,28 @@ TEST_F(OtherDatabase, AnEmptyFileBecomesAStore) {
   EXPECT_TRUE(MustOpen(file_)->Commit(Pair("k", "v")).ok());
 }
 
+TEST(SqliteStore, WhatIsDeletedOrReplacedLeavesItsFilesWhileItIsOpen) {
+  const Folder folder;
+  const std::filesystem::path file = folder.path() / "store.db";
+  const auto store = MustOpen(file);
+  const auto bytes = [&] {
+    std::string all;
+    for (const char* const end : {"", "-wal"}) {
+      std::ifstream part(file.string() + end, std::ios::binary);
+      all.append(std::istreambuf_iterator<char>(part), {});
+    }
+    return all;
+  };
+  ASSERT_TRUE(store->Commit({kWave, {{"a", "of Nergenshuizen", 0}, {"b", "of Nergenshuizen", 0}}}).ok());
+  EXPECT_THAT(bytes(), HasSubstr("Nergenshuizen"));
+  ASSERT_TRUE(store->Commit({kWave, {{"a", std::nullopt, 1}, {"b", "of nowhere", 1}}}).ok());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (bytes().find("Nergenshuizen") != std::string::npos && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  EXPECT_THAT(bytes(), ::testing::Not(HasSubstr("Nergenshuizen")));
+  EXPECT_EQ((*store->Get(kWave, "b"))->value, "of nowhere");
+}
+
 }  // namespace
 }  // namespace peiling::storage

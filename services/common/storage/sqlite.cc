@@ -7,9 +7,6 @@
 namespace peiling::storage {
 namespace {
 
-// How long a connection waits for a lock of another one.
-constexpr int kBusyTimeoutMs = 10'000;
-
 // SQLite knows a full disk by itself, but not a quota or a limit on the size of files: errno, cleared before the call, tells.
 bool NoRoom(int code) {
   if ((code & 0xff) == SQLITE_FULL) return true;

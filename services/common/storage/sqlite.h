@@ -13,6 +13,9 @@
 
 namespace peiling::storage {
 
+// How long a connection waits for a lock of another one.
+inline constexpr int kBusyTimeoutMs = 10'000;
+
 // What SQLite said, as the store's error; `doing` begins the message ("commit").
 absl::Status SqliteError(sqlite3* db, int code, std::string_view doing);
 

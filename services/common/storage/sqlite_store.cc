@@ -47,6 +47,9 @@ constexpr std::chrono::microseconds kMaxLinger(2000);
 // The log is copied into the file when it has this many pages (16 MiB): often enough that a copy is short, seldom enough that pages
 // changed by many commits are copied once.
 constexpr int kCheckpointPages = 4096;
+// How long the log keeps what was deleted or replaced, and how soon emptying it is tried again when somebody was reading.
+constexpr std::chrono::seconds kScrubAfter(5);
+constexpr std::chrono::seconds kScrubAgain(1);
 constexpr size_t kMaxReadBytes = 4 << 20;
 // How often a store that could not write tries whether it can again.
 constexpr std::chrono::seconds kProbeInterval(1);
@@ -304,6 +307,11 @@ std::shared_ptr<SqliteStore::Group> SqliteStore::NextGroup(std::chrono::microsec
     SetHealth(Execute(writer_.db.get(), SetVersion()));
     lock.lock();
   }
+  while (replaced_ && !queue_changed_.wait_until(lock, scrub_at_, ready)) {
+    lock.unlock();
+    Scrub();
+    lock.lock();
+  }
   queue_changed_.wait(lock, ready);
   if (queue_.empty()) return nullptr;
   // Who was answered together comes back together: without a moment's wait the first one back would go alone and the others wait for it.
@@ -316,9 +324,19 @@ std::shared_ptr<SqliteStore::Group> SqliteStore::NextGroup(std::chrono::microsec
 }
 
 void SqliteStore::Checkpoint() {
+  if (replaced_ && std::chrono::steady_clock::now() >= scrub_at_) return Scrub();
   if (log_pages_ < kCheckpointPages) return;
   // Failing is no harm: the log keeps everything, and the next commit tries again.
   sqlite3_wal_checkpoint_v2(writer_.db.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+}
+
+void SqliteStore::Scrub() {
+  sqlite3* const db = writer_.db.get();
+  // Nobody who commits waits for who reads.
+  sqlite3_busy_timeout(db, 0);
+  replaced_ = sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) != SQLITE_OK;
+  sqlite3_busy_timeout(db, kBusyTimeoutMs);
+  scrub_at_ = std::chrono::steady_clock::now() + kScrubAgain;
 }
 
 void SqliteStore::CommitGroup(const std::vector<Pending*>& members) {
@@ -486,6 +504,7 @@ absl::Status SqliteStore::Put(const std::string& name, Partition& partition, con
     put.Bind(1, partition.id).Bind(2, key);
   } else {
     put.Bind(1, row);
+    if (!std::exchange(replaced_, true)) scrub_at_ = std::chrono::steady_clock::now() + kScrubAfter;
   }
   put.Bind(3, static_cast<int64_t>(content.version)).Bind(4, static_cast<int64_t>(content.sequence));
   if (content.value) {

@@ -1,11 +1,13 @@
 // The store on SQLite: one file, one process. Private to this library; use OpenStore.
 //
 // All writing is done by one thread that puts the commits of everybody who waits into one transaction; reading by a few connections
-// beside it. The table of partitions, with the last sequence of each feed, is kept in memory.
+// beside it. What is deleted or replaced is gone from the file and its log some seconds later. The table of partitions, with the last
+// sequence of each feed, is kept in memory.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -127,6 +129,8 @@ class SqliteStore final : public Store {
   // Waits for a group, and once there is one up to `linger` for it to become as large as the last.
   std::shared_ptr<Group> NextGroup(std::chrono::microseconds linger);
   void Checkpoint();
+  // Empties the log, which still has what was deleted or replaced; tried again soon when somebody is reading.
+  void Scrub();
   void CommitGroup(const std::vector<Pending*>& members);
   absl::Status CommitTransaction(const std::vector<Pending*>& members);
   // A failed condition goes to the member's result; an error of the storage is returned.
@@ -154,6 +158,8 @@ class SqliteStore final : public Store {
   PartitionMap changed_;  // Of the transaction under way.
   int64_t last_partition_id_ = 0;
   int log_pages_ = 0;
+  bool replaced_ = false;                           // Something was, since the log was last emptied.
+  std::chrono::steady_clock::time_point scrub_at_;  // When to empty it then.
 
   std::mutex queue_mutex_;
   std::condition_variable queue_changed_;
