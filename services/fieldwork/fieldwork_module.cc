@@ -182,6 +182,7 @@ class FieldworkModule final : public server::Module {
                                   *registry_,
                                   *intake_,
                                   [this](const auto& tokens) { return suppressions_.Contains(tokens); },
+                                  [this](const auto& address) { return invitations_.ErasePerson(address); },
                                   absl::Now};
 
   const FactSources fact_sources_{

@@ -150,6 +150,9 @@ class ContactServiceTest : public testing::Test {
                       for (const v1::Invitation& invitation : invitations_) visit(invitation);
                       return absl::OkStatus();
                     }};
+  // Addresses of people who are no more to be known anywhere.
+  std::vector<std::string> forgotten_;
+  absl::Status forgetting_;
   NiceMock<registry::v1::MockRegistryServiceStub> registry_;
   testing::StrictMock<intake::v1::MockIntakeServiceStub> intake_;
   ContactService service_{contacts_,
@@ -160,6 +163,10 @@ class ContactServiceTest : public testing::Test {
                             std::vector<bool> suppressed;
                             for (const std::string& token : tokens) suppressed.push_back(token == suppressed_);
                             return suppressed;
+                          },
+                          [this](const std::string& address) {
+                            forgotten_.push_back(address);
+                            return forgetting_;
                           },
                           [this] { return now_; }};
   std::unique_ptr<grpc::Server> server_;
@@ -255,6 +262,16 @@ TEST_F(ContactServiceTest, ErasesTheAnswersOfWhoWasToldTheLinkByPhone) {
                   _, testing::Property(&intake::v1::ErasePersonalAnswersRequest::name, std::string(kWave) + "/responses/GM0363"), _))
       .WillOnce(testing::Return(grpc::Status::OK));
   EXPECT_EQ(Erase(contact.name())->responses_size(), 1);
+}
+
+TEST_F(ContactServiceTest, ForgetsAContactAlsoAsAColleagueOfOthersBeforeItIsGone) {
+  const v1::Contact contact = *Create("GM0363", "a@b.nl");
+  forgetting_ = status::Error(absl::StatusCode::kUnavailable, "STORAGE_UNAVAILABLE", "gone");
+  EXPECT_EQ(Erase(contact.name()).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(List().contacts(0).has_erased_at());
+  forgetting_ = absl::OkStatus();
+  ASSERT_TRUE(Erase(contact.name()).ok());
+  EXPECT_THAT(forgotten_, ElementsAre("a@b.nl", "a@b.nl"));
 }
 
 TEST_F(ContactServiceTest, ErasesAnswersThatWereKeptWhenTheContactWasErased) {

@@ -321,7 +321,7 @@ TEST_F(InvitationColleagueTest, SomebodyIsForgottenByTheirAddressAndNobodyElse) 
   ASSERT_TRUE(HandOver("GM0002", "jansen", "over").ok());
   const std::vector<std::string> ended = {TokenOf("GM0001", "3"), TokenOf("GM0002", "holder")};
   const std::vector<std::string> stay = {TokenOf("GM0001"), TokenOf("GM0001", "2")};
-  ASSERT_TRUE(invitations_.ErasePerson(kWave, "Jansen@EXAMPLE.nl").ok());
+  ASSERT_TRUE(invitations_.ErasePerson("Jansen@EXAMPLE.nl").ok());
   for (const std::string& token : ended) EXPECT_FALSE(Holds(token));
   for (const std::string& token : stay) EXPECT_TRUE(Holds(token));
   const auto listed = List();
@@ -331,7 +331,7 @@ TEST_F(InvitationColleagueTest, SomebodyIsForgottenByTheirAddressAndNobodyElse) 
   EXPECT_TRUE(listed.colleagues(2).has_removed_at());
   EXPECT_THAT(*invitations_.LinkHolders(NameOf("GM0002")), IsEmpty());
   const uint64_t version = Version();
-  ASSERT_TRUE(invitations_.ErasePerson(kWave, "jansen@example.nl").ok());
+  ASSERT_TRUE(invitations_.ErasePerson("jansen@example.nl").ok());
   EXPECT_EQ(Version(), version);
   // Whoever is sent there next is another.
   ASSERT_TRUE(Reissue("GM0002", "back", ContactOf("GM0002")).ok());

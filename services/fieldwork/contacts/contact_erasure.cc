@@ -42,10 +42,12 @@ absl::StatusOr<v1::EraseContactResponse> ContactErasure::Erase(const v1::EraseCo
   auto done = contacts_.Erased(request);
   if (!done.ok()) return done.status();
   if (*done) return **std::move(done);
-  if (const auto contact = contacts_.Get(request.name()); !contact.ok()) return contact.status();
+  const auto contact = contacts_.Get(request.name());
+  if (!contact.ok()) return contact.status();
   const absl::StatusOr<std::vector<std::string>> responses =
       request.keep_answers() ? std::vector<std::string>() : EraseAnswers(request, make_context);
   if (!responses.ok()) return responses.status();
+  if (absl::Status forgotten = forget_(contact->email()); !forgotten.ok()) return forgotten;
   auto answer = contacts_.Erase(request, caller, *responses);
   if (answer.ok()) {
     // Why is for intake's record: people write whom it is about, whatever they are told.

@@ -1,7 +1,9 @@
-// Erases a contact on request, and what it answered of itself.
+// Erases a contact on request, and what it answered of itself, and what is known of it as a colleague.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "peiling/fieldwork/v1/contacts.pb.h"
@@ -12,12 +14,15 @@
 
 namespace peiling::fieldwork {
 
+// Forgets whoever has this address and a link that is not a contact's (InvitationStore::ErasePerson).
+using ForgetPerson = std::function<absl::Status(const std::string& address)>;
+
 // Thread-safe.
 class ContactErasure {
  public:
   // All must outlive it.
-  ContactErasure(ContactStore& contacts, const ContactUses& uses, intake::v1::IntakeService::StubInterface& intake)
-      : contacts_(contacts), uses_(uses), intake_(intake) {}
+  ContactErasure(ContactStore& contacts, const ContactUses& uses, intake::v1::IntakeService::StubInterface& intake, ForgetPerson forget)
+      : contacts_(contacts), uses_(uses), intake_(intake), forget_(std::move(forget)) {}
 
   // As the RPC. The answers go first: what breaks off before the contact is gone is gone on with by a repeat. Those that were kept when it
   // was erased, by whoever, can still be erased. `caller`: subject of who asks.
@@ -31,6 +36,7 @@ class ContactErasure {
   ContactStore& contacts_;
   const ContactUses& uses_;
   intake::v1::IntakeService::StubInterface& intake_;
+  const ForgetPerson forget_;
 };
 
 }  // namespace peiling::fieldwork

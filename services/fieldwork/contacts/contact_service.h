@@ -27,10 +27,11 @@ class ContactService final : public v1::ContactService::Service {
  public:
   // All must outlive it.
   ContactService(ContactStore& contacts, const ContactUses& uses, registry::v1::RegistryService::StubInterface& registry,
-                 intake::v1::IntakeService::StubInterface& intake, AreSuppressed are_suppressed, calendar::Clock clock)
+                 intake::v1::IntakeService::StubInterface& intake, AreSuppressed are_suppressed, ForgetPerson forget_person,
+                 calendar::Clock clock)
       : contacts_(contacts),
         municipalities_(registry),
-        erasure_(contacts, uses, intake),
+        erasure_(contacts, uses, intake, std::move(forget_person)),
         import_(contacts, municipalities_, clock),
         are_suppressed_(std::move(are_suppressed)),
         clock_(std::move(clock)) {}
