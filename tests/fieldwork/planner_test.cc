@@ -402,6 +402,8 @@ TEST_F(PlannerTest, APreviewIsTheMailWithALinkThatDoesNotWork) {
   ASSERT_TRUE(invented.ok()) << invented.status();
   EXPECT_THAT(invented->text(), HasSubstr("namens de gemeente Utrecht"));
   EXPECT_THAT(invented->text(), HasSubstr("\nhttps://peiling.example.nl/deelnemen#voorbeeld\n"));
+  EXPECT_EQ(invented->unsubscribe_url(), "https://peiling.example.nl/v1/unsubscriptions/voorbeeld");
+  EXPECT_EQ(status::Reason(unsubscriber_.Unsubscribe("voorbeeld")), "TOKEN_INVALID");
   request.set_invitation("GM0363");
   const auto real = policy_.Preview(request);
   ASSERT_TRUE(real.ok()) << real.status();

@@ -16,8 +16,15 @@ namespace {
 constexpr std::string_view kOpen = "{{";
 constexpr std::string_view kClose = "}}";
 constexpr std::string_view kLink = "link";
-// Of HTML that is made from text: what a paragraph with only the link becomes a link of.
-constexpr std::string_view kLinkField = "{{link}}";
+
+// Of HTML that is made from text: fields that become a link when they are a paragraph, and its words.
+struct LinkWords {
+  std::string_view field;
+  std::string_view dutch;
+  std::string_view other;
+};
+constexpr std::array kLinkWords = {LinkWords{kLink, "Naar de vragenlijst", "To the questionnaire"},
+                                   LinkWords{"afmeldlink", "Afmelden", "Unsubscribe"}};
 
 constexpr size_t kMaxSubject = 200;
 constexpr size_t kMaxText = 20'000;
@@ -48,6 +55,12 @@ std::vector<Field> FieldsOf(std::string_view text) {
 bool Has(std::string_view text, std::string_view name) {
   const std::vector<Field> fields = FieldsOf(text);
   return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.name == name; });
+}
+
+// Whether a field begins a section ('#', '^') or ends one ('/'): of which field.
+std::string_view SectionOf(const Field& field) {
+  const bool mark = !field.name.empty() && std::string_view("#^/").find(field.name[0]) != std::string_view::npos;
+  return mark ? field.name.substr(1) : std::string_view();
 }
 
 bool AsksToFillIn(v1::MailKind kind) { return kind != v1::MAIL_KIND_THANKS; }
@@ -91,17 +104,23 @@ class PartChecker {
     problems_.push_back({.part = part_, .message = several ? absl::StrCat("line ", line, ": ", message...) : absl::StrCat(message...)});
   }
 
-  // Of all fields: whether they exist, and end.
+  // Of all fields: whether they exist, and end; of sections, too.
   void CheckFields() {
-    const auto& known = MergeFields();
     size_t at = 0;
-    for (const Field& field : FieldsOf(text_)) {
+    const Field* section = nullptr;
+    const std::vector<Field> fields = FieldsOf(text_);
+    for (const Field& field : fields) {
       at = field.end;
-      if (std::find(known.begin(), known.end(), field.name) != known.end()) continue;
-      std::string names;
-      for (const std::string_view name : known) absl::StrAppend(&names, names.empty() ? "" : ", ", View(name));
-      Fail(field.begin, "there is no field \"", View(field.name), "\"; there are ", names);
+      const std::string_view of = SectionOf(field);
+      CheckName(field, of.empty() ? field.name : of);
+      if (of.empty()) continue;
+      const bool ends = field.name[0] == '/';
+      if (ends != (section != nullptr) || (ends && of != SectionOf(*section))) {
+        Fail(field.begin, "{{", View(field.name), "}} ", ends ? "ends no section" : "stands within another section");
+      }
+      section = ends ? nullptr : &field;
     }
+    if (section != nullptr) Fail(section->begin, "{{", View(section->name), "}} has no end");
     if (const size_t open = text_.find(kOpen, at); open != std::string_view::npos) Fail(open, "\"{{\" without \"}}\"");
   }
 
@@ -110,6 +129,14 @@ class PartChecker {
   }
 
  private:
+  void CheckName(const Field& field, std::string_view name) {
+    const auto& known = MergeFields();
+    if (std::find(known.begin(), known.end(), name) != known.end()) return;
+    std::string names;
+    for (const std::string_view each : known) absl::StrAppend(&names, names.empty() ? "" : ", ", View(each));
+    Fail(field.begin, "there is no field \"", View(name), "\"; there are ", names);
+  }
+
   const std::string_view part_;
   const std::string_view text_;
   std::vector<TemplateProblem>& problems_;
@@ -196,8 +223,8 @@ class HtmlChecker {
   // Only what cannot be anything but an address may stand in an attribute.
   void CheckValue(size_t begin) {
     for (const Field& field : FieldsOf(html_.substr(begin, at_ - begin))) {
-      if (field.name != kLink && field.name != "antwoordadres")
-        Stop(begin + field.begin, "in a tag only {{link}} and {{antwoordadres}} can stand");
+      if (field.name != kLink && field.name != "afmeldlink" && field.name != "antwoordadres")
+        Stop(begin + field.begin, "in a tag only {{link}}, {{afmeldlink}} and {{antwoordadres}} can stand");
     }
   }
 
@@ -250,9 +277,9 @@ void CheckHtml(v1::MailKind kind, const std::string& html, std::vector<TemplateP
 }  // namespace
 
 const std::vector<std::string_view>& MergeFields() {
-  static const std::vector<std::string_view> fields = {"aanhef",      "contact.naam", "contact.functie", "gemeente",
-                                                       "de_gemeente", "peiling",      "opent",           "sluit",
-                                                       "link",        "afzender",     "antwoordadres"};
+  static const std::vector<std::string_view> fields = {"aanhef",        "contact.naam", "contact.functie", "gemeente",     "de_gemeente",
+                                                       "peiling",       "opent",        "sluit",           "link",         "afzender",
+                                                       "antwoordadres", "algemeen",     "overgenomen",     "wijzigen_tot", "afmeldlink"};
   return fields;
 }
 
@@ -272,20 +299,36 @@ std::string OneLine(std::string_view value) {
 }
 
 std::string Merge(std::string_view text, const std::map<std::string, std::string>& values, Markup markup) {
+  const auto is_empty = [&](std::string_view name) {
+    const auto value = values.find(std::string(name));
+    return value == values.end() || value->second.empty();
+  };
+  // What a paragraph with nothing in it looks like on both sides.
+  const auto [before, after] = markup == Markup::kHtml ? std::pair("<p>", "</p>\n") : std::pair("\n\n", "\n\n");
   std::string merged;
   size_t at = 0;
+  bool left_out = false;
   for (const Field& field : FieldsOf(text)) {
-    merged.append(text.substr(at, field.begin - at));
+    if (!left_out) merged.append(text.substr(at, field.begin - at));
     at = field.end;
-    const auto value = values.find(std::string(field.name));
-    if (value == values.end()) {
+    if (const std::string_view section = SectionOf(field); !section.empty()) {
+      left_out = field.name[0] != '/' && is_empty(section) == (field.name[0] == '#');
+    } else if (const auto value = values.find(std::string(field.name)); left_out) {
+      continue;
+    } else if (value == values.end()) {
       merged.append(text.substr(field.begin, field.end - field.begin));
     } else {
       const std::string line = OneLine(value->second);
       merged.append(markup == Markup::kHtml ? Escape(line) : line);
     }
+    if (!left_out && merged.ends_with(before) && text.substr(at).starts_with(after)) {
+      at += std::string_view(after).size();
+      if (markup == Markup::kHtml) merged.resize(merged.size() - std::string_view(before).size());
+    }
   }
-  return merged.append(text.substr(at));
+  merged.append(text.substr(at));
+  while (markup == Markup::kText && merged.ends_with(before)) merged.pop_back();
+  return merged;
 }
 
 std::string HtmlOf(const v1::MailTemplate& words) {
@@ -294,8 +337,13 @@ std::string HtmlOf(const v1::MailTemplate& words) {
   for (const absl::string_view piece : absl::StrSplit(words.text(), "\n\n")) {
     const absl::string_view paragraph = absl::StripAsciiWhitespace(piece);
     if (paragraph.empty()) continue;
-    if (paragraph == View(kLinkField)) {
-      absl::StrAppend(&body, "<p><a href=\"{{link}}\">", dutch ? "Naar de vragenlijst" : "To the questionnaire", "</a></p>\n");
+    const auto link = std::find_if(kLinkWords.begin(), kLinkWords.end(), [&](const LinkWords& each) {
+      return paragraph == absl::StrCat(View(kOpen), View(each.field), View(kClose));
+    });
+    if (link != kLinkWords.end()) {
+      const absl::string_view field = View(link->field);
+      absl::StrAppend(&body, "{{#", field, "}}<p><a href=\"{{", field, "}}\">", View(dutch ? link->dutch : link->other), "</a></p>\n{{/",
+                      field, "}}");
       continue;
     }
     const std::vector<std::string> lines = absl::StrSplit(Escape({paragraph.data(), paragraph.size()}), '\n');

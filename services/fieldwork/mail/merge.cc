@@ -45,8 +45,8 @@ const MailTemplate& TemplateFor(const survey::v1::MailingStep& step, std::string
   return step.templates(0);
 }
 
-std::map<std::string, std::string> FieldValues(const WaveDetails& wave, const v1::Invitation& invitation, const MailReceiver& receiver,
-                                               const std::string& link) {
+std::map<std::string, std::string> FieldValues(absl::Time now, const WaveDetails& wave, const v1::Invitation& invitation,
+                                               const MailReceiver& receiver) {
   const survey::v1::MailingPlan& plan = wave.wave.mailing_plan();
   const std::string titles = TitlesOf(*wave.frame, invitation);
   const auto moment = [](bool known, const google::protobuf::Timestamp& time) {
@@ -60,15 +60,19 @@ std::map<std::string, std::string> FieldValues(const WaveDetails& wave, const v1
           {"peiling", wave.wave.title()},
           {"opent", moment(wave.wave.has_opens_at(), wave.wave.opens_at())},
           {"sluit", moment(wave.wave.has_closes_at(), wave.wave.closes_at())},
-          {"link", link},
+          {"wijzigen_tot", moment(!receiver.link.empty() && now < calendar::FromProto(wave.wave.closes_at()), wave.wave.closes_at())},
+          {"link", receiver.link},
+          {"afmeldlink", receiver.unsubscribe_link},
+          {"algemeen", receiver.general ? "ja" : ""},
+          {"overgenomen", receiver.took_over ? "ja" : ""},
           {"afzender", plan.sender_name()},
           {"antwoordadres", plan.reply_to().empty() ? plan.sender_address() : plan.reply_to()}};
 }
 
-v1::MailContent MergeMail(const WaveDetails& wave, const MailTemplate& words, const v1::Invitation& invitation,
-                          const MailReceiver& receiver, const std::string& link) {
+v1::MailContent MergeMail(absl::Time now, const WaveDetails& wave, const MailTemplate& words, const v1::Invitation& invitation,
+                          const MailReceiver& receiver) {
   const survey::v1::MailingPlan& plan = wave.wave.mailing_plan();
-  const auto values = FieldValues(wave, invitation, receiver, link);
+  const auto values = FieldValues(now, wave, invitation, receiver);
   v1::MailContent content;
   content.set_to_address(survey::OneLine(receiver.address));
   content.set_to_name(survey::OneLine(receiver.full_name));
@@ -79,6 +83,7 @@ v1::MailContent MergeMail(const WaveDetails& wave, const MailTemplate& words, co
   content.set_subject(survey::Merge(words.subject(), values, survey::Markup::kText));
   content.set_text(survey::Merge(words.text(), values, survey::Markup::kText));
   content.set_html(survey::Merge(words.html(), values, survey::Markup::kHtml));
+  content.set_unsubscribe_url(receiver.unsubscribe_link);
   for (const auto& [field, value] : values) (*content.mutable_fields())[field] = survey::OneLine(value);
   return content;
 }

@@ -13,8 +13,11 @@ namespace peiling::fieldwork {
 namespace {
 
 using absl::StatusCode;
+using survey::v1::MailTemplate;
 
 constexpr std::chrono::seconds kCallDeadline(5);
+// In the links of a preview.
+constexpr char kNoToken[] = "voorbeeld";
 // Of BatchGetResponseStates.
 constexpr size_t kMaxStates = 1000;
 
@@ -32,11 +35,14 @@ MailReceiver ReceiverFrom(const v1::Contact& contact) {
           .full_name = contact.full_name(),
           .salutation = contact.salutation(),
           .job_title = contact.job_title(),
-          .language = contact.language().empty() ? "nl" : contact.language()};
+          .language = contact.language().empty() ? "nl" : contact.language(),
+          .general = contact.kind() == v1::CONTACT_KIND_GENERAL};
 }
 
 // Colleagues do not say what they speak.
-MailReceiver ReceiverFrom(const LinkHolder& holder) { return {.address = holder.email, .full_name = holder.full_name, .language = "nl"}; }
+MailReceiver ReceiverFrom(const LinkHolder& holder) {
+  return {.address = holder.email, .full_name = holder.full_name, .language = "nl", .took_over = holder.id == InvitationStore::kHolder};
+}
 
 // Mail that nobody asked for; thanks and links for colleagues were, in a way.
 bool CanUnsubscribe(survey::v1::MailKind kind) {
@@ -104,7 +110,7 @@ absl::StatusOr<std::vector<std::optional<v1::CancelReason>>> PlanPolicy::Judge(c
   return reasons;
 }
 
-absl::StatusOr<MailReceiver> PlanPolicy::ReceiverOfMessage(const v1::Message& message, std::string& link) {
+absl::StatusOr<MailReceiver> PlanPolicy::ReceiverOfMessage(const v1::Message& message) {
   if (!message.contact().empty()) {
     const auto contact = sources_.contacts.Get(message.contact());
     if (!contact.ok()) return contact.status();
@@ -113,8 +119,9 @@ absl::StatusOr<MailReceiver> PlanPolicy::ReceiverOfMessage(const v1::Message& me
     // Thanks also go to who was written to and has no link (any more).
     const bool without = message.kind() == survey::v1::MAIL_KIND_THANKS && status::Reason(made.status()) == "INVITATION_REVOKED";
     if (!made.ok() && !without) return made.status();
-    link = made.ok() ? *std::move(made) : "";
-    return ReceiverFrom(*contact);
+    MailReceiver receiver = ReceiverFrom(*contact);
+    if (made.ok()) receiver.link = *std::move(made);
+    return receiver;
   }
   const auto holders = sources_.invitations.LinkHolders(message.invitation());
   if (!holders.ok()) return holders.status();
@@ -123,8 +130,9 @@ absl::StatusOr<MailReceiver> PlanPolicy::ReceiverOfMessage(const v1::Message& me
   if (holder == holders->end()) return NoContact(message.invitation());
   auto made = sources_.invitations.LinkOfHolder(message.invitation(), holder->id);
   if (!made.ok()) return made.status();
-  link = *std::move(made);
-  return ReceiverFrom(*holder);
+  MailReceiver receiver = ReceiverFrom(*holder);
+  receiver.link = *std::move(made);
+  return receiver;
 }
 
 absl::StatusOr<Mail> PlanPolicy::Compose(const std::string& wave, const v1::Message& message) {
@@ -134,19 +142,17 @@ absl::StatusOr<Mail> PlanPolicy::Compose(const std::string& wave, const v1::Mess
   if (step == nullptr || step->templates().empty()) return StepNotFound(message.step());
   const auto invitation = sources_.invitations.Get(message.invitation());
   if (!invitation.ok()) return invitation.status();
-  std::string link;
-  const auto receiver = ReceiverOfMessage(message, link);
+  auto receiver = ReceiverOfMessage(message);
   if (!receiver.ok()) return receiver.status();
   auto token = sources_.contacts.AddressToken(receiver->address);
   if (!token.ok()) return token.status();
-
-  Mail mail{.content = MergeMail(**details, TemplateFor(*step, receiver->language), *invitation, *receiver, link),
-            .address_token = *std::move(token)};
-  if (!CanUnsubscribe(message.kind())) return mail;
-  auto unsubscribe = unsubscriber_.LinkFor(mail.address_token);
-  if (!unsubscribe.ok()) return unsubscribe.status();
-  mail.content.set_unsubscribe_url(*std::move(unsubscribe));
-  return mail;
+  if (CanUnsubscribe(message.kind())) {
+    auto unsubscribe = unsubscriber_.LinkFor(*token);
+    if (!unsubscribe.ok()) return unsubscribe.status();
+    receiver->unsubscribe_link = *std::move(unsubscribe);
+  }
+  const MailTemplate& words = TemplateFor(*step, receiver->language);
+  return Mail{.content = MergeMail(sources_.clock(), **details, words, *invitation, *receiver), .address_token = *std::move(token)};
 }
 
 absl::Status PlanPolicy::Suppress(const std::string& address_token, v1::SuppressionReason reason, const std::string& message) {
@@ -186,8 +192,9 @@ absl::StatusOr<v1::MailContent> PlanPolicy::Preview(const v1::PreviewMailRequest
     invitation.add_municipalities(frame.front().code());
   }
   const std::string& language = request.language().empty() ? receiver.language : request.language();
-  const std::string link = absl::StrReplaceAll(link_, {{"{token}", "voorbeeld"}});
-  return MergeMail(**details, TemplateFor(*step, language), invitation, receiver, link);
+  receiver.link = absl::StrReplaceAll(link_, {{"{token}", kNoToken}});
+  if (CanUnsubscribe(step->kind())) receiver.unsubscribe_link = unsubscriber_.LinkWith(kNoToken);
+  return MergeMail(sources_.clock(), **details, TemplateFor(*step, language), invitation, receiver);
 }
 
 }  // namespace peiling::fieldwork

@@ -39,7 +39,7 @@ class PlanPolicy final : public MailPolicy {
   absl::StatusOr<FactsByInvitation> FactsOf(const std::string& wave, const std::vector<v1::Message>& messages);
   // Puts in what intake says at this moment about who has submitted.
   absl::Status AskIntake(const std::string& wave, FactsByInvitation& facts);
-  absl::StatusOr<MailReceiver> ReceiverOfMessage(const v1::Message& message, std::string& link);
+  absl::StatusOr<MailReceiver> ReceiverOfMessage(const v1::Message& message);
   absl::StatusOr<MailReceiver> ReceiverForPreview(const v1::Invitation& invitation);
 
   const PlanSources sources_;

@@ -32,7 +32,7 @@ absl::StatusOr<std::string> Unsubscriber::TokenFor(const std::string& key_id, co
 absl::StatusOr<std::string> Unsubscriber::LinkFor(const std::string& address_token) const {
   const auto token = TokenFor(vault_.key_id(), absl::HexStringToBytes(address_token));
   if (!token.ok()) return token.status();
-  return absl::StrCat(public_url_, "/v1/unsubscriptions/", *token);
+  return LinkWith(*token);
 }
 
 absl::Status Unsubscriber::Unsubscribe(std::string_view token) {

@@ -22,6 +22,8 @@ class Unsubscriber {
 
   // For List-Unsubscribe of mail to an address (ContactStore::AddressToken). Errors of the vault.
   absl::StatusOr<std::string> LinkFor(const std::string& address_token) const;
+  // The same with any token.
+  std::string LinkWith(std::string_view token) const { return public_url_ + "/v1/unsubscriptions/" + std::string(token); }
   // Sends no more mail to the address a token stands for; once more is the same. INVALID_ARGUMENT/TOKEN_INVALID, and errors of the store.
   absl::Status Unsubscribe(std::string_view token);
 
