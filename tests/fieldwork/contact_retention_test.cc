@@ -3,6 +3,7 @@
 #include "peiling/intake/v1/intake_mock.grpc.pb.h"
 #include "services/common/status/errors.h"
 #include "services/fieldwork/contacts/retention.h"
+#include "tests/common/eventually.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -268,7 +269,10 @@ TEST_F(RetentionTest, ErasesNobodyWhileTheWavesAreNotKnown) {
 }
 
 TEST_F(RetentionTest, SweepsInAThreadThatStops) {
+  const std::string name = Add("a@b.nl");
+  now_ = At("2026-07-01");
   retention_.Start();
+  EXPECT_TRUE(Eventually([&] { return Erased(name); }));
   retention_.Stop();
   retention_.Stop();
 }
