@@ -69,7 +69,7 @@ class ContactServiceTest : public testing::Test {
   absl::Status Call(grpc::Status (v1::ContactService::StubInterface::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response& response) {
     grpc::ClientContext context;
-    deadline::Set(context, std::chrono::seconds(20));
+    deadline::Set(context, std::chrono::seconds(60));
     return status::FromGrpc((*stub_.*method)(&context, request, &response));
   }
   absl::StatusOr<v1::Contact> Create(const std::string& municipality, const std::string& email) {
@@ -390,7 +390,7 @@ TEST_F(ContactServiceTest, TakesInTenThousandRowsInSeconds) {
     ASSERT_TRUE(report.ok()) << report.status();
     EXPECT_EQ(report->added(), added);
     const auto took = std::chrono::steady_clock::now() - began;
-    EXPECT_LT(took, std::chrono::seconds(10));
+    EXPECT_LT(took, std::chrono::seconds(30));
     RecordProperty("took_ms_" + std::to_string(added), std::to_string(took / std::chrono::milliseconds(1)));
   }
   const auto began = std::chrono::steady_clock::now();
@@ -405,7 +405,7 @@ TEST_F(ContactServiceTest, TakesInTenThousandRowsInSeconds) {
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   EXPECT_EQ(listed, 10'000);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
 }
 
 TEST_F(ContactServiceTest, ChangesOnlyWhatThereAreColumnsFor) {
