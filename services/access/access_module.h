@@ -2,12 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "CLI/App.hpp"
 #include "absl/status/statusor.h"
+#include "services/common/identity/gateways.h"
 #include "services/common/server/module.h"
 
 namespace peiling::access {
@@ -17,9 +16,8 @@ struct Options {
   std::string store = "sqlite:access.db";
   // Holds the secret of a key that is an administrator's from the start; made with a new one when missing. Empty: none.
   std::string administrator_key_file;
-  // Of the certificates of gateways (DNS or URI), for whom the keys' hashes and writing the audit log are; nullopt where nobody shows
-  // certificates: in one process, or without TLS.
-  std::optional<std::vector<std::string>> gateway_names;
+  // For whom the keys' hashes and writing the audit log are.
+  identity::GatewayNames gateway_names;
 };
 
 void AddFlags(CLI::App& app, Options& options);

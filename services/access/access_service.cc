@@ -1,10 +1,9 @@
 #include "services/access/access_service.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "grpc/grpc_security_constants.h"
 #include "services/access/validate.h"
+#include "services/common/identity/gateways.h"
 #include "services/common/identity/identity.h"
 #include "services/common/status/errors.h"
 #include "services/common/status/reply.h"
@@ -64,37 +63,27 @@ grpc::Status AccessService::ListAuditEntries(ServerContext* context, const v1::L
   return Reply(audit_log_.List(*request, page), response);
 }
 
-absl::Status AccessService::CheckGateway(const grpc::ServerContextBase& context) const {
-  if (!gateways_.has_value()) return absl::OkStatus();
-  for (const char* const kind : {GRPC_PEER_DNS_PROPERTY_NAME, GRPC_PEER_URI_PROPERTY_NAME}) {
-    for (const grpc::string_ref& name : context.auth_context()->FindPropertyValues(kind)) {
-      if (std::find(gateways_->begin(), gateways_->end(), name) != gateways_->end()) return absl::OkStatus();
-    }
-  }
-  return status::Error(absl::StatusCode::kPermissionDenied, "NOT_A_GATEWAY",
-                       "this is for gateways: the certificate has none of their names");
-}
-
 grpc::Status AccessService::RecordAuditEntries(ServerContext* context, const v1::RecordAuditEntriesRequest* request,
                                                v1::RecordAuditEntriesResponse*) {
-  if (absl::Status gateway = CheckGateway(*context); !gateway.ok()) return status::ToGrpc(gateway);
+  if (absl::Status gateway = identity::CheckGateway(*context, gateways_); !gateway.ok()) return status::ToGrpc(gateway);
   if (absl::Status valid = Validate(*request); !valid.ok()) return status::ToGrpc(valid);
   return status::ToGrpc(audit_log_.Record(*request));
 }
 
 grpc::ServerWriteReactor<v1::WatchKeysResponse>* AccessService::WatchKeys(grpc::CallbackServerContext* context,
                                                                           const v1::WatchKeysRequest* request) {
-  return watches_.Start<v1::WatchKeysResponse>([this, gateway = CheckGateway(*context), after = request->after_sequence()](auto& stream) {
-    if (!gateway.ok()) return gateway;
-    return feed::ServeTo<v1::WatchKeysResponse>(
-        stream, store_, KeyStore::kPartition, after,
-        [](const storage::FeedEvent& event, v1::WatchKeysResponse& message) {
-          const bool readable = message.mutable_key()->ParseFromString(event.value);
-          message.mutable_key()->set_sequence(event.sequence);
-          return readable;
-        },
-        [](uint64_t) {});
-  });
+  return watches_.Start<v1::WatchKeysResponse>(
+      [this, gateway = identity::CheckGateway(*context, gateways_), after = request->after_sequence()](auto& stream) {
+        if (!gateway.ok()) return gateway;
+        return feed::ServeTo<v1::WatchKeysResponse>(
+            stream, store_, KeyStore::kPartition, after,
+            [](const storage::FeedEvent& event, v1::WatchKeysResponse& message) {
+              const bool readable = message.mutable_key()->ParseFromString(event.value);
+              message.mutable_key()->set_sequence(event.sequence);
+              return readable;
+            },
+            [](uint64_t) {});
+      });
 }
 
 }  // namespace peiling::access

@@ -1,15 +1,13 @@
 // The gRPC handlers of access: check the request, call the domain, map the status.
 #pragma once
 
-#include <optional>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "peiling/access/v1/access.grpc.pb.h"
 #include "services/access/audit_log.h"
 #include "services/access/key_store.h"
 #include "services/common/feed/watches.h"
+#include "services/common/identity/gateways.h"
 #include "services/common/storage/store.h"
 
 namespace peiling::access {
@@ -22,11 +20,8 @@ class AccessService final : public v1::AccessService::WithCallbackMethod_WatchKe
   // Watches at a time.
   static constexpr int kMaxWatchers = 1024;
 
-  // Names of certificates, DNS or URI; nullopt: nobody shows certificates, and who gets here is a gateway.
-  using GatewayNames = std::optional<std::vector<std::string>>;
-
   // All must outlive it.
-  AccessService(storage::Store& store, KeyStore& keys, AuditLog& audit_log, GatewayNames gateways)
+  AccessService(storage::Store& store, KeyStore& keys, AuditLog& audit_log, identity::GatewayNames gateways)
       : store_(store), keys_(keys), audit_log_(audit_log), gateways_(std::move(gateways)) {}
 
   grpc::Status GetCaller(grpc::ServerContext* context, const v1::GetCallerRequest* request, v1::GetCallerResponse* response) override;
@@ -42,12 +37,10 @@ class AccessService final : public v1::AccessService::WithCallbackMethod_WatchKe
                                   v1::RecordAuditEntriesResponse* response) override;
 
  private:
-  absl::Status CheckGateway(const grpc::ServerContextBase& context) const;
-
   storage::Store& store_;
   KeyStore& keys_;
   AuditLog& audit_log_;
-  const GatewayNames gateways_;
+  const identity::GatewayNames gateways_;
   feed::Watches watches_{kMaxWatchers};
 };
 

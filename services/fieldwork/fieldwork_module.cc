@@ -4,7 +4,6 @@
 #include <chrono>
 #include <initializer_list>
 #include <map>
-#include <string_view>
 #include <utility>
 
 #include "CLI/Config.hpp"
@@ -34,6 +33,7 @@
 #include "services/fieldwork/mail/unsubscribe.h"
 #include "services/fieldwork/progress/fieldwork_metrics.h"
 #include "services/fieldwork/progress/progress_service.h"
+#include "services/fieldwork/public_links.h"
 #include "services/fieldwork/waves/live_book.h"
 #include "services/fieldwork/waves/wave_followers.h"
 #include "services/fieldwork/webhooks/https_post.h"
@@ -44,27 +44,6 @@
 
 namespace peiling::fieldwork {
 namespace {
-
-constexpr std::string_view kToken = "{token}";
-
-bool IsWebAddress(std::string_view text) { return text.starts_with("https://") || text.starts_with("http://"); }
-
-absl::Status LinkInvalid(std::string_view flag, std::string_view wanted) {
-  return status::Error(absl::StatusCode::kInvalidArgument, "LINK_INVALID",
-                       absl::StrCat(std::string(flag), " is no address: want ", std::string(wanted)));
-}
-
-// Sets the addresses that follow from others.
-absl::Status CompleteLinks(Options& options) {
-  while (options.public_url.ends_with('/')) options.public_url.pop_back();
-  if (!IsWebAddress(options.public_url)) return LinkInvalid("--public-url", "https://HOST");
-  // Behind a '#' it stays with the browser: no server, proxy or log on the way sees it.
-  if (options.link.empty()) options.link = absl::StrCat(options.public_url, "/deelnemen#", std::string(kToken));
-  if (!IsWebAddress(options.link) || options.link.find(kToken) == std::string::npos) {
-    return LinkInvalid("--link", "https://HOST/…#{token}");
-  }
-  return absl::OkStatus();
-}
 
 // Empty when the text is one.
 std::string IsDuration(const std::string& text) {
@@ -87,6 +66,9 @@ class FieldworkModule final : public server::Module {
         unsubscriber_(*vault_, suppressions_, options.public_url),
         policy_(plan_sources_, unsubscriber_, intake::v1::DraftService::NewStub(peers.intake), options.link),
         outbox_(*store_, policy_, *vault_, absl::Now, {.settle_time = options.mail_settle_time, .keep_opens = options.keep_opens}),
+        invitation_service_(
+            {invitations_, contacts_, book_, *drafts_, *intake_},
+            [this](const auto& addresses) { return suppressions_.ContainsAddresses(addresses); }, absl::Now, options.gateway_names),
         progress_service_(fact_sources_, contacts_, analytics::v1::AnalyticsService::NewStub(peers.analytics), absl::Now),
         webhooks_(*store_, *vault_, options.webhook_source, absl::Now),
         webhook_sender_(
@@ -170,9 +152,7 @@ class FieldworkModule final : public server::Module {
   Repeater outbox_sweeper_{std::chrono::seconds(5), [this] { SweepOutbox(); }};
   MailService mail_service_{{book_, invitations_, outbox_, policy_, suppressions_, unsubscriber_}};
 
-  InvitationService invitation_service_{{invitations_, contacts_, book_, *drafts_, *intake_},
-                                        [this](const auto& addresses) { return suppressions_.ContainsAddresses(addresses); },
-                                        absl::Now};
+  InvitationService invitation_service_;
 
   const ContactUses uses_{*store_, [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
                           [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); }};
@@ -191,7 +171,13 @@ class FieldworkModule final : public server::Module {
       .for_each_message = [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
       .has_receiver = [this](const auto& invitation) { return HasReceiver(invitations_, suppressions_, invitation); }};
   ProgressService progress_service_;
-  FieldworkMetrics metrics_{fact_sources_, absl::Now};
+  FieldworkMetrics metrics_{
+      {.book = book_,
+       .count_messages = [this](const auto& wave) { return outbox_.Counts(wave); },
+       .oldest_due = [this](const auto& wave) { return outbox_.OldestDue(wave); },
+       .invitations_version = [this](const auto& wave) { return invitations_.Version(wave); },
+       .for_each_invitation = [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); }},
+      absl::Now};
 
   WebhookStore webhooks_;
   WebhookTeller webhook_teller_{book_, webhooks_, [this](const std::string& wave) { return HistoryOf(wave); }, absl::Now};
@@ -262,11 +248,13 @@ void AddBehaviourFlags(CLI::App& app, Options& options) {
          "by default, with all services in one process, that listener")
       ->envname("PEILING_PUBLIC_URL")
       ->capture_default_str();
-  app.add_option("--link", options.link, "Address of an invitation's link, with {token} in it; default: <public-url>/deelnemen#{token}")
+  app.add_option("--link", options.link,
+                 "Address of an invitation's link, with {token} behind its '#'; default: <public-url>/deelnemen#{token}")
       ->envname("PEILING_FIELDWORK_LINK");
   app.add_option_function<std::string>(
          "--mail-settle-time", [&options](const std::string& text) { absl::ParseDuration(text, &options.mail_settle_time); },
-         "How long after its lease a message that was begun waits for an event of its mailing system; without one it is sent again, once: 15m")
+         "How long after its lease a message that was begun waits for an event of its mailing system; without one it is sent again, once: "
+         "15m")
       ->envname("PEILING_MAIL_SETTLE_TIME")
       ->check(IsDuration);
   app.add_flag("--keep-opens", options.keep_opens, "Keep that mail was opened, when a mailing system says so")
@@ -283,7 +271,10 @@ void AddBehaviourFlags(CLI::App& app, Options& options) {
 
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers) {
   if (absl::Status zone = calendar::CheckTimeZone(); !zone.ok()) return zone;
-  if (absl::Status links = CompleteLinks(options); !links.ok()) return links;
+  absl::StatusOr<PublicLinks> links = MakePublicLinks(options.public_url, options.link);
+  if (!links.ok()) return links.status();
+  options.public_url = std::move(links->public_url);
+  options.link = std::move(links->link);
   absl::StatusOr<std::unique_ptr<storage::Store>> store = storage::OpenStore(options.store, "fieldwork");
   if (!store.ok()) return store.status();
   absl::StatusOr<std::unique_ptr<vault::Vault>> vault = vault::OpenVault(options.vault, options.store, **store);

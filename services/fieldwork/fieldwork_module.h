@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
+#include "services/common/identity/gateways.h"
 #include "services/common/server/module.h"
 #include "services/common/vault/vault.h"
 
@@ -19,7 +20,8 @@ struct Options {
   std::string store = "sqlite:fieldwork.db";
   // Keys of the personal data in it, and of links.
   vault::Options vault;
-  // What reaches the gateway's HTTP listener from outside, "https://peiling.example.nl": links to unsubscribe begin with it.
+  // What reaches the gateway's HTTP listener from outside, "https://peiling.example.nl": links to unsubscribe begin with it
+  // (public_links.h).
   std::string public_url = "http://localhost:7380";
   // Address of an invitation's link with "{token}" in it; empty: <public_url>/deelnemen#{token}.
   std::string link;
@@ -33,6 +35,8 @@ struct Options {
   std::vector<std::string> webhook_allow;
   // Authorities receivers of webhooks are believed of, a PEM file; empty: the system's.
   std::string webhook_ca;
+  // Who may have links verified. Not a flag of its own: set from --gateway-names.
+  identity::GatewayNames gateway_names;
 };
 
 // Channels to the services it asks.
@@ -48,10 +52,9 @@ void AddFlags(CLI::App& app, Options& options);
 // Those of them that are not about where data are kept and what seals them: also whoever runs it with others in one process is told.
 void AddBehaviourFlags(CLI::App& app, Options& options);
 
-// Ready while the store is well, once intake's waves are known: from then on links work. Mail and progress are once what intake and dedup have
-// of all waves is taken in, too, and go on from what they have after that.
-// Errors of opening the store and the vault; FAILED_PRECONDITION/TIME_ZONE_MISSING; INVALID_ARGUMENT/LINK_INVALID when an address of links
-// is none, and for a network that is none.
+// Ready while the store is well, once intake's waves are known: from then on links work. Mail and progress are once what intake and dedup
+// have of all waves is taken in, too, and go on from what they have after that. Errors of opening the store and the vault;
+// FAILED_PRECONDITION/TIME_ZONE_MISSING; INVALID_ARGUMENT/LINK_INVALID when an address of links is none, and for a network that is none.
 absl::StatusOr<std::unique_ptr<server::Module>> MakeModule(Options options, const Peers& peers);
 
 }  // namespace peiling::fieldwork

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   peiling::fieldwork::Options options;
   peiling::fieldwork::AddFlags(app, options);
   CLI11_PARSE(app, argc, argv);
+  if (!server.tls.certificate.empty()) options.gateway_names = server.gateway_names;
   return peiling::server::RunModule(server, [&](const auto& peers) {
     return peiling::fieldwork::MakeModule(
         options,

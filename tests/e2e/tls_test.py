@@ -54,15 +54,18 @@ class Tls(unittest.TestCase):
         self.assertEqual(self.resolve(intake, [IDENTITY]), grpc.StatusCode.PERMISSION_DENIED)
         self.assertEqual(self.resolve(intake), grpc.StatusCode.OK)
 
-    def test_keys_and_the_audit_log_are_for_gateways_alone(self):
+    def test_keys_the_audit_log_and_checking_links_are_for_gateways_alone(self):
         entry = access_pb2.AuditEntry(name="audit-entries/tls-test", count=1)
         entry.time.GetCurrentTime()
-        calls = (("WatchKeys", access_pb2.WatchKeysRequest()),
-                 ("RecordAuditEntries", access_pb2.RecordAuditEntriesRequest(entries=[entry])))
-        for name, result in (("peiling-intake", (grpc.StatusCode.PERMISSION_DENIED, "NOT_A_GATEWAY")), ("peiling-gateway", (grpc.StatusCode.OK, ""))):
-            client = self.suite.client(address=self.suite.processes["access"].address, certificate=self.suite.certificate(name))
-            for method, request in calls:
-                self.assertEqual(client.outcome(f"/peiling.access.v1.AccessService/{method}", request), result, (name, method))
+        well = (grpc.StatusCode.OK, "")
+        calls = (("access", "peiling.access.v1.AccessService/WatchKeys", access_pb2.WatchKeysRequest(), well),
+                 ("access", "peiling.access.v1.AccessService/RecordAuditEntries", access_pb2.RecordAuditEntriesRequest(entries=[entry]), well),
+                 ("fieldwork", "peiling.fieldwork.v1.InvitationService/VerifyToken", invitations_pb2.VerifyTokenRequest(token="guessed"),
+                  (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_UNKNOWN")))
+        for service, method, request, result in calls:
+            for name, expected in (("peiling-intake", (grpc.StatusCode.PERMISSION_DENIED, "NOT_A_GATEWAY")), ("peiling-gateway", result)):
+                client = self.suite.client(address=self.suite.processes[service].address, certificate=self.suite.certificate(name))
+                self.assertEqual(client.outcome(f"/{method}", request), expected, (name, method))
 
     def test_certificates_are_replaced_without_dropping_a_call(self):
         authority = self.suite.authority

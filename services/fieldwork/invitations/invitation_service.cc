@@ -276,7 +276,9 @@ absl::StatusOr<access::v1::Identity> InvitationService::Verify(const std::string
   return identity;
 }
 
-grpc::Status InvitationService::VerifyToken(ServerContext*, const v1::VerifyTokenRequest* request, v1::VerifyTokenResponse* response) {
+grpc::Status InvitationService::VerifyToken(ServerContext* context, const v1::VerifyTokenRequest* request,
+                                            v1::VerifyTokenResponse* response) {
+  if (absl::Status gateway = identity::CheckGateway(*context, gateways_); !gateway.ok()) return status::ToGrpc(gateway);
   return Reply(Verify(request->token()), response->mutable_identity());
 }
 

@@ -10,6 +10,7 @@
 #include "peiling/fieldwork/v1/invitations.grpc.pb.h"
 #include "peiling/intake/v1/drafts.grpc.pb.h"
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/identity/gateways.h"
 #include "services/fieldwork/contacts/contact_store.h"
 #include "services/fieldwork/invitations/contact_choice.h"
 #include "services/fieldwork/invitations/invitation_store.h"
@@ -19,8 +20,8 @@
 namespace peiling::fieldwork {
 
 // Every call holds one of gRPC's threads; a few at once wait for intake, so that links are verified however slow it is. Beside the reasons
-// its contract names: RESOURCE_EXHAUSTED/TOO_MANY_AT_ONCE when those places are taken, TOO_MANY_COLLEAGUES and TOO_MANY_HAND_OVERS beyond
-// those of a day.
+// its contract names: PERMISSION_DENIED/NOT_A_GATEWAY for who verifies tokens and is none; RESOURCE_EXHAUSTED/TOO_MANY_AT_ONCE when those
+// places are taken, TOO_MANY_COLLEAGUES and TOO_MANY_HAND_OVERS beyond those of a day.
 class InvitationService final : public v1::InvitationService::Service {
  public:
   // Calls that wait for intake at a time.
@@ -34,9 +35,13 @@ class InvitationService final : public v1::InvitationService::Service {
     intake::v1::IntakeService::StubInterface& intake;
   };
 
-  // All must outlive it.
-  InvitationService(const Parts& parts, Suppressed suppressed, calendar::Clock clock)
-      : parts_(parts), suppressed_(std::move(suppressed)), clock_(std::move(clock)), sections_(parts.intake) {}
+  // All must outlive it. `gateways`: who may have tokens verified.
+  InvitationService(const Parts& parts, Suppressed suppressed, calendar::Clock clock, identity::GatewayNames gateways = std::nullopt)
+      : parts_(parts),
+        suppressed_(std::move(suppressed)),
+        clock_(std::move(clock)),
+        gateways_(std::move(gateways)),
+        sections_(parts.intake) {}
 
   grpc::Status IssueInvitations(grpc::ServerContext* context, const v1::IssueInvitationsRequest* request,
                                 v1::IssueInvitationsResponse* response) override;
@@ -81,6 +86,7 @@ class InvitationService final : public v1::InvitationService::Service {
   const Parts parts_;
   const Suppressed suppressed_;
   const calendar::Clock clock_;
+  const identity::GatewayNames gateways_;
   QuestionnaireSections sections_;
   std::counting_semaphore<kMostAtIntake> places_{kMostAtIntake};
 };

@@ -1,0 +1,1 @@
+peiling_test(fieldwork_public_links_test SOURCES public_links_test.cc DEPS peiling_fieldwork_public_links)
