@@ -109,24 +109,53 @@ void SetFinal(v1::Disposition disposition, std::string reason, Placement& placem
 
 bool Submitted(const Response& response) { return response.state() == intake::v1::RESPONSE_STATE_SUBMITTED; }
 
-std::pair<bool, int> HowComplete(const Response& response) { return {Submitted(response), response.completeness().answered()}; }
+// What a response says about one municipality.
+survey::v1::Answers AnswersFor(const std::string& code, const Response& response, const WaveSetup& setup) {
+  return survey::AnswersFor(code, response.answers(), response.municipality_answers(), *setup.questionnaire);
+}
+
+survey::Assessment Assess(const Response& response, const survey::v1::Answers& answers, const WaveSetup& setup) {
+  survey::Assessment assessment;
+  setup.questionnaire->Assess(answers, Submitted(response), response.last_section(), assessment);
+  return assessment;
+}
+
+using HowComplete = std::pair<bool, int>;
+
+// How complete each member of a case is: whether it was submitted, and how many questions it answers. One that says different things of its
+// municipalities is known to be as complete as the least complete of them, so with such a one in the case all are measured by what they say
+// about this one: without personal answers, which are not known here.
+std::vector<HowComplete> Completeness(const std::string& code, const std::vector<Member>& members, const WaveSetup& setup) {
+  const bool apart = std::any_of(members.begin(), members.end(), [](const Member& member) {
+    return member.placement->competes && member.submission->response.municipality_answers_size() > 0;
+  });
+  std::vector<HowComplete> completeness;
+  for (const Member& member : members) {
+    const Response& response = member.submission->response;
+    const int answered =
+        apart ? Assess(response, AnswersFor(code, response, setup), setup).completeness.answered() : response.completeness().answered();
+    completeness.emplace_back(Submitted(response), answered);
+  }
+  return completeness;
+}
 
 std::pair<int64_t, int32_t> Time(const google::protobuf::Timestamp& time) { return {time.seconds(), time.nanos()}; }
 
 // The best response has the greatest rank; no two have the same one. A longer id is a later one: 101 comes after 99.
-auto Rank(const Response& response) {
-  return std::make_tuple(HowComplete(response), Time(response.has_submitted_at() ? response.submitted_at() : response.updated_at()),
+auto Rank(const Response& response, const HowComplete& complete) {
+  return std::make_tuple(complete, Time(response.has_submitted_at() ? response.submitted_at() : response.updated_at()),
                          Time(response.started_at()), response.name().size(), std::string_view(response.name()));
 }
 
 // Index of the kept member and the ruling that says so, if one does.
-std::pair<int, const v1::Ruling*> FindKept(const std::string& code, const std::vector<Member>& members, const Rulings& rulings) {
+std::pair<int, const v1::Ruling*> FindKept(const std::string& code, const std::vector<Member>& members,
+                                           const std::vector<HowComplete>& complete, const Rulings& rulings) {
   int kept = -1;
   for (size_t i = 0; i < members.size(); ++i) {
     if (!members[i].placement->competes) continue;
     const Response& response = members[i].submission->response;
     if (const v1::Ruling* ruling = rulings.Keep(response.name(), code)) return {static_cast<int>(i), ruling};
-    if (kept < 0 || Rank(response) > Rank(members[kept].submission->response)) kept = static_cast<int>(i);
+    if (kept < 0 || Rank(response, complete[i]) > Rank(members[kept].submission->response, complete[kept])) kept = static_cast<int>(i);
   }
   return {kept, nullptr};
 }
@@ -140,9 +169,9 @@ void DecideKept(const std::string& code, bool alone, const v1::Ruling* ruling, c
                                                        setup.Title(code), "."));
 }
 
-void DecideDuplicate(const Response& response, const Response& kept, const v1::Ruling* ruling, v1::Decision& decision) {
+void DecideDuplicate(const Response& response, const Response& kept, bool equally_complete, const v1::Ruling* ruling,
+                     v1::Decision& decision) {
   const bool same_person = !response.respondent_key().empty() && response.respondent_key() == kept.respondent_key();
-  const bool equally_complete = HowComplete(response) == HowComplete(kept);
   decision.set_disposition(same_person ? v1::DISPOSITION_RESTART : v1::DISPOSITION_COLLEAGUE_DUPLICATE);
   decision.set_superseded_by(kept.name());
   decision.set_equally_complete(equally_complete);
@@ -182,17 +211,6 @@ bool SaysTheSame(const Answer* a, const Answer* b) {
     default:
       return true;
   }
-}
-
-// What a response says about one municipality.
-survey::v1::Answers AnswersFor(const std::string& code, const Response& response, const WaveSetup& setup) {
-  return survey::AnswersFor(code, response.answers(), response.municipality_answers(), *setup.questionnaire);
-}
-
-survey::Assessment Assess(const Response& response, const survey::v1::Answers& answers, const WaveSetup& setup) {
-  survey::Assessment assessment;
-  setup.questionnaire->Assess(answers, Submitted(response), response.last_section(), assessment);
-  return assessment;
 }
 
 v1::Contradiction Compare(const std::string& code, const Response& kept, const Response& other, const WaveSetup& setup) {
@@ -272,7 +290,8 @@ Placement Place(const Submission& submission, const Rulings& rulings, const Wave
 
 CaseOutcome DecideCase(const std::string& case_id, const std::vector<Member>& members, const Rulings& rulings, const WaveSetup& setup) {
   CaseOutcome outcome;
-  const auto [kept, ruling] = FindKept(case_id, members, rulings);
+  const std::vector<HowComplete> complete = Completeness(case_id, members, setup);
+  const auto [kept, ruling] = FindKept(case_id, members, complete, rulings);
   const auto competing = std::count_if(members.begin(), members.end(), [](const Member& member) { return member.placement->competes; });
   outcome.kept = kept;
   if (kept >= 0) outcome.state = v1::CASE_STATE_DECIDED;
@@ -286,7 +305,7 @@ CaseOutcome DecideCase(const std::string& case_id, const std::vector<Member>& me
       continue;
     }
     const Response& better = members[kept].submission->response;
-    DecideDuplicate(response, better, ruling, decision);
+    DecideDuplicate(response, better, complete[i] == complete[kept], ruling, decision);
     if (!decision.equally_complete()) continue;
     v1::Contradiction contradiction = Compare(case_id, better, response, setup);
     if (contradiction.answers_size() > 0) outcome.contradictions.push_back(std::move(contradiction));

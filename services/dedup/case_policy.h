@@ -55,7 +55,8 @@ struct CaseOutcome {
   std::vector<v1::Contradiction> contradictions;
 };
 
-// Kept is the one a ruling names; else submitted before not submitted, then more questions answered, then the later one.
+// Kept is the one a ruling names; else submitted before not submitted, then more questions answered, about this case when a member says
+// different things of its municipalities, then the later one.
 CaseOutcome DecideCase(const std::string& case_id, const std::vector<Member>& members, const Rulings& rulings, const WaveSetup& setup);
 
 // What becomes of a response in total, from what each of its cases says, in the order of `placement.cases`: kept when it is kept anywhere,

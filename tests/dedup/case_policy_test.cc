@@ -203,6 +203,20 @@ INSTANTIATE_TEST_SUITE_P(
         BetterCase{"GreaterId", {.id = "2"}, {.id = "1"}, true}, BetterCase{"LongerIdIsGreater", {.id = "101"}, {.id = "99"}, true}),
     [](const auto& info) { return info.param.name; });
 
+TEST(DecideCaseTest, OneForSeveralIsAsCompleteAsItIsForThisMunicipality) {
+  // Complete for GM0001, but not for GM0002, as which its completeness is told.
+  const Filled joint{
+      .id = "1", .answered = 1, .single = "", .multiple = {"a"}, .invited = {"GM0001", "GM0002"}, .single_of = {{"GM0001", "ja"}}};
+  const auto alone = [](const char* code) { return Filled{.id = "2", .municipality = code, .answered = 2, .minute = 9}; };
+  const Decided of_first = Decide({joint, alone("GM0001")}, {}, "GM0001");
+  EXPECT_EQ(of_first.kept(), ResponseName("1"));
+  EXPECT_FALSE(of_first.of("2").equally_complete());
+  const Decided of_second = Decide({joint, alone("GM0002")}, {}, "GM0002");
+  EXPECT_EQ(of_second.kept(), ResponseName("2"));
+  EXPECT_TRUE(of_second.of("1").equally_complete()) << "each says one of the two";
+  EXPECT_THAT(of_second.outcome.contradictions, testing::SizeIs(1));
+}
+
 TEST(DecideCaseTest, SamePersonIsARestart) {
   const Decided decided =
       Decide({{.id = "1", .minute = 1, .person = "p"}, {.id = "2", .minute = 2, .person = "p"}, {.id = "3", .person = "q"}});
