@@ -37,7 +37,7 @@ smtp_accept_queue_per_connection = 10000
 remote_max_parallel = 1
 begin acl
 check:
-  deny local_parts = ^weg
+{relay}  deny local_parts = ^weg
        message = 5.1.1 no such mailbox
   defer local_parts = ^druk
        !ratelimit = 2 / 1h / strict / per_rcpt / druk-$local_part
@@ -73,9 +73,10 @@ mailbox:
 
 
 class MailServer:
-    """Runs until `stop`. `certificate` and `key`: PEM files for STARTTLS; none: no TLS."""
+    """Runs until `stop`. `certificate` and `key`: PEM files for STARTTLS; none: no TLS. `refuses_relay`: takes mail from nobody, as one that was
+    set up wrongly does."""
 
-    def __init__(self, directory, certificate=None, key=None):
+    def __init__(self, directory, certificate=None, key=None, refuses_relay=False):
         self.directory = pathlib.Path(directory)
         self.user = pwd.getpwnam("Debian-exim") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         for name in ("spool", "log", "reports", "mailbox"):
@@ -92,7 +93,7 @@ class MailServer:
         tls = f"tls_certificate = {certificate}\ntls_privatekey = {key}" if certificate else ""
         self.configuration.write_text(CONFIGURATION.format(
             directory=self.directory, port=self.port, user=self.user.pw_name, group=self.user.pw_gid, tls=tls,
-            tls_hosts="*" if certificate else ""))
+            tls_hosts="*" if certificate else "", relay="  deny message = relay not permitted\n" if refuses_relay else ""))
         self.process = None
         self.read = {}  # Mail by file.
         self.start()
