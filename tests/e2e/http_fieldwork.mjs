@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 
 const survey = { survey: "veldwerk" };
 const wave = { ...survey, wave: "2026" };
+const day = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 const SURVEY = "kind: survey\nsurvey: veldwerk\ntitle: Veldwerk\n";
 const WAVE = `
 kind: wave
@@ -12,8 +13,8 @@ wave: "2026"
 title: Veldwerk 2026
 language: nl
 frame_date: 2026-01-01
-opens: 2026-01-01 09:00
-closes: 2090-01-01 17:00
+opens: ${day(-30)} 09:00
+closes: ${day(30)} 17:00
 mailing:
   sender: peiling@example.nl
   sender_name: VNG
@@ -122,7 +123,9 @@ async function mail(client, refused) {
   assert.ok((await client.call("previewMail", { ...wave, step: "uitnodiging" })).text.includes("peiling"));
   const suppressed = await client.call("createSuppression", {}, { address: "weg@example.nl", requestId: "s1" });
   assert.deepEqual(await client.pages("listSuppressions", "suppressions"), [suppressed]);
+  assert.deepEqual(await client.call("findSuppression", {}, { address: "weg@example.nl" }), suppressed);
   assert.deepEqual(await client.call("deleteSuppression", { suppression: lastId(suppressed.name), requestId: "s2" }), {});
+  await refused(client.call("findSuppression", {}, { address: "weg@example.nl" }), 404, "SUPPRESSION_NOT_FOUND");
   // Mail programs have no credential.
   const unsubscription = content.unsubscribeUrl.split("/").at(-1);
   const anybody = client.as(undefined);
@@ -154,8 +157,9 @@ async function progress(client) {
 }
 
 async function times(client, refused) {
-  const extended = await client.call("extendWave", wave, { closesAt: "2091-01-01T16:00:00Z", reason: "proef", requestId: "t1" });
-  assert.equal(extended.closesAt, "2091-01-01T16:00:00Z");
+  const closesAt = `${day(60)}T16:00:00Z`;
+  const extended = await client.call("extendWave", wave, { closesAt, reason: "proef", requestId: "t1" });
+  assert.equal(extended.closesAt, closesAt);
   await client.call("closeWave", { ...wave, "If-Match": `"${extended.etag}"` }, { reason: "proef", requestId: "t2" });
   await refused(client.call("saveDraft", { ...wave, response: "los" }, { changes: [answer("V3", "te laat")], requestId: "t3" }), 409, "WAVE_CLOSED");
   await client.call("openWave", wave, { reason: "toch", requestId: "t4" }).catch((error) => assert.equal(error.status, 409, error.stack));
