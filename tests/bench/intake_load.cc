@@ -50,6 +50,7 @@ struct Flags {
 
 constexpr int kQuestions = 20;
 constexpr char kWave[] = "surveys/load/waves/load";
+constexpr char kMunicipalityQuestion[] = "place";
 
 double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -113,7 +114,8 @@ std::string WaveYaml(int partitions) {
       "invented\npartitions: ",
       partitions,
       "\nsections:\n- title: Load\n  questions:\n  - {code: name, type: text, title: Name, personal: true, role: respondent}\n"
-      "  - {code: place, type: text, title: Municipality, role: municipality}\n");
+      "  - {code: ",
+      kMunicipalityQuestion, ", type: text, title: Municipality, role: municipality}\n");
   for (int i = 0; i < kQuestions; ++i) {
     absl::StrAppend(&yaml, "  - {code: t", i, ", type: text, title: Text}\n  - {code: m", i,
                     ", type: multiple, title: Choice, options: [{code: a, label: A}, {code: b, label: B}, {code: c, label: C}]}\n");
@@ -132,7 +134,7 @@ v1::SubmitResponseRequest Template(int bytes) {
     return answer;
   };
   add("name").set_text("A respondent");
-  add("place").set_text("Somewhere");
+  add(kMunicipalityQuestion).set_text("Somewhere");
   for (int i = 0; i < kQuestions; ++i) {
     add(absl::StrCat("t", i)).set_text("");
     add(absl::StrCat("m", i)).mutable_selection()->add_codes("a");
@@ -231,7 +233,10 @@ class Drafts final : public Work {
       fill.set_name(names_.back());
       fill.set_etag(created.draft().etag());
       fill.set_request_id(absl::StrCat(run, "-fill-", client));
-      for (const survey::v1::Answer& answer : answers.answers()) *fill.add_changes()->mutable_answer() = answer;
+      for (const survey::v1::Answer& answer : answers.answers()) {
+        // That one a draft answers by itself.
+        if (answer.question() != kMunicipalityQuestion) *fill.add_changes()->mutable_answer() = answer;
+      }
       v1::SaveDraftResponse filled;
       Call(*drafts_, &v1::DraftService::Stub::SaveDraft, fill, filled);
       revisions_[client] = kFilled;
