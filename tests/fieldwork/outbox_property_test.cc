@@ -72,6 +72,7 @@ class Simulation : public OutboxSetting {
     SetUp();
     flaky_ = std::make_unique<FlakyStore>(*store_, random_);
     std::vector<v1::Message> messages;
+    messages.reserve(kMessages);
     for (int i = 0; i < kMessages; ++i) {
       messages.push_back(Planned(absl::StrCat("m", i, ".u.1"), now_.load() + absl::Minutes(Between(random_, -5, 60))));
     }

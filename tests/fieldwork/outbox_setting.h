@@ -100,6 +100,7 @@ class OutboxSetting : public testing::Test {
 
   void Add(const std::vector<std::string>& ids) {
     std::vector<v1::Message> messages;
+    messages.reserve(ids.size());
     for (const std::string& id : ids) messages.push_back(Planned(id, now_));
     const auto added = outbox_->Add(kWave, messages);
     ASSERT_TRUE(added.ok()) << added.status();

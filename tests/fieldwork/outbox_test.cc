@@ -12,7 +12,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
-using testing::UnorderedElementsAre;
 
 class OutboxTest : public OutboxOnEveryStore {
  protected:
@@ -480,6 +479,7 @@ TEST_P(OutboxTest, ListsWhatIsAskedFor) {
 
 TEST_P(OutboxTest, APageReadsNoMoreThanItShows) {
   std::vector<v1::Message> messages;
+  messages.reserve(500);
   for (int i = 0; i < 500; ++i) messages.push_back(Planned(absl::StrCat("m", i, ".u.1"), now_));
   ASSERT_TRUE(outbox_->Add(kWave, messages).ok());
   class CountingStore : public storage::ForwardingStore {
@@ -535,6 +535,7 @@ TEST_P(OutboxTest, EveryChangeMovesTheVersion) {
 TEST_P(OutboxTest, MailersOfAWaveDoNotStarveEachOtherAndNoMessageGoesToTwo) {
   constexpr int kMailers = 6, kMessages = 600;
   std::vector<v1::Message> messages;
+  messages.reserve(kMessages);
   for (int i = 0; i < kMessages; ++i) messages.push_back(Planned(absl::StrCat("m", i, ".u.1"), now_));
   ASSERT_TRUE(outbox_->Add(kWave, messages).ok());
   // Two replicas.
@@ -542,6 +543,7 @@ TEST_P(OutboxTest, MailersOfAWaveDoNotStarveEachOtherAndNoMessageGoesToTwo) {
   std::mutex mutex;
   std::multiset<std::string> got;
   std::vector<std::thread> mailers;
+  mailers.reserve(kMailers);
   for (int m = 0; m < kMailers; ++m) {
     mailers.emplace_back([&, m] {
       Outbox& outbox = m % 2 == 0 ? *outbox_ : *other;

@@ -230,6 +230,7 @@ absl::StatusOr<size_t> Outbox::Add(const std::string& wave, const std::vector<v1
 
 absl::StatusOr<size_t> Outbox::TryAdd(Wave& wave, const std::vector<const v1::Message*>& messages) {
   std::vector<std::string> ids;
+  ids.reserve(messages.size());
   for (const v1::Message* message : messages) ids.push_back(names::LastId(message->name()));
   MessageChange change(wave.table);
   if (absl::Status loaded = change.Load(ids); !loaded.ok()) return loaded;
@@ -628,6 +629,19 @@ absl::StatusOr<std::vector<v1::StepStatus>> Outbox::Counts(const std::string& wa
     count.set_count(number);
   }
   return steps;
+}
+
+absl::StatusOr<std::optional<absl::Time>> Outbox::OldestDue(const std::string& wave) {
+  MessageTable& table = Of(wave).table;
+  const auto found = table.due().Read(store_, wave, clock_(), 1);
+  if (!found.ok()) return found.status();
+  if (found->ids.empty()) return std::nullopt;
+  MessageChange one(table);
+  if (absl::Status loaded = one.Load(found->ids); !loaded.ok()) return loaded;
+  const StoredMessage* stored = one.Find(found->ids.front());
+  // Somebody has taken it in between.
+  if (stored == nullptr || stored->message().state() != v1::MESSAGE_STATE_DUE) return std::nullopt;
+  return LeasableAt(*stored);
 }
 
 absl::Status Outbox::Sweep(const std::string& wave_name) {
