@@ -40,25 +40,38 @@ std::map<std::string, double> Values() {
   return values;
 }
 
+v1::StepStatus Step(const std::string& name, const std::map<v1::MessageState, int>& counts) {
+  v1::StepStatus step;
+  step.set_step(name);
+  for (const auto& [state, number] : counts) {
+    v1::StateCount& count = *step.add_states();
+    count.set_state(state);
+    count.set_count(number);
+  }
+  return step;
+}
+
 TEST(FieldworkMetricsTest, SaysHowMuchMailIsDueAndForHowLong) {
   const absl::Time now = *calendar::ParseLocalMinute("2026-03-24 12:00");
-  std::vector<v1::Message> messages = {MakeMessage("GM0001", v1::MESSAGE_STATE_DUE), MakeMessage("GM0002", v1::MESSAGE_STATE_DUE),
-                                       MakeMessage("GM0003", v1::MESSAGE_STATE_UNCERTAIN)};
-  *messages[0].mutable_due_at() = calendar::ToProto(now - absl::Minutes(90));
-  *messages[1].mutable_due_at() = calendar::ToProto(now - absl::Minutes(5));
-  *messages[2].mutable_due_at() = calendar::ToProto(now - absl::Hours(30));
+  std::vector<v1::StepStatus> steps = {Step("uitnodiging", {{v1::MESSAGE_STATE_DUE, 1}, {v1::MESSAGE_STATE_UNCERTAIN, 1}}),
+                                       Step("herinnering", {{v1::MESSAGE_STATE_DUE, 1}})};
+  std::optional<absl::Time> oldest = now - absl::Minutes(90);
   const OneWave book;
   absl::Status readable;
+  uint64_t version = 1;
+  int reads = 0;
   FieldworkMetrics metrics({.book = book,
+                            .count_messages = [&](const auto&) -> absl::StatusOr<std::vector<v1::StepStatus>> {
+                              if (!readable.ok()) return readable;
+                              return steps;
+                            },
+                            .oldest_due = [&](const auto&) { return oldest; },
+                            .invitations_version = [&](const auto&) { return version; },
                             .for_each_invitation =
-                                [](const auto&, const auto& visit) {
+                                [&](const auto&, const auto& visit) {
+                                  ++reads;
                                   visit(MakeInvitation({"GM0001"}));
                                   return absl::OkStatus();
-                                },
-                            .for_each_message =
-                                [&](const auto&, const auto& visit) {
-                                  for (const auto& message : messages) visit(message);
-                                  return readable;
                                 }},
                            [now] { return now; });
   metrics.Measure();
@@ -71,7 +84,8 @@ TEST(FieldworkMetricsTest, SaysHowMuchMailIsDueAndForHowLong) {
   EXPECT_EQ(values["peiling_drafts"], 1);
 
   // What cannot be read keeps its numbers.
-  messages.clear();
+  steps.clear();
+  oldest.reset();
   readable = absl::UnavailableError("down");
   metrics.Measure();
   EXPECT_EQ(Values()["peiling_mail_messages due"], 2);
@@ -79,6 +93,13 @@ TEST(FieldworkMetricsTest, SaysHowMuchMailIsDueAndForHowLong) {
   metrics.Measure();
   EXPECT_EQ(Values()["peiling_mail_messages due"], 0);
   EXPECT_EQ(Values()["peiling_mail_oldest_due_seconds"], 0);
+
+  // Invitations that did not change are not read again.
+  EXPECT_EQ(reads, 1);
+  version = 2;
+  metrics.Measure();
+  EXPECT_EQ(reads, 2);
+  EXPECT_EQ(Values()["peiling_invitations issued"], 1);
 }
 
 }  // namespace

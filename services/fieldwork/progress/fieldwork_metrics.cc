@@ -77,32 +77,47 @@ void FieldworkMetrics::Run() {
 }
 
 void FieldworkMetrics::Measure() {
-  for (const std::string& wave : sources_.book.Waves()) Measure(wave);
+  for (const std::string& wave : sources_.book.Waves()) {
+    const absl::Status measured = Measure(wave);
+    if (!measured.ok()) log::Warning("cannot measure the fieldwork", {{"wave", wave}, {"error", measured.ToString()}});
+  }
 }
 
-void FieldworkMetrics::Measure(const std::string& wave) {
-  const absl::Time now = clock_();
-  std::array<int64_t, v1::MessageState_ARRAYSIZE> messages{};
-  absl::Duration oldest;
-  absl::Status read = sources_.for_each_message(wave, [&](const v1::Message& message) {
-    if (!v1::MessageState_IsValid(message.state())) return;
-    ++messages[message.state()];
-    if (message.state() == v1::MESSAGE_STATE_DUE) oldest = std::max(oldest, now - calendar::FromProto(message.due_at()));
-  });
-  std::array<int64_t, v1::InvitationState_ARRAYSIZE> invitations{};
-  if (read.ok()) {
-    read = sources_.for_each_invitation(wave, [&](const v1::Invitation& invitation) {
-      if (v1::InvitationState_IsValid(invitation.state())) ++invitations[invitation.state()];
+absl::Status FieldworkMetrics::MeasureInvitations(const std::string& wave) {
+  const auto version = sources_.invitations_version(wave);
+  if (!version.ok()) return version.status();
+  const auto known = invitations_.find(wave);
+  if (known == invitations_.end() || known->second.version != *version) {
+    Invitations invitations{.version = *version};
+    const absl::Status read = sources_.for_each_invitation(wave, [&](const v1::Invitation& invitation) {
+      if (v1::InvitationState_IsValid(invitation.state())) ++invitations.counts[invitation.state()];
     });
+    if (!read.ok()) return read;
+    invitations_[wave] = invitations;
   }
-  if (!read.ok()) return log::Warning("cannot measure the fieldwork", {{"wave", wave}, {"error", read.ToString()}});
+  SetInvitations(wave, invitations_[wave].counts);
+  return absl::OkStatus();
+}
+
+absl::Status FieldworkMetrics::Measure(const std::string& wave) {
+  const auto steps = sources_.count_messages(wave);
+  if (!steps.ok()) return steps.status();
+  const auto oldest = sources_.oldest_due(wave);
+  if (!oldest.ok()) return oldest.status();
+  if (absl::Status measured = MeasureInvitations(wave); !measured.ok()) return measured;
+  std::array<int64_t, v1::MessageState_ARRAYSIZE> messages{};
+  for (const v1::StepStatus& step : *steps) {
+    for (const v1::StateCount& count : step.states()) {
+      if (v1::MessageState_IsValid(count.state())) messages[count.state()] += count.count();
+    }
+  }
+  SetMessages(wave, messages);
+  SetOldestDue(wave, oldest->has_value() ? std::max(absl::ZeroDuration(), clock_() - **oldest) : absl::ZeroDuration());
   int64_t drafts = 0;
   sources_.book.ForEachResponse(
       wave, [&](const std::string&, const ResponseStand& stand) { drafts += stand.state == intake::v1::RESPONSE_STATE_STARTED ? 1 : 0; });
-  SetMessages(wave, messages);
-  SetOldestDue(wave, oldest);
-  SetInvitations(wave, invitations);
   SetDrafts(wave, drafts);
+  return absl::OkStatus();
 }
 
 }  // namespace peiling::fieldwork
