@@ -76,8 +76,9 @@ class UnaryCall : public std::enable_shared_from_this<UnaryCall> {
     if (!status.ok()) return End(ErrorOf(status, visit_->backend()));
     visit_->Note(response_);
     absl::StatusOr<Shown> shown = ReadResponse(call_.route(), response_);
-    if (shown.ok()) shown_ = *std::move(shown);
-    End(shown.status());
+    if (!shown.ok()) return End(shown.status());
+    shown_ = *std::move(shown);
+    End(absl::OkStatus());
   }
 
   // The answer waits for what is kept of the call.

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <compare>
 #include <cstddef>
 #include <deque>
 #include <iterator>
 #include <list>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,7 +31,7 @@ struct LaneName {
   std::string group;
   std::string name;
 
-  auto operator<=>(const LaneName&) const = default;
+  bool operator<(const LaneName& other) const { return std::tie(group, name) < std::tie(other.group, other.name); }
 };
 
 // Jobs, one for each secret, and the calls that wait for them. Whoever fills one lane makes the others wait for one job more, not for all
