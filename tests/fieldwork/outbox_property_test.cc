@@ -109,6 +109,10 @@ class Simulation : public OutboxSetting {
           EXPECT_FALSE(sent) << message.name();
           EXPECT_TRUE(refused_for_good_.count(message.name()) || refused_[message.name()] > 5) << message.name();
           break;
+        case v1::MESSAGE_STATE_BOUNCED:
+          EXPECT_FALSE(sent) << message.name();
+          EXPECT_TRUE(came_back_.count(message.name())) << message.name();
+          break;
         default:
           ADD_FAILURE() << message.ShortDebugString();
       }
@@ -230,7 +234,11 @@ class Simulation : public OutboxSetting {
     if (Chance(random_, 0.1)) {
       ++refused_[name];
       outcome.set_permanent(Chance(random_, 0.3));
-      if (outcome.permanent()) refused_for_good_.insert(name);
+      // Half of the time because of the address.
+      outcome.set_smtp_code(Chance(random_, 0.5) ? 550 : 554);
+      if (outcome.permanent()) (outcome.smtp_code() == 550 ? came_back_ : refused_for_good_).insert(name);
+    } else if (Chance(random_, 0.1)) {
+      outcome.set_not_tried(true);
     } else {
       ++got_[name];
       outcome.set_sent(true);
@@ -298,7 +306,7 @@ class Simulation : public OutboxSetting {
   std::array<Mailer, 3> mailers_;
   std::deque<Pending> events_;
   std::map<std::string, int> got_, refused_;
-  std::set<std::string> refused_for_good_;
+  std::set<std::string> refused_for_good_, came_back_;
   int requests_ = 0;
 };
 
