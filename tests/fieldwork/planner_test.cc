@@ -1,6 +1,7 @@
 // The mail of a wave with everything it is made of: stores, outbox, policy, planner. Only intake is played.
 #include "services/fieldwork/mail/planner.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "services/common/survey/mail_template.h"
 #include "services/fieldwork/mail/plan_policy.h"
 #include "services/fieldwork/waves/live_book.h"
+#include "tests/common/storage/forwarding_store.h"
 #include "tests/fieldwork/mail_world.h"
 
 namespace peiling::fieldwork {
@@ -32,6 +34,30 @@ using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
 constexpr char kWave[] = "surveys/s/waves/2026";
+
+// Counts what is read of it, and may refuse to store suppressions. Thread-safe.
+class WatchedStore final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+
+  std::atomic<bool> refuses_suppressions = false;
+  std::atomic<int> lists = 0;
+  std::atomic<int> looks = 0;
+
+  absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {
+    if (refuses_suppressions && batch.partition == SuppressionList::kPartition) return absl::UnavailableError("full");
+    return ForwardingStore::Commit(std::move(batch));
+  }
+  absl::StatusOr<std::vector<storage::Document>> List(const std::string& partition, const std::string& prefix, const std::string& after,
+                                                      size_t limit) override {
+    ++lists;
+    return ForwardingStore::List(partition, prefix, after, limit);
+  }
+  absl::StatusOr<uint64_t> LastSequence(const std::string& partition) override {
+    ++looks;
+    return ForwardingStore::LastSequence(partition);
+  }
+};
 
 class PlannerTest : public testing::Test {
  protected:
@@ -149,6 +175,22 @@ class PlannerTest : public testing::Test {
   }
   v1::Invitation InvitationOf(const std::string& code) { return *invitations_.Get(absl::StrCat(kWave, "/invitations/", code)); }
 
+  void HandOverTo(const std::string& name) {
+    v1::HandOverRequest request;
+    request.set_response(absl::StrCat(kWave, "/responses/GM0363"));
+    request.set_full_name(name);
+    request.set_email(name + "@x.nl");
+    request.set_request_id(NextId());
+    const auto handed_over = invitations_.HandOver(request, {}, absl::OkStatus());
+    ASSERT_TRUE(handed_over.ok()) << handed_over.status();
+  }
+  void LetIn(const std::string& address) {
+    v1::DeleteSuppressionRequest request;
+    request.set_name(suppressions_.Find(address)->name());
+    request.set_request_id(NextId());
+    ASSERT_TRUE(suppressions_.Delete(request).ok());
+  }
+
   // Intake knows these responses as submitted, and hears of no other.
   void TeachIntake(const std::map<std::string, intake::v1::ResponseState>& states) {
     ON_CALL(drafts_, BatchGetResponseStates(_, _, _))
@@ -169,7 +211,8 @@ class PlannerTest : public testing::Test {
   intake::v1::Wave wave_;
   std::shared_ptr<const Frame> frame_;
   LiveBook book_;
-  std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
+  std::unique_ptr<storage::Store> kept_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
+  std::unique_ptr<WatchedStore> store_ = std::make_unique<WatchedStore>(*kept_);
   std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
   ContactStore contacts_{*store_, *vault_, clock_};
   InvitationStore invitations_{*store_, *vault_, "https://peiling.example.nl/deelnemen#{token}", clock_};
@@ -273,6 +316,86 @@ TEST_F(PlannerTest, AHardBounceReachesTheNextContactAndAGeneralOneLast) {
   EXPECT_EQ(*suppressions_.Count(), 3u);
 }
 
+TEST_F(PlannerTest, AnAddressThatCameBackIsWrittenToAgainOnceItsSuppressionIsTakenBack) {
+  AddContact("GM0363", "anna");
+  Issue({"GM0363"});
+  TeachIntake({});
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("uitnodiging anna@GM0363.nl"));
+  Bounce("GM0363.uitnodiging.GM0363-1");
+  Plan();
+  EXPECT_EQ(InvitationOf("GM0363").contact(), "");
+  LetIn("anna@GM0363.nl");
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("uitnodiging anna@GM0363.nl"));
+  now_ = At("2026-03-16 09:00");
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("herinnering-1 anna@GM0363.nl"));
+}
+
+TEST_F(PlannerTest, AnAddressWhoseSuppressionWasNotStoredIsNoneThatWasLetIn) {
+  AddContact("GM0363", "anna");
+  AddContact("GM0363", "bert");
+  Issue({"GM0363"});
+  TeachIntake({});
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("uitnodiging anna@GM0363.nl"));
+  store_->refuses_suppressions = true;
+  Bounce("GM0363.uitnodiging.GM0363-1");
+  EXPECT_EQ(*suppressions_.Count(), 0u);
+  EXPECT_FALSE(planner_.PlanWave(kWave).ok());
+  store_->refuses_suppressions = false;
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("uitnodiging bert@GM0363.nl"));
+  EXPECT_EQ(status::Reason(outbox_.Get(absl::StrCat(kWave, "/messages/GM0363.uitnodiging.GM0363-1~2")).status()), "MESSAGE_NOT_FOUND");
+}
+
+TEST_F(PlannerTest, AfterAHandOverThatReachesNobodyThereIsNobodyUntilItIsIssuedForAContact) {
+  const std::string anna = AddContact("GM0363", "anna");
+  AddContact("GM0363", "bert");
+  Issue({"GM0363"});
+  TeachIntake({});
+  Plan();
+  SendAll();
+  HandOverTo("dirk");
+  EXPECT_TRUE(*HasReceiver(invitations_, suppressions_, InvitationOf("GM0363")));
+  Plan();
+  const v1::LeaseMailResponse lease = Lease();
+  ASSERT_THAT(lease.messages(), SizeIs(1));
+  ASSERT_TRUE(Begin(lease).ok());
+  Complete(lease);
+  Bounce(names::LastId(lease.messages(0).message()));
+  now_ = At("2026-03-16 09:00");
+  Plan();
+  EXPECT_THAT(SendAll(), SizeIs(0));
+  EXPECT_FALSE(*HasReceiver(invitations_, suppressions_, InvitationOf("GM0363")));
+
+  v1::ReissueInvitationRequest reissue;
+  reissue.set_name(InvitationOf("GM0363").name());
+  reissue.set_contact(anna);
+  reissue.set_request_id(NextId());
+  ASSERT_TRUE(invitations_.Reissue(reissue, absl::OkStatus()).ok());
+  EXPECT_TRUE(*HasReceiver(invitations_, suppressions_, InvitationOf("GM0363")));
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("herinnering-1 anna@GM0363.nl"));
+}
+
+TEST_F(PlannerTest, WhileNothingChangesNothingIsRead) {
+  AddContact("GM0363", "anna");
+  Issue({"GM0363"});
+  Plan();
+  planner_.Start();
+  const auto look_again = [this](int times) {
+    // The version of contacts and that of suppressions, each time.
+    for (const int until = store_->looks + 2 * times; store_->looks < until;) std::this_thread::yield();
+  };
+  look_again(2);
+  const int lists = store_->lists;
+  look_again(5);
+  EXPECT_EQ(store_->lists, lists);
+  planner_.Stop();
+}
+
 TEST_F(PlannerTest, ColleaguesAndWhoTakesOverGetLinksOfTheirOwn) {
   AddContact("GM0363", "anna");
   Issue({"GM0363"});
@@ -308,6 +431,35 @@ TEST_F(PlannerTest, ColleaguesAndWhoTakesOverGetLinksOfTheirOwn) {
   now_ = At("2026-03-16 09:00");
   Plan();
   EXPECT_THAT(SendAll(), ElementsAre("herinnering-1 dirk@x.nl"));
+}
+
+TEST_F(PlannerTest, MailForOneContactHasNoLinkOfWhoeverHoldsItSince) {
+  const std::string anna = AddContact("GM0363", "anna"), bert = AddContact("GM0363", "bert");
+  Issue({"GM0363"});
+  v1::Message message;
+  message.set_name(absl::StrCat(kWave, "/messages/GM0363.uitnodiging.GM0363-1"));
+  message.set_invitation(InvitationOf("GM0363").name());
+  message.set_contact(anna);
+  message.set_step(wave_.mailing_plan().steps(0).id());
+  message.set_kind(wave_.mailing_plan().steps(0).kind());
+  ASSERT_TRUE(policy_.Compose(kWave, message).ok());
+
+  // Between the lease and a repeat of its request.
+  v1::ReissueInvitationRequest reissue;
+  reissue.set_name(message.invitation());
+  reissue.set_contact(bert);
+  reissue.set_request_id(NextId());
+  const auto reissued = invitations_.Reissue(reissue, absl::OkStatus());
+  ASSERT_TRUE(reissued.ok()) << reissued.status();
+  EXPECT_EQ(status::Reason(policy_.Compose(kWave, message).status()), "INVITATION_REVOKED");
+
+  // Thanks go to who was written to, without a link that is somebody else's.
+  message.set_kind(survey::v1::MAIL_KIND_THANKS);
+  const auto thanks = policy_.Compose(kWave, message);
+  ASSERT_TRUE(thanks.ok()) << thanks.status();
+  EXPECT_EQ(thanks->content.to_address(), "anna@GM0363.nl");
+  EXPECT_THAT(thanks->content.text(), Not(HasSubstr("peiling-uitnodiging_")));
+  EXPECT_THAT(thanks->content.html(), Not(HasSubstr("peiling-uitnodiging_")));
 }
 
 TEST_F(PlannerTest, AJointInvitationIsForAllItsMunicipalities) {
