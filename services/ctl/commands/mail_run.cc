@@ -172,18 +172,25 @@ class MailRun {
     KeepPace();
     Sending sending = sender_.Send(message);
     absl::Status stop = Judge(sending, message.message());
-    if (!sending.outcome) {
+    if (sending.outcome) {
+      stop.Update(Complete(lease_id, *sending.outcome));
+    } else {
       ++sums_.uncertain;
-      return stop;
     }
+    if (stop.ok() && !sending.trouble.ok()) Wait(WaitAfter(troubles_));
+    return stop;
+  }
+
+  // Keeps what came of a mail, and tells it.
+  absl::Status Complete(const std::string& lease_id, const MailOutcome& outcome) {
     CompleteMailRequest completion;
     completion.set_parent(wave_);
     completion.set_lease_id(lease_id);
-    *completion.add_outcomes() = *sending.outcome;
-    stop.Update(journal_.Keep(completion));
-    Count(*sending.outcome);
+    *completion.add_outcomes() = outcome;
+    const absl::Status kept = journal_.Keep(completion);
+    Count(outcome);
     const absl::Status told = Tell(completion);
-    return told.ok() ? stop : told;
+    return told.ok() ? kept : told;
   }
 
   // Whether the message may go.
@@ -211,15 +218,13 @@ class MailRun {
       // Others went meanwhile: it is this mail that is not taken.
       if (!first && before->second < sums_.sent) sending.outcome->set_not_tried(false);
     }
-    if (++troubles_ == kTries || absl::IsInvalidArgument(sending.trouble)) return sending.trouble;
-    Wait(WaitAfter(troubles_));
-    return absl::OkStatus();
+    return ++troubles_ == kTries || absl::IsInvalidArgument(sending.trouble) ? sending.trouble : absl::OkStatus();
   }
 
   static absl::Status TooManyRefusals(const MailOutcome& last) {
-    return status::Error(absl::StatusCode::kFailedPrecondition, "MAIL_REFUSED",
-                         absl::StrCat(kMostRefusals, " mails in a row were refused for good, the last with: ", last.smtp_code(), " ",
-                                      last.diagnostic(), "; is this the right mail server? Run again to go on"));
+    return status::Error(
+        absl::StatusCode::kFailedPrecondition, "MAIL_REFUSED",
+        absl::StrCat(kMostRefusals, " mails in a row were refused for good, the last with: ", last.smtp_code(), " ", last.diagnostic()));
   }
 
   // Until it is told, or nobody wants to wait any more; then the journal has it.
