@@ -11,7 +11,6 @@ namespace {
 using intake::v1::Wave;
 using testing::_;
 using testing::ElementsAre;
-using testing::UnorderedElementsAre;
 
 absl::Time At(const std::string& day) { return *calendar::BeginOfDay(day); }
 
@@ -44,7 +43,7 @@ TEST(IsPastRetentionTest, TellsWhoseTimeIsOver) {
   const Wave imported = MakeWave("2022", "", "2022-05-01", "2022-08-01");
   const Wave endless = MakeWave("endless", "", "", "");
   Wave graceful = recent;
-  graceful.mutable_grace_period()->set_seconds(24 * 3600);
+  graceful.mutable_grace_period()->set_seconds(86'400);
   v1::Contact changed = MakeContact("2026-02-01");
   *changed.mutable_updated_at() = calendar::ToProto(At("2026-04-02"));
   const struct {

@@ -1,5 +1,6 @@
 #include "services/fieldwork/contacts/contact_service.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
@@ -160,8 +161,8 @@ class ContactServiceTest : public testing::Test {
                           registry_,
                           intake_,
                           [this](const std::vector<std::string>& tokens) -> absl::StatusOr<std::vector<bool>> {
-                            std::vector<bool> suppressed;
-                            for (const std::string& token : tokens) suppressed.push_back(token == suppressed_);
+                            std::vector<bool> suppressed(tokens.size());
+                            for (size_t i = 0; i < tokens.size(); ++i) suppressed[i] = tokens[i] == suppressed_;
                             return suppressed;
                           },
                           [this](const std::string& address) {
@@ -360,22 +361,23 @@ TEST_F(ContactServiceTest, RefusesASourceThatNoContactMayHave) {
 
 // Whoever shifts columns, or leaves out the header, has somebody's data where none are expected.
 TEST_F(ContactServiceTest, NeverQuotesWhatStandsInAFile) {
-  const std::string secret = "Geheim";
+  using namespace std::string_literals;
   const auto all = [&](const std::string& file) {
     const auto report = Import(file);
     return report.ok() ? report->DebugString() : report.status().ToString();
   };
   for (const std::string& file : {
-           "gemeentecode;gemeente;e-mail;taal;soort;volgorde;telefoon;geldig_vanaf\n" + secret + ";;a@b.nl\n;" + secret + ";a@b.nl;;;;;\n" +
-               secret + ";" + secret + ";" + secret + ";" + secret + ";" + secret + ";" + secret + ";" + secret + ";" + secret + "\n",
-           "Amsterdam;" + secret + ";geheim@b.nl\n",
-           "gemeente;e-mail\nAmsterdam;\"" + secret + "\n",
-           "gemeente;e-mail\nAmsterdam;\"" + secret + "\"x\n",
+           "gemeentecode;gemeente;e-mail;taal;soort;volgorde;telefoon;geldig_vanaf\nGeheim;;a@b.nl\n;Geheim;a@b.nl;;;;;\n"s
+           "Geheim;Geheim;Geheim;Geheim;Geheim;Geheim;Geheim;Geheim\n",
+           "Amsterdam;Geheim;geheim@b.nl\n"s,
+           "gemeente;e-mail\nAmsterdam;\"Geheim\n"s,
+           "gemeente;e-mail\nAmsterdam;\"Geheim\"x\n"s,
        }) {
     EXPECT_THAT(all(file), Not(testing::ContainsRegex("[Gg]eheim"))) << file;
   }
-  for (const auto& document : *store_->List(ContactStore::kPartition, "receipt/", "", 100)) {
-    EXPECT_THAT(document.value, Not(HasSubstr(secret)));
+  const auto receipts = store_->List(ContactStore::kPartition, "receipt/", "", 100);
+  for (const auto& document : *receipts) {
+    EXPECT_THAT(document.value, Not(HasSubstr("Geheim")));
   }
 }
 
@@ -440,9 +442,8 @@ TEST_F(ContactServiceTest, ReportsWhatIsWrongByRowAndTakesInTheOthers) {
       "6 ADDED",
       "7 REFUSED | gemeente: is GM0344, niet GM0373",
       "8 REFUSED | gemeente: ontbreekt",
-      "9 REFUSED | volgorde: is geen getal | soort: moet persoon, functie of algemeen zijn | e-mail: is geen e-mailadres | geldig_vanaf: "
-      "is "
-      "geen datum (jjjj-mm-dd)",
+      absl::StrCat("9 REFUSED | volgorde: is geen getal | soort: moet persoon, functie of algemeen zijn",
+                   " | e-mail: is geen e-mailadres | geldig_vanaf: is geen datum (jjjj-mm-dd)"),
       "10 REFUSED | e-mail: staat voor deze gemeente ook op regel 2",
       testing::StartsWith("11 REFUSED | "),
   };

@@ -20,6 +20,7 @@ using testing::SizeIs;
 
 std::vector<std::string> Names(const std::vector<v1::Contact>& contacts) {
   std::vector<std::string> names;
+  names.reserve(contacts.size());
   for (const v1::Contact& contact : contacts) names.push_back(contact.full_name());
   return names;
 }
@@ -115,6 +116,7 @@ TEST_F(ContactStoreTest, RefusesASecondContactWithTheAddressOfTheSameMunicipalit
 
 TEST_F(ContactStoreTest, RefusesMoreThanFiftyOfAMunicipality) {
   std::vector<v1::Contact> added;
+  added.reserve(50);
   for (int i = 0; i < 50; ++i) added.push_back(Add(Request("GM0363", "c" + std::to_string(i))));
   EXPECT_EQ(status::Reason(contacts_.Create(Request("GM0363", "more")).status()), "TOO_MANY_CONTACTS");
   ASSERT_TRUE(Erase(added[7].name()).ok());
@@ -192,8 +194,10 @@ TEST_F(ContactStoreTest, PagesThroughAllInOrder) {
 
 TEST_F(ContactStoreTest, LosesNothingToConcurrentWriters) {
   std::vector<v1::CreateContactRequest> requests;
+  requests.reserve(40);
   for (int i = 0; i < 40; ++i) requests.push_back(Request("GM0363", "c" + std::to_string(i)));
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t; i < 40; i += 4) EXPECT_TRUE(contacts_.Create(requests[i]).ok());

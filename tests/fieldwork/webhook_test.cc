@@ -20,7 +20,6 @@
 namespace peiling::fieldwork {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -48,7 +47,7 @@ class WebhookTest : public testing::Test {
     book_.SetListed();
   }
 
-  v1::CreateWebhookResponse Create(std::vector<v1::WebhookEventType> types = {v1::WEBHOOK_EVENT_TYPE_RESPONSE_SUBMITTED},
+  v1::CreateWebhookResponse Create(const std::vector<v1::WebhookEventType>& types = {v1::WEBHOOK_EVENT_TYPE_RESPONSE_SUBMITTED},
                                    const std::string& resource = "", const std::string& url = "https://vng.example/") {
     v1::CreateWebhookRequest request;
     request.mutable_webhook()->set_title("VNG");
@@ -388,6 +387,7 @@ TEST_F(WebhookTest, WhoNeverAnswersKeepsNobodyElseWaiting) {
   // Of the bad ones several events wait each: one attempt is under way to each all the same. Once they failed, they have half of the
   // threads.
   std::vector<v1::Webhook> bad;
+  bad.reserve(6);
   for (int i = 0; i < 3; ++i) bad.push_back(Create().webhook());
   Submit("GM0001", now_);
   Submit("GM0002", now_);
@@ -419,6 +419,7 @@ TEST_F(WebhookTest, WhoNeverAnswersKeepsNobodyElseWaiting) {
 
 TEST_F(WebhookTest, ReceiversThatFailedShareHalfOfTheThreads) {
   std::vector<v1::Webhook> bad;
+  bad.reserve(6);
   for (int i = 0; i < 6; ++i) bad.push_back(Create().webhook());
   Submit("GM0001", now_);
   Submit("GM0002", now_);
