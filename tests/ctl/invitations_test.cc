@@ -50,6 +50,10 @@ TEST_F(InvitationsTest, ANewLinkIsOnOutputAloneWithAWarningBesideIt) {
   const auto request = suite_.Requests<fieldwork::v1::ReissueInvitationRequest>(Method("ReissueInvitation")).at(0);
   EXPECT_EQ(request.name(), "surveys/teams/waves/2022/invitations/GM0363");
   EXPECT_EQ(request.contact(), "municipalities/GM0394/contacts/7b");
+  // One of several that are named by the same municipality, as the list shows it.
+  ASSERT_EQ(Run({"invitations", "reissue", "GM0363-2"}).code, 0);
+  EXPECT_EQ(suite_.Requests<fieldwork::v1::ReissueInvitationRequest>(Method("ReissueInvitation")).at(1).name(),
+            "surveys/teams/waves/2022/invitations/GM0363-2");
 }
 
 TEST_F(InvitationsTest, AreShownAndRevoked) {

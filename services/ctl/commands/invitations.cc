@@ -15,6 +15,9 @@ namespace {
 
 using fieldwork::v1::Invitation;
 
+// "GM0363".
+constexpr size_t kCodeLength = 6;
+
 Table InvitationsTable() {
   return Table({{"INVITATION"}, {"MUNICIPALITIES", Align::kLeft, true, true}, {"STATE"}, {"CONTACT"}, {"ISSUED"}, {"OPENED"}});
 }
@@ -89,9 +92,10 @@ absl::StatusOr<ExitCode> List(Session& session, const std::string& state) {
   return ExitCode::kOk;
 }
 
-// Full name of the invitation a municipality is named by.
+// Full name of the invitation a municipality is named by, or as `list` shows it: "GM0363-2", the second that is named by GM0363.
 absl::StatusOr<std::string> NameOf(Session& session, const std::string& text) {
   if (names::Match(text, "surveys/*/waves/*/invitations/*")) return text;
+  if (text.rfind("GM", 0) == 0 && text.find('-') == kCodeLength) return session.Below("invitations", text);
   const auto code = session.MunicipalityCode(text);
   if (!code.ok()) return code.status();
   return session.Below("invitations", *code);
