@@ -284,7 +284,7 @@ class Simulation : public OutboxSetting {
     ReportOne(events_.begin() + static_cast<ptrdiff_t>(Between<size_t>(random_, 0, events_.size() - 1)));
   }
 
-  void ReportOne(std::deque<Pending>::iterator pending) {
+  void ReportOne(const std::deque<Pending>::iterator& pending) {
     v1::ReportDeliveryEventsRequest request;
     request.set_parent(kWave);
     *request.add_events() = pending->event;
