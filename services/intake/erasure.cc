@@ -12,6 +12,7 @@
 #include "services/common/storage/race.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/drafts/draft_documents.h"
+#include "services/intake/metrics.h"
 #include "services/intake/personal_answers.h"
 #include "services/intake/wave_changes.h"
 
@@ -153,13 +154,20 @@ absl::Status Erasure::Sweep() {
   request.set_parent("surveys/-");
   paging::Page page{.size = paging::kMaxPageSize};
   absl::Status first;
+  size_t overdue = 0;
   while (true) {
     const absl::StatusOr<v1::ListWavesResponse> waves = catalog_.ListWaves(request, page);
     if (!waves.ok()) return waves.status();
     for (const v1::Wave& wave : waves->waves()) {
-      if (wave.has_personal_data_erased_at()) first.Update(EraseWave(wave));
+      if (!wave.has_personal_data_erased_at()) continue;
+      const absl::Status erased = EraseWave(wave);
+      overdue += erased.ok() ? 0 : 1;
+      first.Update(erased);
     }
-    if (waves->next_page_token().empty()) return first;
+    if (waves->next_page_token().empty()) {
+      SetErasuresOverdue(overdue);
+      return first;
+    }
     page.after = WaveKey(waves->waves().rbegin()->name());
   }
 }

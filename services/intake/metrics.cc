@@ -46,6 +46,15 @@ void CountRow(v1::ImportOutcome outcome) {
   }
 }
 
+void SetErasuresOverdue(size_t waves) {
+  static prometheus::Gauge& gauge = prometheus::BuildGauge()
+                                        .Name("peiling_intake_erasures_overdue")
+                                        .Help("Waves whose personal answers should have been erased, and could not all be")
+                                        .Register(server::Metrics())
+                                        .Add({});
+  gauge.Set(static_cast<double>(waves));
+}
+
 void SetWaiting(size_t waiting) {
   static prometheus::Gauge& gauge = prometheus::BuildGauge()
                                         .Name("peiling_intake_submissions_waiting")

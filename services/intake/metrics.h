@@ -13,6 +13,8 @@ enum class Outcome { kSubmitted, kRefused, kImportAdded, kImportUpdated, kImport
 void CountResponse(Outcome outcome);
 // A row of an import.
 void CountRow(v1::ImportOutcome outcome);
+// Waves past the time of their personal answers that could not be erased in the last sweep.
+void SetErasuresOverdue(size_t waves);
 // Submissions waiting for their group.
 void SetWaiting(size_t waiting);
 

@@ -27,7 +27,6 @@
 namespace peiling::intake {
 namespace {
 
-using ::peiling::validation::v1::Issue;
 using ::peiling::validation::v1::ValidateResponsesRequest;
 
 // How often a group that lost a race is written again.

@@ -121,6 +121,9 @@ TEST_P(DraftStoreTest, ARepeatedRequestGetsTheFirstAnswer) {
   v1::SaveDraftRequest other = request;
   other.set_etag("r2");
   EXPECT_EQ(ReasonOf(desk_.drafts.Save(other, kAnna)), "REQUEST_ID_REUSED");
+  other = request;
+  other.mutable_changes(1)->mutable_answer()->set_text("Chris");
+  EXPECT_EQ(ReasonOf(desk_.drafts.Save(other, kAnna)), "REQUEST_ID_REUSED") << "also when a personal answer alone is another";
 
   const auto submitted = Must(desk_.Reopen({}, "reopen"));
   EXPECT_EQ(Must(desk_.Reopen({}, "reopen")).DebugString(), submitted.DebugString());

@@ -146,7 +146,7 @@ TEST_F(ErasureTest, OfAWaveTheyGoWhenItsTimeHasCome) {
 }
 
 TEST_F(ErasureTest, NothingPersonalComesInAfterwards) {
-  Rooms other(*store_, {}, [this] { return Local("2026-04-01 12:00"); });
+  Rooms other(*store_, {}, [] { return Local("2026-04-01 12:00"); });
   EXPECT_NE(Must(other.responses.Secret(kWaveName, /*create=*/true)), "");
   ASSERT_TRUE(other.Submit(Submission("before")).ok());
   now_ = Local("2026-08-01 12:00");
@@ -235,6 +235,7 @@ TEST_F(ErasureTest, ReplicasMayEraseAtTheSameTime) {
   const auto before = Responses();
   now_ = Local("2026-08-01 12:00");
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([this] {
       ResponseStore responses(*store_, *rooms_.vault);

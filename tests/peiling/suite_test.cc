@@ -147,7 +147,7 @@ class SharedSuiteTest : public SuiteTest {
  protected:
   void StartOverRedis(const std::string& replica) {
     options_.store = "redis://" + redis_.endpoint();
-    options_.vault.keys = vault::Vault::NewKey("key-1");
+    options_.vault.keys = "key-1 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     options_.replica = replica;
     Start();
   }

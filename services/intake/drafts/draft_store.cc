@@ -203,7 +203,11 @@ absl::StatusOr<DraftStore::Opened> DraftStore::Open(const DraftPlace& place) {
 absl::Status DraftStore::CheckTakesAnswers(const std::string& wave, std::optional<absl::Time> begun_at) {
   auto times = parts_.catalog.RecentWave(wave);
   if (!times.ok()) return times.status();
-  return intake::CheckTakesAnswers(**times, parts_.catalog.now(), begun_at);
+  const absl::Status taken = intake::CheckTakesAnswers(**times, parts_.catalog.now(), begun_at);
+  if (taken.ok()) return taken;
+  // Times that may still be lost are no reason to send anybody away.
+  const absl::Status confirmed = parts_.catalog.Confirm();
+  return confirmed.ok() ? taken : confirmed;
 }
 
 absl::Status DraftStore::CheckOpen(const Opened& opened) {
