@@ -3,15 +3,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "gmock/gmock.h"
 #include "google/protobuf/util/time_util.h"
+#include "gtest/gtest.h"
 #include "services/common/status/errors.h"
 
 namespace peiling::ctl::testing {
 namespace {
 
 using fieldwork::v1::DeliveryEvent;
-using ::testing::HasSubstr;
 
 constexpr char kWave[] = "surveys/vn/waves/2026";
 constexpr char kTo[] = "bounces+GM0363.uitnodiging.GM0363-2=abcdefgh01234567@vng.example";

@@ -15,7 +15,6 @@ namespace peiling::ctl::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 constexpr char kReport[] =
     "From: Mail Delivery System <>\nTo: bounces+GM0001.uitnodiging.1=abcdefgh01234567@vng.example\n"
