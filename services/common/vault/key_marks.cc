@@ -38,7 +38,7 @@ absl::Status NoKeys() {
 // What to do about keys that are needed, wherever they are kept.
 std::string WayOut(const std::string& file, const std::string& id) {
   return absl::StrCat(
-      "put it back in ", file.empty() ? "PEILING_PERSONAL_DATA_KEYS" : file,
+      "put the right one back in ", file.empty() ? "PEILING_PERSONAL_DATA_KEYS" : file,
       " from where copies of keys are kept; if it is lost for good, so is what was sealed with it: then say so with a line \"", id,
       " lost\" beside a new key");
 }
