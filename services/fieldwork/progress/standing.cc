@@ -93,7 +93,8 @@ std::vector<Standing> StandingOf(const WaveFacts& facts) {
       with(code, [&](Standing& standing) { AddInvitation(invitation, sums, has_receiver, standing); });
     }
   }
-  for (const auto& [id, response] : facts.responses) {
+  for (const auto& each : facts.responses) {
+    const ResponseStand& response = each.second;
     for (const auto& code : response.municipalities) with(code, [&](Standing& standing) { AddResponse(response, standing); });
   }
   for (const auto& code : facts.submitted) {
