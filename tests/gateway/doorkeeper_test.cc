@@ -164,8 +164,10 @@ DoorkeeperTest::Stranger DoorkeeperTest::Ask(const Arrival& arrival) {
 
 TEST_F(DoorkeeperTest, StrangersTakeAPlaceOnceTheirMessageIsThere) {
   std::vector<std::unique_ptr<Visit>> silent;
+  silent.reserve(100);
   for (int i = 0; i < 100; ++i) silent.push_back(*Admit(From("ipv4:192.0.2.1:1")));
   std::vector<Stranger> calls;
+  calls.reserve(4);
   for (int i = 0; i < 4; ++i) calls.push_back(Ask(From("ipv4:192.0.2.1:1")));
   for (const Stranger& call : calls) EXPECT_EQ(call.reason, "");
   EXPECT_EQ(open_->limits().calls(), 0) << "none of those that others want";
@@ -191,6 +193,7 @@ TEST_F(DoorkeeperTest, StrangersOfOneNetworkAreOne) {
   for (const auto& [one, other, same] : cases) {
     Open({});
     std::vector<Stranger> calls;
+    calls.reserve(4);
     for (int i = 0; i < 4; ++i) calls.push_back(Ask(From(one)));
     EXPECT_EQ(Ask(From(other)).reason, same ? "TOO_MANY_CALLS" : "") << one << " and " << other;
   }
@@ -198,6 +201,7 @@ TEST_F(DoorkeeperTest, StrangersOfOneNetworkAreOne) {
 
 TEST_F(DoorkeeperTest, StrangersBehindAProxyAreWhoTheyAreToIt) {
   std::vector<Stranger> calls;
+  calls.reserve(4);
   for (int i = 0; i < 4; ++i) calls.push_back(Ask(From("ipv4:192.0.2.1:1")));
   EXPECT_EQ(Ask(From("ipv4:10.0.0.1:1", "192.0.2.1")).reason, "TOO_MANY_CALLS");
   EXPECT_EQ(Ask(From("ipv4:10.0.0.1:1", "192.0.2.3")).reason, "");
@@ -214,6 +218,7 @@ TEST_F(DoorkeeperTest, StrangersMakeTenCallsASecond) {
 TEST_F(DoorkeeperTest, StrangersLeaveRoomForEverybodyElse) {
   Open({.limits = {.max_calls = 1}});
   std::vector<Stranger> calls;
+  calls.reserve(32);
   for (int i = 0; i < 32; ++i) calls.push_back(Ask(From(absl::StrCat("ipv4:192.0.2.", i, ":1"))));
   for (const Stranger& call : calls) EXPECT_EQ(call.reason, "");
   EXPECT_EQ(Ask(From("ipv4:198.51.100.1:1")).reason, "GATEWAY_BUSY");
@@ -273,6 +278,7 @@ TEST_F(DoorkeeperTest, OtherCredentialsAreNotLookedAtAgain) {
 
 TEST_F(DoorkeeperTest, OneInvitationHasSixteenPlaces) {
   std::vector<std::unique_ptr<Visit>> visits;
+  visits.reserve(16);
   for (int i = 0; i < 16; ++i) visits.push_back(*Admit(Of(kSaveDraft, "link")));
   EXPECT_EQ(ReasonOf(Of(kSaveDraft, "link")), "TOO_MANY_CALLS");
 }

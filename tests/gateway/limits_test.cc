@@ -83,6 +83,7 @@ TEST(Limits, OneInvitationHasFewPlaces) {
 TEST(Limits, OneCallerLeavesRoomForOthers) {
   Limits limits({.max_calls = 4, .max_calls_per_backend = 4, .max_calls_per_caller = 2});
   std::vector<absl::StatusOr<Limits::Place>> places;
+  places.reserve(10);
   for (int i = 0; i < 10; ++i) places.push_back(limits.Take({"keys/greedy", kIntake}));
   EXPECT_TRUE(limits.Take({"keys/b", kIntake}).ok());
 }

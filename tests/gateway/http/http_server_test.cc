@@ -210,6 +210,7 @@ TEST_F(HttpServerTest, AnswerThatNobodyTakesIsGivenUp) {
 TEST_F(HttpServerTest, WaitingConnectionsMakeRoom) {
   Serve({}, 40);
   std::vector<std::unique_ptr<Client>> idle;
+  idle.reserve(200);
   for (int i = 0; i < 200; ++i) idle.push_back(std::make_unique<Client>(port()));
   for (auto& client : idle) client->Send("GET /v1/surveys HTTP/1.1\r\nHo");
   Client client(port());

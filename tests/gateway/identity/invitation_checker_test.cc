@@ -194,6 +194,7 @@ TEST_F(InvitationCheckerTest, ManyChecksOfOneTokenAreOneQuestion) {
   fieldwork_.Issue("GM0363");
   fieldwork_.Hold();
   std::vector<Pending> pending;
+  pending.reserve(50);
   for (int i = 0; i < 50; ++i) pending.push_back(Begin(kToken));
   fieldwork_.LetGo();
   for (Pending& each : pending) EXPECT_EQ(each.Wait().result, Result::kHolds);
@@ -205,6 +206,7 @@ TEST_F(InvitationCheckerTest, GuessesHoldUpTheFirstUseOfAnotherLinkForOneQuestio
   fieldwork_.Issue("GM0014");
   fieldwork_.Hold();
   std::vector<Pending> guesses;
+  guesses.reserve(100);
   for (int i = 0; i < 100; ++i) guesses.push_back(Begin(FakeFieldwork::TokenOf("GM0363", "x" + std::to_string(i))));
   Pending first_use = Begin(FakeFieldwork::TokenOf("GM0014"));
   ASSERT_TRUE(AwaitAsked(1));
@@ -223,6 +225,7 @@ TEST_F(InvitationCheckerTest, GuessesDoNotHoldUpTokensThatHaveHeld) {
   Pass(seconds(1));
   fieldwork_.Hold();
   std::vector<Pending> guesses;
+  guesses.reserve(16);
   for (int i = 0; i < 16; ++i) guesses.push_back(Begin(FakeFieldwork::TokenOf("GM0363", "x" + std::to_string(i))));
   EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0363", "one more")).result, Result::kTooMany);
   ASSERT_TRUE(AwaitAsked(2));
@@ -239,6 +242,7 @@ TEST_F(InvitationCheckerTest, GuessesOfStrangersDoNotKeepOutTheHolderWhomTheyNam
   fieldwork_.Issue("GM0363");
   fieldwork_.Hold();
   std::vector<Pending> guesses;
+  guesses.reserve(4);
   for (int i = 0; i < 4; ++i) guesses.push_back(Begin(FakeFieldwork::TokenOf("GM0363", "x" + std::to_string(i)), "198.51.100.9"));
   EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0363", "one more"), "198.51.100.9").result, Result::kTooMany);
   Pending holder = Begin(kToken, "192.0.2.1");
@@ -255,6 +259,7 @@ TEST_F(InvitationCheckerTest, OneNetworkFillsNoMoreLanesThanItHas) {
   fieldwork_.Issue("GM0363");
   fieldwork_.Hold();
   std::vector<Pending> guesses;
+  guesses.reserve(3);
   for (int i = 0; i < 3; ++i)
     guesses.push_back(Begin(FakeFieldwork::TokenOf("GM000" + std::to_string(i)), "2001:db8::" + std::to_string(i)));
   EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0009"), "2001:db8::f").result, Result::kTooMany);
@@ -269,6 +274,7 @@ TEST_F(InvitationCheckerTest, NoMoreThanSoManyWaitInAll) {
   Make({.strangers = 1, .lanes = {.lanes = 3}});
   fieldwork_.Hold();
   std::vector<Pending> waiting;
+  waiting.reserve(3);
   for (int i = 0; i < 3; ++i) waiting.push_back(Begin(FakeFieldwork::TokenOf("GM000" + std::to_string(i))));
   EXPECT_EQ(Check(FakeFieldwork::TokenOf("GM0009")).result, Result::kTooMany);
   fieldwork_.LetGo();
