@@ -38,7 +38,7 @@ TEST(ContactsFuzz, HoldsForAnyBytes) {
                                    "naam", "persoon", std::string(300, 'x')});
   int good = 0;
   fuzz::Run(corpus, std::move(mutator), [&](const std::string& text) {
-    const auto read = ReadContacts(text, kToday);
+    const auto read = ReadContacts(text, "fuzz", kToday);
     if (!read.ok()) {
       const std::string reason = status::Reason(read.status());
       ASSERT_TRUE(reason == "IMPORT_MALFORMED" || reason == "IMPORT_COLUMNS" || reason == "IMPORT_ENCODING") << read.status();
@@ -58,7 +58,7 @@ TEST(ContactsFuzz, HoldsForAnyBytes) {
       contacts.push_back(row.contact);
       ++good;
     }
-    const auto again = ReadContacts(file, kToday);
+    const auto again = ReadContacts(file, "fuzz", kToday);
     ASSERT_TRUE(again.ok()) << again.status();
     ASSERT_EQ(again->rows.size(), contacts.size());
     for (size_t i = 0; i < contacts.size(); ++i) {
