@@ -72,8 +72,8 @@ class Outbox {
   absl::StatusOr<v1::ListMessagesResponse> List(const v1::ListMessagesRequest& request, const paging::Page& page);
   // Messages by step and state, steps by name, without due_at.
   absl::StatusOr<std::vector<v1::StepStatus>> Counts(const std::string& wave);
-  // Since when somebody could have leased the message nobody has for the longest time; nullopt: there is none. One that is tried again later
-  // does not wait meanwhile.
+  // Since when somebody could have leased the message nobody has for the longest time; nullopt: there is none. One that is tried again
+  // later does not wait meanwhile.
   absl::StatusOr<std::optional<absl::Time>> OldestDue(const std::string& wave);
 
   // --- As time passes ---

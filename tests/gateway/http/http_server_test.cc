@@ -262,7 +262,7 @@ TEST_F(HttpServerTest, StopLetsAnswersUnderWayFinishAndEndsOthersInTime) {
 }
 
 TEST_F(HttpServerTest, PortThatIsTakenIsSaid) {
-  const auto second = StartHttpServer({.listen = absl::StrCat("127.0.0.1:", port())}, {}, [](std::shared_ptr<Exchange>) {});
+  const auto second = StartHttpServer({.listen = absl::StrCat("127.0.0.1:", port())}, {}, [](const std::shared_ptr<Exchange>&) {});
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(absl::StrCat(port())));
 }
