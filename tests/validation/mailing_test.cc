@@ -107,7 +107,8 @@ TEST(Mailing, WordsOfItsOwnGoBeforeThoseReadyMade) {
   EXPECT_EQ(plan.steps(0).templates(0).subject(), "Kom");
   EXPECT_EQ(plan.steps(0).templates(0).text(), DefaultTemplate(v1::MAIL_KIND_INVITATION).text());
   ASSERT_EQ(plan.steps(1).templates_size(), 2);
-  EXPECT_THAT(plan.steps(1).templates(0).html(), HasSubstr("<p>Come &amp; see:</p>\n<p><a href=\"{{link}}\">To the questionnaire</a></p>"));
+  EXPECT_THAT(plan.steps(1).templates(0).html(),
+              HasSubstr("<p>Come &amp; see:</p>\n{{#link}}<p><a href=\"{{link}}\">To the questionnaire</a></p>\n{{/link}}"));
   EXPECT_EQ(plan.steps(1).templates(1).html(), "");
 }
 
@@ -225,7 +226,7 @@ TEST(MailTemplate, HtmlIsWellFormedAndFieldsStandWhereTheyAreText) {
       {"{{link}} <p", "a tag without \">\""},
       {"{{link}} <a href=\"x>y</a>", "without its closing quote"},
       {"<a href={{link}}>x</a>", "wants quotes"},
-      {"<a title=\"{{contact.naam}}\">{{link}}</a>", "only {{link}} and {{antwoordadres}}"},
+      {"<a title=\"{{contact.naam}}\">{{link}}</a>", "only {{link}}, {{afmeldlink}} and {{antwoordadres}}"},
       {"<p {{gemeente}}>{{link}}</p>", "wants quotes"},
       {"<style>{{gemeente}}</style>{{link}}", "has no place here"},
       {"<!-- {{gemeente}} -->{{link}}", "has no place here"},

@@ -30,8 +30,8 @@ using testing::IsEmpty;
 
 // What changes nothing begins with one of these; a new kind of read is added here and to the file.
 bool IsRead(const std::string& method) {
-  static constexpr std::array kVerbs = {"Get",      "List",  "Trace",    "Resolve", "BatchResolve", "BatchGet",
-                                        "Validate", "Check", "Tabulate", "Compare", "Preview",      "Verify"};
+  static constexpr std::array kVerbs = {"Get",      "List",  "Trace",    "Resolve", "Find",    "BatchResolve", "BatchGet",
+                                        "Validate", "Check", "Tabulate", "Compare", "Preview", "Verify"};
   return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const char* verb) { return method.rfind(verb, 0) == 0; });
 }
 
