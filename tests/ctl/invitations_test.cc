@@ -9,15 +9,18 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class InvitationsTest : public SuiteTest {
- protected:
-  Outcome Run(const std::vector<std::string>& arguments) { return RunCtl(suite_.address(), arguments); }
-  static std::string Method(const std::string& name) { return FieldworkMethod("InvitationService/" + name); }
-};
-
 constexpr char kInvitation[] = R"({ name: "surveys/teams/waves/2022/invitations/GM0363" municipalities: "GM0363" municipalities: "GM0394"
   state: INVITATION_STATE_OPENED contact: "municipalities/GM0363/contacts/3f2a" issue: 2 issued_at { seconds: 1772000000 }
   opened_at { seconds: 1772003600 } })";
+
+class InvitationsTest : public SuiteTest {
+ protected:
+  InvitationsTest() {
+    suite_.Answers<fieldwork::v1::ListInvitationsResponse>(Method("ListInvitations"), std::string("invitations ") + kInvitation);
+  }
+  Outcome Run(const std::vector<std::string>& arguments) { return RunCtl(suite_.address(), arguments); }
+  static std::string Method(const std::string& name) { return FieldworkMethod("InvitationService/" + name); }
+};
 
 TEST_F(InvitationsTest, AreIssuedForSomeAndForSomeTogether) {
   suite_.Answers<fieldwork::v1::IssueInvitationsResponse>(Method("IssueInvitations"),
@@ -33,7 +36,6 @@ TEST_F(InvitationsTest, AreIssuedForSomeAndForSomeTogether) {
 }
 
 TEST_F(InvitationsTest, AreListedByState) {
-  suite_.Answers<fieldwork::v1::ListInvitationsResponse>(Method("ListInvitations"), std::string("invitations ") + kInvitation);
   EXPECT_EQ(Run({"invitations", "list", "--state", "opened", "-o", "csv"}).out,
             "invitation,municipalities,state,contact,issued,opened\n"
             "GM0363,GM0363 GM0394,opened,3f2a,2026-02-25 07:13,2026-02-25 08:13\n");
@@ -62,6 +64,24 @@ TEST_F(InvitationsTest, AreShownAndRevoked) {
   suite_.Answers<fieldwork::v1::RevokeInvitationResponse>(Method("RevokeInvitation"), std::string("invitation ") + kInvitation);
   EXPECT_EQ(Run({"invitations", "revoke", "GM0363", "--reason", "doet niet mee"}).code, 0);
   EXPECT_EQ(suite_.Requests<fieldwork::v1::RevokeInvitationRequest>(Method("RevokeInvitation")).at(0).reason(), "doet niet mee");
+}
+
+TEST_F(InvitationsTest, AMunicipalityMeansTheInvitationItAnswersWith) {
+  suite_.Answers<fieldwork::v1::ListInvitationsResponse>(Method("ListInvitations"), R"(
+    invitations { name: "surveys/teams/waves/2022/invitations/GM0363" municipalities: "GM0363" municipalities: "GM0394"
+                  state: INVITATION_STATE_REVOKED }
+    invitations { name: "surveys/teams/waves/2022/invitations/GM0363-2" municipalities: "GM0363" state: INVITATION_STATE_ISSUED })");
+  const auto meant = [&](const std::string& text) {
+    Run({"invitations", "revoke", text});
+    return suite_.Requests<fieldwork::v1::RevokeInvitationRequest>(Method("RevokeInvitation")).back().name();
+  };
+  EXPECT_EQ(meant("GM0363"), "surveys/teams/waves/2022/invitations/GM0363-2");
+  // Of one that is in none now, the last there was.
+  EXPECT_EQ(meant("GM0394"), "surveys/teams/waves/2022/invitations/GM0363");
+  EXPECT_EQ(meant("surveys/teams/waves/2022/invitations/GM0363"), "surveys/teams/waves/2022/invitations/GM0363");
+  const Outcome nobody = Run({"invitations", "revoke", "GM0014"});
+  EXPECT_EQ(nobody.code, 3);
+  EXPECT_THAT(nobody.err, HasSubstr("GM0014 is not invited"));
 }
 
 }  // namespace

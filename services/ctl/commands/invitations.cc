@@ -8,15 +8,13 @@
 #include "services/ctl/client/request_id.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/commands/contacts.h"
+#include "services/ctl/commands/invitation_names.h"
 #include "services/ctl/output/words.h"
 
 namespace peiling::ctl {
 namespace {
 
 using fieldwork::v1::Invitation;
-
-// "GM0363".
-constexpr size_t kCodeLength = 6;
 
 Table InvitationsTable() {
   return Table({{"INVITATION"}, {"MUNICIPALITIES", Align::kLeft, true, true}, {"STATE"}, {"CONTACT"}, {"ISSUED"}, {"OPENED"}});
@@ -92,17 +90,8 @@ absl::StatusOr<ExitCode> List(Session& session, const std::string& state) {
   return ExitCode::kOk;
 }
 
-// Full name of the invitation a municipality is named by, or as `list` shows it: "GM0363-2", the second that is named by GM0363.
-absl::StatusOr<std::string> NameOf(Session& session, const std::string& text) {
-  if (names::Match(text, "surveys/*/waves/*/invitations/*")) return text;
-  if (text.rfind("GM", 0) == 0 && text.find('-') == kCodeLength) return session.Below("invitations", text);
-  const auto code = session.MunicipalityCode(text);
-  if (!code.ok()) return code.status();
-  return session.Below("invitations", *code);
-}
-
 absl::StatusOr<ExitCode> Show(Session& session, const std::string& text) {
-  const auto name = NameOf(session, text);
+  const auto name = InvitationName(session, text);
   if (!name.ok()) return name.status();
   fieldwork::v1::GetInvitationRequest request;
   request.set_name(*name);
@@ -129,7 +118,7 @@ absl::StatusOr<ExitCode> Show(Session& session, const std::string& text) {
 }
 
 absl::StatusOr<ExitCode> Reissue(Session& session, const std::string& text, const std::string& contact) {
-  const auto name = NameOf(session, text);
+  const auto name = InvitationName(session, text);
   if (!name.ok()) return name.status();
   fieldwork::v1::ReissueInvitationRequest request;
   request.set_name(*name);
@@ -145,7 +134,7 @@ absl::StatusOr<ExitCode> Reissue(Session& session, const std::string& text, cons
 }
 
 absl::StatusOr<ExitCode> Revoke(Session& session, const std::string& text, const std::string& reason) {
-  const auto name = NameOf(session, text);
+  const auto name = InvitationName(session, text);
   if (!name.ok()) return name.status();
   fieldwork::v1::RevokeInvitationRequest request;
   request.set_name(*name);

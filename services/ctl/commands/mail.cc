@@ -10,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "services/common/names/resource_names.h"
 #include "services/ctl/commands/commands.h"
+#include "services/ctl/commands/invitation_names.h"
 #include "services/ctl/output/words.h"
 
 namespace peiling::ctl {
@@ -71,9 +73,9 @@ absl::StatusOr<ExitCode> Preview(Session& session, const PreviewOptions& options
   request.set_step(options.step);
   request.set_language(options.language);
   if (!options.municipality.empty()) {
-    const auto code = session.MunicipalityCode(options.municipality);
-    if (!code.ok()) return code.status();
-    request.set_invitation(*code);
+    const auto invitation = InvitationName(session, options.municipality);
+    if (!invitation.ok()) return invitation.status();
+    request.set_invitation(names::LastId(*invitation));
   }
   const auto response = session.connection().Call(&Mail::PreviewMail, request);
   if (!response.ok()) return response.status();
