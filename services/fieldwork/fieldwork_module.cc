@@ -155,7 +155,7 @@ class FieldworkModule final : public server::Module {
   InvitationService invitation_service_;
 
   const ContactUses uses_{*store_, [this](const auto& wave, const auto& visit) { return outbox_.ForEach(wave, visit); },
-                          [this](const auto& wave, const auto& visit) { return invitations_.ForEach(wave, visit); }};
+                          [this](const auto& wave, const auto& visit) { return invitations_.ForEachUse(wave, visit); }};
   Retention retention_{contacts_, uses_, *intake_, [this](const auto& wave) { return invitations_.ErasePeople(wave); }, absl::Now};
   ContactService contact_service_{contacts_,
                                   uses_,

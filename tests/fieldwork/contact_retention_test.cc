@@ -161,7 +161,7 @@ class RetentionTest : public testing::Test {
   std::vector<Wave> waves_ = {MakeWave("2025", "2025-03-01", "2025-04-01", "2025-07-01"),
                               MakeWave("2026", "2026-03-01", "2026-04-01", "2026-07-01")};
   std::vector<v1::Message> messages_;
-  std::vector<v1::Invitation> invitations_;
+  std::vector<InvitationUse> invitations_;
   std::vector<std::string> holders_;
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
   std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
@@ -172,7 +172,7 @@ class RetentionTest : public testing::Test {
                       return absl::OkStatus();
                     },
                     [this](const std::string&, const auto& visit) {
-                      for (const v1::Invitation& invitation : invitations_) visit(invitation);
+                      for (const InvitationUse& use : invitations_) visit(use);
                       return absl::OkStatus();
                     }};
   testing::NiceMock<intake::v1::MockIntakeServiceStub> intake_;
@@ -190,7 +190,7 @@ TEST_F(RetentionTest, ErasesWhomNoWaveNeedsAnyMore) {
   const std::string passed_over = Add("passed-over@b.nl");
   const std::string never_used = Add("never-used@b.nl");
   messages_.emplace_back().set_contact(mailed);
-  v1::Invitation& invitation = invitations_.emplace_back();
+  v1::Invitation& invitation = invitations_.emplace_back().invitation;
   invitation.set_contact(invited);
   invitation.add_escalated_from(passed_over);
 
@@ -222,9 +222,9 @@ TEST_F(RetentionTest, ForgetsWhoAnswersAGeneralAddressAndKeepsThat) {
 
 TEST_F(RetentionTest, ForgetsHoldersOfAWaveWithoutAnEndAfterItsLastUse) {
   waves_ = {MakeWave("2026", "", "", "")};
-  v1::Invitation& invitation = invitations_.emplace_back();
+  invitations_.push_back({.last = At("2026-02-02")});
+  v1::Invitation& invitation = invitations_.back().invitation;
   invitation.set_contact(Add("a@b.nl"));
-  *invitation.mutable_issued_at() = calendar::ToProto(At("2026-02-02"));
   v1::Message& message = messages_.emplace_back();
   message.set_contact(invitation.contact());
   *message.mutable_sent_at() = calendar::ToProto(At("2026-02-03"));
@@ -232,6 +232,11 @@ TEST_F(RetentionTest, ForgetsHoldersOfAWaveWithoutAnEndAfterItsLastUse) {
   EXPECT_EQ(*retention_.Sweep(), 0);
   EXPECT_THAT(holders_, testing::IsEmpty());
   now_ = At("2026-05-03");
+  // Somebody shows a link, or gets a new one: long after all was issued and mailed.
+  invitations_.back().last = At("2026-05-02");
+  EXPECT_EQ(*retention_.Sweep(), 0);
+  EXPECT_THAT(holders_, testing::IsEmpty());
+  now_ = At("2026-08-02");
   EXPECT_EQ(*retention_.Sweep(), 1);
   EXPECT_THAT(holders_, ElementsAre("surveys/s/waves/2026"));
   waves_.clear();

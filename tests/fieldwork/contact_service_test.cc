@@ -137,7 +137,7 @@ class ContactServiceTest : public testing::Test {
   // Tuesday 24 March 2026.
   absl::Time now_ = absl::FromCivil(absl::CivilSecond(2026, 3, 24, 12), absl::UTCTimeZone());
   std::vector<v1::Message> messages_;
-  std::vector<v1::Invitation> invitations_;
+  std::vector<InvitationUse> invitations_;
   std::string suppressed_;
   std::unique_ptr<storage::Store> store_ = *storage::OpenStore("sqlite::memory:", "fieldwork");
   std::unique_ptr<vault::Vault> vault_ = *vault::Vault::Make(vault::Vault::NewKey("test"));
@@ -148,7 +148,7 @@ class ContactServiceTest : public testing::Test {
                       return absl::OkStatus();
                     },
                     [this](const std::string&, const auto& visit) {
-                      for (const v1::Invitation& invitation : invitations_) visit(invitation);
+                      for (const InvitationUse& use : invitations_) visit(use);
                       return absl::OkStatus();
                     }};
   // Addresses of people who are no more to be known anywhere.
@@ -252,7 +252,7 @@ TEST_F(ContactServiceTest, ErasesTheAnswersOfWhoWasToldTheLinkByPhone) {
   ASSERT_TRUE(store_->Commit({.partition = kWave, .writes = {{.key = "x", .value = "y"}}}).ok());
   const v1::Contact contact = *Create("GM0363", "a@b.nl");
   const auto invited = [&](const std::string& code, bool opened) {
-    v1::Invitation& invitation = invitations_.emplace_back();
+    v1::Invitation& invitation = invitations_.emplace_back().invitation;
     invitation.set_contact(contact.name());
     if (opened) invitation.set_response(std::string(kWave) + "/responses/" + code);
   };

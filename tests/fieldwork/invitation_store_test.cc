@@ -230,6 +230,33 @@ TEST_F(InvitationStoreTest, OpeningIsNotedOnceAndWithTheResponse) {
   EXPECT_EQ(Get("GM0001").response(), ResponseOf("GM0001"));
 }
 
+TEST_F(InvitationStoreTest, IsInUseWheneverALinkIsMadeOrShown) {
+  const auto last_use = [this] {
+    absl::Time last = absl::InfinitePast();
+    EXPECT_TRUE(invitations_.ForEachUse(kWave, [&](const InvitationUse& use) { last = std::max(last, use.last); }).ok());
+    return last;
+  };
+  const std::vector<std::pair<std::string, std::function<absl::Status()>>> uses = {
+      {"issued", [this] { return Issue(IssueRequest({"GM0001"}, "issue")).status(); }},
+      {"opened", [this] { return invitations_.MarkOpened(HolderOf("GM0001"), ResponseOf("GM0001")); }},
+      {"shown again", [this] { return invitations_.MarkOpened(HolderOf("GM0001"), ResponseOf("GM0001")); }},
+      {"a new link", [this] { return Reissue("GM0001", "reissue").status(); }},
+      {"a colleague", [this] { return InviteColleague("GM0001", "jansen", "colleague").status(); }},
+      {"shown by a colleague",
+       [this] { return invitations_.MarkOpened({.invitation = NameOf("GM0001"), .colleague = "1"}, ResponseOf("GM0001")); }},
+      {"handed over", [this] { return HandOver("GM0001", "pietersen", "over").status(); }},
+  };
+  for (const auto& [what, use] : uses) {
+    now_ += absl::Hours(24 * 60);
+    EXPECT_TRUE(use().ok()) << what;
+    EXPECT_EQ(last_use(), now_) << what;
+  }
+  const absl::Time last = now_;
+  now_ += absl::Hours(24 * 90);
+  ASSERT_TRUE(invitations_.ErasePeople(kWave).ok());
+  EXPECT_EQ(last_use(), last) << "what ends is no use";
+}
+
 TEST_F(InvitationStoreTest, EscalatesFromTheContactItHasAndNoOther) {
   Invite("GM0001");
   const std::string token = TokenOf("GM0001");

@@ -39,7 +39,8 @@ absl::StatusOr<std::vector<std::string>> ContactUses::ResponsesOf(const std::str
       responses.insert(absl::StrCat(wave, "/responses/", names::LastId(message.invitation())));
     });
     if (!walked.ok()) return walked;
-    walked = for_each_invitation_(wave, [&](const v1::Invitation& invitation) {
+    walked = for_each_invitation_(wave, [&](const InvitationUse& use) {
+      const v1::Invitation& invitation = use.invitation;
       if (invitation.contact() == contact && !invitation.response().empty()) responses.insert(invitation.response());
     });
     if (!walked.ok()) return walked;
@@ -56,19 +57,15 @@ absl::StatusOr<ContactUses::Uses> ContactUses::All() const {
     const auto use = [&](const std::string& contact) {
       if (!contact.empty()) uses.waves[contact].insert(wave);
     };
-    const auto at = [&](bool set, const google::protobuf::Timestamp& time) {
-      if (set) last = std::max(last, calendar::FromProto(time));
-    };
     absl::Status walked = for_each_message_(wave, [&](const v1::Message& message) {
       use(message.contact());
-      at(message.has_sent_at(), message.sent_at());
+      if (message.has_sent_at()) last = std::max(last, calendar::FromProto(message.sent_at()));
     });
     if (!walked.ok()) return walked;
-    walked = for_each_invitation_(wave, [&](const v1::Invitation& invitation) {
-      use(invitation.contact());
-      for (const std::string& before : invitation.escalated_from()) use(before);
-      at(invitation.has_issued_at(), invitation.issued_at());
-      at(invitation.has_opened_at(), invitation.opened_at());
+    walked = for_each_invitation_(wave, [&](const InvitationUse& one) {
+      use(one.invitation.contact());
+      for (const std::string& before : one.invitation.escalated_from()) use(before);
+      last = std::max(last, one.last);
     });
     if (!walked.ok()) return walked;
     if (last != absl::InfinitePast()) uses.last_use[wave] = last;

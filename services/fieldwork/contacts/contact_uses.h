@@ -17,13 +17,20 @@
 
 namespace peiling::fieldwork {
 
+// What an invitation tells of that.
+struct InvitationUse {
+  v1::Invitation invitation;
+  // When anybody last got or showed a link of it, to the day.
+  absl::Time last = absl::InfinitePast();
+};
+
 // Errors are those of the store. Thread-safe.
 class ContactUses {
  public:
   // Visits all messages of a wave (Outbox::ForEach).
   using ForEachMessage = std::function<absl::Status(const std::string& wave, const std::function<void(const v1::Message&)>& visit)>;
-  // Visits all invitations of a wave (InvitationStore::ForEach).
-  using ForEachInvitation = std::function<absl::Status(const std::string& wave, const std::function<void(const v1::Invitation&)>& visit)>;
+  // Visits all invitations of a wave (InvitationStore::ForEachUse).
+  using ForEachInvitation = std::function<absl::Status(const std::string& wave, const std::function<void(const InvitationUse&)>& visit)>;
 
   // `store`, which has both, must outlive it.
   ContactUses(storage::Store& store, ForEachMessage for_each_message, ForEachInvitation for_each_invitation)
@@ -36,7 +43,7 @@ class ContactUses {
   struct Uses {
     // For every contact the waves it has an invitation or mail in, sent or not.
     std::map<std::string, std::set<std::string>> waves;
-    // For every wave there are invitations or mail in when anybody was last invited, opened or was written to.
+    // For every wave there are invitations or mail in when anybody last got a link, showed it or was written to.
     std::map<std::string, absl::Time> last_use;
   };
   absl::StatusOr<Uses> All() const;

@@ -33,8 +33,8 @@ struct WaveSpan {
   absl::Time erased = absl::InfiniteFuture();
 };
 
-// `last_use`: when anybody was last invited or written to in it; the distant past: never. Without Wave.personal_data_erased_at its data are
-// erased as many months after it closed as it says, by default 3.
+// `last_use`: when anybody last got a link of it, showed it or was written to; the distant past: never. Without
+// Wave.personal_data_erased_at its data are erased as many months after it closed as it says, by default 3.
 WaveSpan SpanOf(const intake::v1::Wave& wave, absl::Time last_use);
 
 // Whether a contact is to be erased: no wave is under way, all waves it was used in (`used_in`, by name) need it no more, and nobody added,

@@ -125,6 +125,13 @@ absl::Status InvitationStore::ForEach(const std::string& wave, const std::functi
   });
 }
 
+absl::Status InvitationStore::ForEachUse(const std::string& wave, const std::function<void(const InvitationUse&)>& visit) {
+  return documents_.ForEach(wave, [&](const InvitationDocument& loaded) {
+    visit({.invitation = loaded.stored.invitation(), .last = calendar::FromProto(loaded.stored.last_use())});
+    return absl::OkStatus();
+  });
+}
+
 absl::StatusOr<v1::ListInvitationsResponse> InvitationStore::List(const v1::ListInvitationsRequest& request, const paging::Page& page,
                                                                   bool over) {
   const auto documents = store_.List(request.parent(), kInvitations, page.after, page.size + 1);
@@ -234,13 +241,15 @@ absl::Status InvitationStore::MarkOpened(const LinkId& id, const std::string& re
     v1::Invitation& shown = *stored.mutable_invitation();
     const bool first = !RightsIn(stored, 0, id.colleague).opened;
     const bool new_response = !response.empty() && shown.response() != response;
+    const absl::Time now = clock_();
+    const bool new_day = calendar::DayOf(calendar::FromProto(stored.last_use())) != calendar::DayOf(now);
     if (first) {
       const auto at = FindColleague(stored, id.colleague);
-      *(at ? stored.mutable_colleagues(*at)->mutable_colleague()->mutable_opened_at() : shown.mutable_opened_at()) =
-          calendar::ToProto(clock_());
+      *(at ? stored.mutable_colleagues(*at)->mutable_colleague()->mutable_opened_at() : shown.mutable_opened_at()) = calendar::ToProto(now);
     }
     if (new_response) shown.set_response(response);
-    return first || new_response;
+    if (new_day) *stored.mutable_last_use() = calendar::ToProto(now);
+    return first || new_response || new_day;
   };
   return documents_.Change({.name = id.invitation, .change = change});
 }
@@ -372,6 +381,7 @@ absl::StatusOr<bool> InvitationStore::NewIssue(StoredInvitation& stored) const {
   auto link = links_.New({.invitation = shown.name()}, shown.issue());
   if (!link.ok()) return link.status();
   *stored.mutable_link() = *std::move(link);
+  *stored.mutable_last_use() = calendar::ToProto(clock_());
   return true;
 }
 
@@ -449,6 +459,7 @@ absl::StatusOr<bool> InvitationStore::AddColleague(const v1::InviteColleagueRequ
   const std::set<int32_t> sections(request.sections().begin(), request.sections().end());
   colleague.mutable_sections()->Assign(sections.begin(), sections.end());
   *colleague.mutable_invited_at() = calendar::ToProto(clock_());
+  *stored.mutable_last_use() = colleague.invited_at();
   return true;
 }
 

@@ -22,6 +22,7 @@
 #include "services/common/paging/paging.h"
 #include "services/common/storage/store.h"
 #include "services/common/vault/vault.h"
+#include "services/fieldwork/contacts/contact_uses.h"
 #include "services/fieldwork/invitations/invitation_documents.h"
 #include "services/fieldwork/invitations/link_maker.h"
 #include "services/fieldwork/invitations/stored_invitation.pb.h"
@@ -86,6 +87,8 @@ class InvitationStore {
   absl::StatusOr<v1::Invitation> Get(const std::string& name);
   // Those of a wave, by name.
   absl::Status ForEach(const std::string& wave, const std::function<void(const v1::Invitation&)>& visit);
+  // The same with what only those who erase want to know.
+  absl::Status ForEachUse(const std::string& wave, const std::function<void(const InvitationUse&)>& visit);
   // Grows with every change of an invitation of the wave, by whatever replica; 0 when there is none.
   absl::StatusOr<uint64_t> Version(const std::string& wave) { return documents_.Version(wave); }
   // A page, with EXPIRED when the wave is `over`. May be short and yet have a token: its bytes are bounded.
@@ -107,7 +110,7 @@ class InvitationStore {
   absl::StatusOr<LinkRights> Verify(std::string_view token);
   // The same of somebody whose token was verified before. UNAUTHENTICATED/TOKEN_UNKNOWN when that link has ended since.
   absl::StatusOr<LinkRights> RightsOf(const LinkId& id);
-  // A link was shown, and there is a response now (empty: there is none). Once more changes nothing.
+  // A link was shown, and there is a response now (empty: there is none). Once more on the same day (in Amsterdam) changes nothing.
   absl::Status MarkOpened(const LinkId& id, const std::string& response);
 
   // All or nothing of a request, in one commit: FAILED_PRECONDITION/NOT_IN_FRAME, INVITED_OTHERWISE. Invitations without a contact get the
