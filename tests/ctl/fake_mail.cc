@@ -1,5 +1,7 @@
 #include "tests/ctl/fake_mail.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace peiling::ctl::testing {
@@ -45,6 +47,16 @@ void FakeMail::FailCompletions(int calls) {
   failing_completions_ = calls;
 }
 
+void FakeMail::FailBegins(int calls) {
+  const std::lock_guard lock(mutex_);
+  failing_begins_ = calls;
+}
+
+void FakeMail::LeaseAtMost(int messages) {
+  const std::lock_guard lock(mutex_);
+  most_leased_ = messages;
+}
+
 void FakeMail::Answers(const std::string& id, MailResult result, const std::string& problem) {
   const std::lock_guard lock(mutex_);
   answers_[Name(id)].set_result(result);
@@ -78,6 +90,11 @@ std::vector<std::string> FakeMail::begun() const {
   return begun_;
 }
 
+int FakeMail::leases() const {
+  const std::lock_guard lock(mutex_);
+  return leases_;
+}
+
 MailItemResult FakeMail::ResultOf(const std::string& message) const {
   const auto answer = answers_.find(message);
   MailItemResult result = answer == answers_.end() ? MailItemResult() : answer->second;
@@ -89,7 +106,7 @@ MailItemResult FakeMail::ResultOf(const std::string& message) const {
 grpc::Status FakeMail::LeaseMail(grpc::ServerContext*, const LeaseMailRequest* request, LeaseMailResponse* response) {
   const std::lock_guard lock(mutex_);
   response->set_lease_id(absl::StrCat("lease-", ++leases_));
-  while (!due_.empty() && response->messages_size() < request->max_messages()) {
+  while (!due_.empty() && response->messages_size() < std::min(request->max_messages(), most_leased_)) {
     *response->add_messages() = due_.front();
     leased_[due_.front().message()] = due_.front();
     due_.erase(due_.begin());
@@ -99,6 +116,10 @@ grpc::Status FakeMail::LeaseMail(grpc::ServerContext*, const LeaseMailRequest* r
 
 grpc::Status FakeMail::BeginMail(grpc::ServerContext*, const BeginMailRequest* request, BeginMailResponse* response) {
   const std::lock_guard lock(mutex_);
+  if (failing_begins_ > 0) {
+    --failing_begins_;
+    return {grpc::StatusCode::UNAVAILABLE, "who has submitted cannot be told"};
+  }
   for (const std::string& message : request->messages()) {
     MailItemResult& result = *response->add_results();
     result.set_message(message);

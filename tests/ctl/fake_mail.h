@@ -29,6 +29,10 @@ class FakeMail final : public fieldwork::v1::MailService::Service {
   void FailCompletions(int calls);
   // What CompleteMail and ReportDeliveryEvents answer of a message; OK by default.
   void Answers(const std::string& id, fieldwork::v1::MailResult result, const std::string& problem = "");
+  // How many of the next calls of BeginMail do.
+  void FailBegins(int calls);
+  // LeaseMail gives no more at a time.
+  void LeaseAtMost(int messages);
   // BeginMail cancels it.
   void Cancel(const std::string& id);
 
@@ -37,6 +41,7 @@ class FakeMail final : public fieldwork::v1::MailService::Service {
   std::vector<fieldwork::v1::CompleteMailRequest> completions() const;
   std::vector<fieldwork::v1::DeliveryEvent> events() const;
   std::vector<std::string> begun() const;
+  int leases() const;
 
   grpc::Status LeaseMail(grpc::ServerContext*, const fieldwork::v1::LeaseMailRequest*, fieldwork::v1::LeaseMailResponse*) override;
   grpc::Status BeginMail(grpc::ServerContext*, const fieldwork::v1::BeginMailRequest*, fieldwork::v1::BeginMailResponse*) override;
@@ -59,6 +64,8 @@ class FakeMail final : public fieldwork::v1::MailService::Service {
   std::vector<fieldwork::v1::DeliveryEvent> events_;
   std::vector<std::string> begun_;
   int failing_completions_ = 0;
+  int failing_begins_ = 0;
+  int most_leased_ = 1000;
   int leases_ = 0;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;

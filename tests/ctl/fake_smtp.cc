@@ -56,6 +56,11 @@ void FakeSmtp::Answers(const std::string& command, const std::string& receiver, 
   replies_[{command, receiver}] = reply;
 }
 
+void FakeSmtp::TakesNoops(int most) {
+  const std::lock_guard lock(mutex_);
+  most_noops_ = most;
+}
+
 std::vector<FakeSmtp::Mail> FakeSmtp::mails() const {
   const std::lock_guard lock(mutex_);
   return mails_;
@@ -86,13 +91,20 @@ std::string FakeSmtp::ReplyTo(const std::string& command, const std::string& rec
   return otherwise;
 }
 
+bool FakeSmtp::TooMany(int noops) const {
+  const std::lock_guard lock(mutex_);
+  return noops > most_noops_;
+}
+
 void FakeSmtp::Serve(int socket) {
   Say(socket, ReplyTo("connect", "", "220 fake"));
   Mail mail;
+  int noops = 0;
   while (const auto line = ReadLine(socket)) {
     const std::string command = line->substr(0, line->find(' '));
     std::string reply = "250 2.0.0 ok";
     if (command == "QUIT") return;
+    if (command == "NOOP" && TooMany(++noops)) return Say(socket, "554 Too many nonmail commands");
     if (command == "MAIL") mail = {.from = AddressIn(*line)};
     if (command == "RCPT") mail.to = AddressIn(*line);
     if (command == "DATA") reply = "354 go on";

@@ -25,12 +25,15 @@ class FakeSmtp {
   // What a command ("connect", "MAIL", "RCPT", "DATA", "." for the end of a mail) is answered for receivers with this text in their
   // address; "" hangs up.
   void Answers(const std::string& command, const std::string& receiver, const std::string& reply);
+  // After so many NOOPs it ends a connection, as Exim does after 10.
+  void TakesNoops(int most);
   std::vector<Mail> mails() const;
   int connections() const;
 
  private:
   void Run();
   void Serve(int socket);
+  bool TooMany(int noops) const;
   std::string ReplyTo(const std::string& command, const std::string& receiver, const std::string& otherwise) const;
 
   int listener_ = -1;
@@ -39,6 +42,7 @@ class FakeSmtp {
   std::map<std::pair<std::string, std::string>, std::string> replies_;
   std::vector<Mail> mails_;
   int connections_ = 0;
+  int most_noops_ = 10;
   std::thread thread_;
 };
 

@@ -148,6 +148,17 @@ TEST_F(MailRunTest, AMailServerThatIsAwayStopsItBeforeAnythingIsLeased) {
   EXPECT_TRUE(mail_.begun().empty());
 }
 
+TEST_F(MailRunTest, TheMailServerIsAskedOnceHoweverOftenMailIsLeased) {
+  for (int i = 1; i <= 4; ++i) mail_.Add(absl::StrCat("GM000", i), absl::StrCat("a", i, "@gemeente.example"));
+  mail_.LeaseAtMost(1);
+  smtp_.TakesNoops(1);
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(smtp_.mails().size(), 4u);
+  EXPECT_GT(mail_.leases(), 4);
+  EXPECT_EQ(smtp_.connections(), 1);
+}
+
 TEST_F(MailRunTest, OneMailThatIsNotTakenKeepsNoOtherFromGoing) {
   mail_.Add("GM0001", "nooit@gemeente.example");
   for (int i = 2; i <= 4; ++i) mail_.Add(absl::StrCat("GM000", i), absl::StrCat("a", i, "@gemeente.example"));

@@ -75,6 +75,18 @@ TEST_F(SmtpTest, OneConnectionCarriesManyMails) {
   EXPECT_EQ(server_.mails().size(), 3u);
 }
 
+TEST_F(SmtpTest, AConnectionThatNothingMoreIsTakenOnIsNotTheServer) {
+  server_.TakesNoops(1);
+  const auto sender = Open({});
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(sender->Check().ok());
+    EXPECT_EQ(server_.connections(), i);
+  }
+  server_.TakesNoops(0);
+  EXPECT_EQ(sender->Check().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(server_.connections(), 4) << "once more, and no oftener";
+}
+
 struct Refusal {
   const char* command;
   const char* reply;

@@ -203,7 +203,15 @@ absl::Status SmtpSender::Check() {
   curl_easy_setopt(handle, CURLOPT_UPLOAD, 0L);
   curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, "NOOP");
-  const CURLcode code = Perform();
+  CURLcode code = Perform();
+  long connections = 0;
+  curl_easy_getinfo(handle, CURLINFO_NUM_CONNECTS, &connections);
+  if (code != CURLE_OK && connections == 0) {
+    // It may be the old connection alone that nothing more is taken on.
+    curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+    code = Perform();
+    curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 0L);
+  }
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, nullptr);
   curl_easy_setopt(handle, CURLOPT_NOBODY, 0L);
   return code == CURLE_OK ? absl::OkStatus() : Trouble(code);

@@ -45,7 +45,8 @@ class SmtpSender {
   // Usage error when an option does not read; NOT_FOUND/FILE_NOT_FOUND. Warns of nothing, and connects at the first call.
   static absl::StatusOr<std::unique_ptr<SmtpSender>> Open(const SmtpOptions& options);
 
-  // Whether the server is there and lets us in. Errors as Sending::trouble.
+  // Whether the server is there and lets us in. Errors as Sending::trouble. Seldom: servers take few commands that are no mail on a
+  // connection (Exim 10).
   absl::Status Check();
   Sending Send(const fieldwork::v1::LeasedMessage& message);
 

@@ -10,6 +10,7 @@
 #include "services/common/status/errors.h"
 #include "services/ctl/client/interrupt.h"
 #include "services/ctl/client/mail_journal.h"
+#include "services/ctl/client/patience.h"
 #include "services/ctl/client/request_id.h"
 #include "services/ctl/client/smtp.h"
 #include "services/ctl/commands/mail.h"
@@ -32,11 +33,7 @@ constexpr int kLease = 100;
 constexpr seconds kLeastLease{2}, kMostLease{3600};
 // Between two looks for mail.
 constexpr seconds kPause{5};
-// Waits after something that may pass: the first, doubled each time up to the longest.
-constexpr milliseconds kLeastWait{200};
-constexpr milliseconds kLongestWait{10'000};
-// How often something that may pass is tried, and how many mails in a row may be refused for good before somebody has to look.
-constexpr int kTries = 6;
+// How many mails in a row may be refused for good before somebody has to look.
 constexpr int kMostRefusals = 5;
 
 struct RunOptions {
@@ -55,22 +52,9 @@ struct Sums {
   int64_t handled() const { return sent + refused + later + cancelled + uncertain; }
 };
 
-const absl::Status& StatusOf(const absl::Status& status) { return status; }
-template <typename T>
-const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
-  return result.status();
-}
-
-bool MayBeTriedAgain(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsResourceExhausted(status) || absl::IsDeadlineExceeded(status);
-}
-
 absl::Status Interrupted() {
   return status::Error(absl::StatusCode::kCancelled, "INTERRUPTED", "interrupted; what was begun has been told");
 }
-
-// How long to wait after so many failures, from 1.
-milliseconds WaitAfter(int failures) { return std::min(kLongestWait, kLeastWait * (1 << std::min(failures - 1, 10))); }
 
 // Sends the mail of a wave until there is none, or for ever.
 class MailRun {
@@ -119,20 +103,19 @@ class MailRun {
   }
 
  private:
-  // Asks again for a while what may be answered then.
   template <typename Try>
   auto Patiently(const Try& attempt) {
-    for (int tries = 1;; ++tries) {
-      auto result = attempt();
-      if (result.ok() || !MayBeTriedAgain(StatusOf(result)) || tries == kTries || interrupted_.interrupted()) return result;
-      Wait(WaitAfter(tries));
-    }
+    return ctl::Patiently(attempt, [this](milliseconds time) {
+      Wait(time);
+      return !interrupted_.interrupted();
+    });
   }
 
   // One lease; false when nothing is due.
   absl::StatusOr<bool> SendSome() {
     // Before anything is begun that could not be sent.
-    if (absl::Status there = Patiently([&] { return sender_.Check(); }); !there.ok()) return there;
+    if (absl::Status there = unsure_ ? Patiently([&] { return sender_.Check(); }) : absl::OkStatus(); !there.ok()) return there;
+    unsure_ = false;
     fieldwork::v1::LeaseMailRequest request;
     request.set_parent(wave_);
     request.set_max_messages(LeaseSize());
@@ -171,6 +154,7 @@ class MailRun {
     if (!may_go.ok() || !*may_go) return may_go.status();
     KeepPace();
     Sending sending = sender_.Send(message);
+    unsure_ = !sending.trouble.ok();
     absl::Status stop = Judge(sending, message.message());
     if (sending.outcome) {
       stop.Update(Complete(lease_id, *sending.outcome));
@@ -297,6 +281,8 @@ class MailRun {
   Sums sums_;
   ProgressBar bar_;
   steady_clock::time_point next_ = steady_clock::now();
+  // Whether the mail server has yet to say that it is there, at the start and after trouble with it.
+  bool unsure_ = true;
   // In a row: mails that the sender's side kept from going, and those that were refused for good.
   int troubles_ = 0;
   int refusals_ = 0;
