@@ -151,17 +151,16 @@ void SetTimes(const v1::Wave& times, v1::Wave& wave) {
 }
 
 v1::Wave MergeTimes(const v1::Wave& before, const v1::Wave& document, const v1::Wave& now) {
-  // Who has the say about a field.
-  const auto from = [&](const auto& said_before, const auto& says) -> const v1::Wave& {
-    return said_before.SerializeAsString() == says.SerializeAsString() ? now : document;
-  };
+  const auto differ = [](const auto& one, const auto& other) { return one.SerializeAsString() != other.SerializeAsString(); };
+  // Who has the say about each. Closing a wave took its grace away, and calling it off its beginning: with a new end they come back.
+  const bool closes = differ(before.closes_at(), document.closes_at());
+  const bool grace = closes || differ(before.grace_period(), document.grace_period());
+  const bool called_off = !differ(now.opens_at(), now.closes_at());
+  const bool opens = (closes && called_off) || differ(before.opens_at(), document.opens_at());
   v1::Wave merged;
-  const v1::Wave& opens = from(before.opens_at(), document.opens_at());
-  if (opens.has_opens_at()) *merged.mutable_opens_at() = opens.opens_at();
-  const v1::Wave& closes = from(before.closes_at(), document.closes_at());
-  if (closes.has_closes_at()) *merged.mutable_closes_at() = closes.closes_at();
-  const v1::Wave& grace = from(before.grace_period(), document.grace_period());
-  if (grace.has_grace_period()) *merged.mutable_grace_period() = grace.grace_period();
+  if (const v1::Wave& from = opens ? document : now; from.has_opens_at()) *merged.mutable_opens_at() = from.opens_at();
+  if (const v1::Wave& from = closes ? document : now; from.has_closes_at()) *merged.mutable_closes_at() = from.closes_at();
+  if (const v1::Wave& from = grace ? document : now; from.has_grace_period()) *merged.mutable_grace_period() = from.grace_period();
   return merged;
 }
 

@@ -4,7 +4,8 @@
 //   erasure/<wave>                there once the erasure of the wave's personal answers has begun, with "done" once it has ended: its times
 //                                 are fixed then
 // What is done while a wave runs stands until its document says something else about it than it said before: an extension until it says
-// another time to close, whatever becomes of the grace.
+// another time to close, whatever becomes of the grace. With another time to close the grace is as the document says, too, and the
+// beginning of a wave that was called off before it opened.
 #pragma once
 
 #include <string>
@@ -30,7 +31,7 @@ absl::StatusOr<std::vector<v1::WaveChange>> ReadWaveChanges(storage::Store& stor
 v1::Wave TimesOf(const v1::Wave& wave);
 void SetTimes(const v1::Wave& times, v1::Wave& wave);
 // The times a wave has (`now`) once its document, which said `before` last, says `document`: each of the three changes when the document
-// says something else of it.
+// says something else of it, and what closing it took away comes back with a new closes_at.
 v1::Wave MergeTimes(const v1::Wave& before, const v1::Wave& document, const v1::Wave& now);
 // The change that comes after these.
 v1::WaveChange NextChange(const std::vector<v1::WaveChange>& changes, v1::WaveChangeKind kind, const v1::Wave& wave, absl::Time now,

@@ -317,6 +317,33 @@ TEST_F(WaveTimesTest, WhatTheDocumentDoesNotChangeStaysAsItWasMade) {
   EXPECT_EQ(status::Reason(two_.catalog.Apply(later).status()), "DOCUMENT_INVALID") << "it closed before that";
 }
 
+TEST_F(WaveTimesTest, WithANewEndComesBackWhatClosingTookAway) {
+  now_ = Local("2026-04-01 12:00");
+  ASSERT_TRUE(Close().ok());
+  ASSERT_FALSE(Wave().has_grace_period());
+  Apply("opens: 2026-03-24 09:00\ncloses: 2026-05-08 17:00\ngrace: 2h", two_);
+  EXPECT_EQ(Wave().state(), v1::WAVE_STATE_OPEN);
+  EXPECT_EQ(calendar::FromProto(Wave().opens_at()), Local("2026-03-24 09:00"));
+  EXPECT_EQ(Wave().grace_period().seconds(), 7200);
+}
+
+TEST_F(WaveTimesTest, OneThatWasCalledOffAndGetsANewEndBeginsWhenItsDocumentSays) {
+  ASSERT_TRUE(Close().ok());
+  Apply("opens: 2026-03-24 09:00\ncloses: 2026-05-08 17:00\ngrace: 2h", two_);
+  EXPECT_EQ(Wave().state(), v1::WAVE_STATE_PLANNED);
+  EXPECT_EQ(calendar::FromProto(Wave().opens_at()), Local("2026-03-24 09:00"));
+  EXPECT_EQ(calendar::FromProto(Wave().closes_at()), Local("2026-05-08 17:00"));
+  EXPECT_EQ(Wave().grace_period().seconds(), 7200);
+}
+
+TEST_F(WaveTimesTest, ANewEndTakesNoBeginningBackThatWasMade) {
+  now_ = Local("2026-03-20 10:15");
+  ASSERT_TRUE(Open().ok());
+  Apply("opens: 2026-03-24 09:00\ncloses: 2026-05-08 17:00\ngrace: 2h", two_);
+  EXPECT_EQ(Wave().state(), v1::WAVE_STATE_OPEN);
+  EXPECT_EQ(calendar::FromProto(Wave().opens_at()), Local("2026-03-20 10:15"));
+}
+
 TEST_F(WaveTimesTest, ASlipOfThePenErasesNothing) {
   now_ = Local("2026-06-01 12:00");
   ASSERT_TRUE(Extend("2026-07-01 17:00").ok());
