@@ -475,27 +475,52 @@ TEST_F(OtherDatabase, AnEmptyFileBecomesAStore) {
   EXPECT_TRUE(MustOpen(file_)->Commit(Pair("k", "v")).ok());
 }
 
+// Everything in the files of a store.
+std::string Bytes(const std::filesystem::path& file) {
+  std::string all;
+  for (const char* const end : {"", "-wal"}) {
+    std::ifstream part(file.string() + end, std::ios::binary);
+    all.append(std::istreambuf_iterator<char>(part), {});
+  }
+  return all;
+}
+
+// Whether a text leaves them within a minute.
+bool Leaves(const std::string& text, const std::filesystem::path& file) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (Bytes(file).find(text) != std::string::npos) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  return true;
+}
+
 TEST(SqliteStore, WhatIsDeletedOrReplacedLeavesItsFilesWhileItIsOpen) {
   const Folder folder;
   const std::filesystem::path file = folder.path() / "store.db";
   const auto store = MustOpen(file);
-  const auto bytes = [&] {
-    std::string all;
-    for (const char* const end : {"", "-wal"}) {
-      std::ifstream part(file.string() + end, std::ios::binary);
-      all.append(std::istreambuf_iterator<char>(part), {});
-    }
-    return all;
-  };
   ASSERT_TRUE(store->Commit({kWave, {{"a", "of Nergenshuizen", 0}, {"b", "of Nergenshuizen", 0}}}).ok());
-  EXPECT_THAT(bytes(), HasSubstr("Nergenshuizen"));
+  EXPECT_THAT(Bytes(file), HasSubstr("Nergenshuizen"));
   ASSERT_TRUE(store->Commit({kWave, {{"a", std::nullopt, 1}, {"b", "of nowhere", 1}}}).ok());
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (bytes().find("Nergenshuizen") != std::string::npos && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(milliseconds(20));
-  }
-  EXPECT_THAT(bytes(), ::testing::Not(HasSubstr("Nergenshuizen")));
+  EXPECT_TRUE(Leaves("Nergenshuizen", file));
   EXPECT_EQ((*store->Get(kWave, "b"))->value, "of nowhere");
+}
+
+TEST(SqliteStore, WhatWasDeletedRightBeforeItWasKilledLeavesItsFilesWhenItIsOpenedAgain) {
+  const Folder folder;
+  const std::filesystem::path killed = folder.path() / "killed.db";
+  {
+    const std::filesystem::path file = folder.path() / "store.db";
+    const auto store = MustOpen(file);
+    ASSERT_TRUE(store->Commit({kWave, {{"a", "of Nergenshuizen", 0}}}).ok());
+    ASSERT_TRUE(store->Commit({kWave, {{"a", std::nullopt, 1}}}).ok());
+    // What a process that is killed at this moment leaves behind.
+    for (const char* const end : {"", "-wal"}) std::filesystem::copy_file(file.string() + end, killed.string() + end);
+  }
+  ASSERT_THAT(Bytes(killed), HasSubstr("Nergenshuizen"));
+  const auto store = MustOpen(killed);
+  EXPECT_TRUE(Leaves("Nergenshuizen", killed));
+  EXPECT_FALSE((*store->Get(kWave, "a")).has_value());
 }
 
 }  // namespace

@@ -142,8 +142,11 @@ absl::Status SqliteStore::Prepare(const std::string& owner) {
   if (status.ok()) status = PrepareWriter();
   if (status.ok()) status = PrepareReaders();
   if (status.ok()) status = LoadPartitions();
-  if (status.ok()) thread_ = std::thread(&SqliteStore::RunWriter, this);
-  return status;
+  if (!status.ok()) return status;
+  // Whoever had the file before may have been killed before it did.
+  Scrub();
+  thread_ = std::thread(&SqliteStore::RunWriter, this);
+  return absl::OkStatus();
 }
 
 absl::Status SqliteStore::PrepareSchema(const std::string& owner) {
