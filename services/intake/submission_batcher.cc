@@ -148,7 +148,7 @@ void SubmissionBatcher::Work() {
 }
 
 void SubmissionBatcher::Finish(Submission& submission, const absl::Status& status) {
-  CountResponse(status.ok() ? Outcome::kSubmitted : Outcome::kRefused);
+  if (!status.ok()) CountResponse(Outcome::kRefused);
   submission.done(status);
 }
 
@@ -309,6 +309,7 @@ void SubmissionBatcher::Store(const WaveQuestions& questions, int partition, Gro
     }
     for (const auto& submission : group) {
       feed::SetSubmissions(*submission->answer.mutable_position(), partition, submission->response().sequence());
+      if (status.ok()) CountResponse(Outcome::kSubmitted);
     }
     FinishAll(group, status);
   }

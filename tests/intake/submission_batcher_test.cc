@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "services/common/calendar/amsterdam.h"
+#include "services/common/server/metrics.h"
 #include "services/common/storage/receipts.h"
 #include "services/intake/erasure.h"
 #include "tests/intake/poll.h"
@@ -109,6 +110,33 @@ v1::SubmitResponseRequest WithName(const std::string& request_id, const std::str
   v1::SubmitResponseRequest request = Submission(request_id);
   request.mutable_response()->mutable_answers()->mutable_answers(0)->set_text(name);
   return request;
+}
+
+// Responses by what became of them, as the metrics have it.
+double Counted(const std::string& outcome) {
+  for (const auto& family : server::Metrics().Collect()) {
+    if (family.name != "peiling_intake_responses_total") continue;
+    for (const auto& metric : family.metric) {
+      if (metric.label.front().value == outcome) return metric.counter.value;
+    }
+  }
+  return 0;
+}
+
+TEST_F(SubmissionBatcherTest, CountsOnlyWhatIsStoredAsSubmitted) {
+  const double submitted = Counted("submitted");
+  const double refused = Counted("refused");
+  v1::SubmitResponseRequest judged = Submission("judged");
+  judged.set_validate_only(true);
+  ASSERT_TRUE(rooms_.Submit(judged).ok());
+  EXPECT_EQ(Counted("submitted"), submitted);
+  ASSERT_TRUE(rooms_.Submit(Submission("a")).ok());
+  EXPECT_EQ(Counted("submitted"), submitted + 1);
+  ASSERT_TRUE(rooms_.Submit(Submission("a")).ok());
+  EXPECT_EQ(Counted("submitted"), submitted + 1) << "a repeat";
+  EXPECT_EQ(Counted("refused"), refused);
+  EXPECT_FALSE(rooms_.Submit(Submission("b", "FOUT")).ok());
+  EXPECT_EQ(Counted("refused"), refused + 1);
 }
 
 TEST_F(SubmissionBatcherTest, ARequestWithOtherPersonalAnswersIsAnother) {
