@@ -251,13 +251,16 @@ TEST_F(ContactServiceTest, ErasesThePersonalAnswersOfResponsesAContactWasMailedF
 TEST_F(ContactServiceTest, ErasesTheAnswersOfWhoWasToldTheLinkByPhone) {
   ASSERT_TRUE(store_->Commit({.partition = kWave, .writes = {{.key = "x", .value = "y"}}}).ok());
   const v1::Contact contact = *Create("GM0363", "a@b.nl");
-  const auto invited = [&](const std::string& code, bool opened) {
-    v1::Invitation& invitation = invitations_.emplace_back().invitation;
-    invitation.set_contact(contact.name());
-    if (opened) invitation.set_response(std::string(kWave) + "/responses/" + code);
+  const auto invited = [&](const std::string& code, const std::string& now, bool opened) {
+    InvitationUse& use = invitations_.emplace_back();
+    use.invitation.set_contact(now);
+    use.invitation.set_response(std::string(kWave) + "/responses/" + code);
+    if (opened) use.opened_by = {"municipalities/GM0363/contacts/8", contact.name()};
   };
-  invited("GM0363", true);
-  invited("GM0344", false);
+  // It is another's or nobody's by now, or another's was opened.
+  invited("GM0363", "municipalities/GM0363/contacts/9", true);
+  invited("GM0344", contact.name(), false);
+  invitations_.emplace_back().opened_by = {contact.name()};
   EXPECT_CALL(intake_,
               ErasePersonalAnswers(
                   _, testing::Property(&intake::v1::ErasePersonalAnswersRequest::name, std::string(kWave) + "/responses/GM0363"), _))

@@ -257,6 +257,41 @@ TEST_F(InvitationStoreTest, IsInUseWheneverALinkIsMadeOrShown) {
   EXPECT_EQ(last_use(), last) << "what ends is no use";
 }
 
+TEST_F(InvitationStoreTest, KnowsWhoseLinkWasShownWhoseverItIsByNow) {
+  const auto opened_by = [this](const std::string& id) {
+    std::vector<std::string> contacts;
+    const auto visit = [&](const InvitationUse& use) {
+      if (use.invitation.name() == NameOf(id)) contacts = use.opened_by;
+    };
+    EXPECT_TRUE(invitations_.ForEachUse(kWave, visit).ok());
+    return contacts;
+  };
+  const auto open = [this](const std::string& id) { ASSERT_TRUE(invitations_.MarkOpened(HolderOf(id), ResponseOf(id)).ok()); };
+  const auto other = [](const std::string& id) { return "municipalities/" + id + "/contacts/b"; };
+  // Told by phone to the only contact there is, who cannot be reached by mail.
+  Invite("GM0001");
+  ASSERT_TRUE(invitations_.Escalate(NameOf("GM0001"), ContactOf("GM0001"), "").ok());
+  EXPECT_THAT(opened_by("GM0001"), IsEmpty());
+  open("GM0001");
+  open("GM0001");
+  EXPECT_THAT(opened_by("GM0001"), ElementsAre(ContactOf("GM0001")));
+  // Given to another afterwards, and to a third who shows it the same day.
+  Invite("GM0002");
+  open("GM0002");
+  ASSERT_TRUE(Reissue("GM0002", "2b", other("GM0002")).ok());
+  EXPECT_THAT(opened_by("GM0002"), ElementsAre(ContactOf("GM0002")));
+  open("GM0002");
+  EXPECT_THAT(opened_by("GM0002"), ElementsAre(ContactOf("GM0002"), other("GM0002")));
+  // Shown by a colleague, and by who took over: neither is the contact.
+  Invite("GM0003");
+  ASSERT_TRUE(invitations_.Escalate(NameOf("GM0003"), ContactOf("GM0003"), other("GM0003")).ok());
+  ASSERT_TRUE(InviteColleague("GM0003", "jansen", "colleague").ok());
+  ASSERT_TRUE(invitations_.MarkOpened({.invitation = NameOf("GM0003"), .colleague = "1"}, ResponseOf("GM0003")).ok());
+  ASSERT_TRUE(HandOver("GM0003", "pietersen", "over").ok());
+  open("GM0003");
+  EXPECT_THAT(opened_by("GM0003"), IsEmpty());
+}
+
 TEST_F(InvitationStoreTest, EscalatesFromTheContactItHasAndNoOther) {
   Invite("GM0001");
   const std::string token = TokenOf("GM0001");

@@ -40,8 +40,8 @@ absl::StatusOr<std::vector<std::string>> ContactUses::ResponsesOf(const std::str
     });
     if (!walked.ok()) return walked;
     walked = for_each_invitation_(wave, [&](const InvitationUse& use) {
-      const v1::Invitation& invitation = use.invitation;
-      if (invitation.contact() == contact && !invitation.response().empty()) responses.insert(invitation.response());
+      const bool opened = std::find(use.opened_by.begin(), use.opened_by.end(), contact) != use.opened_by.end();
+      if (opened && !use.invitation.response().empty()) responses.insert(use.invitation.response());
     });
     if (!walked.ok()) return walked;
   }
@@ -65,6 +65,7 @@ absl::StatusOr<ContactUses::Uses> ContactUses::All() const {
     walked = for_each_invitation_(wave, [&](const InvitationUse& one) {
       use(one.invitation.contact());
       for (const std::string& before : one.invitation.escalated_from()) use(before);
+      for (const std::string& before : one.opened_by) use(before);
       last = std::max(last, one.last);
     });
     if (!walked.ok()) return walked;

@@ -20,6 +20,8 @@ namespace peiling::fieldwork {
 // What an invitation tells of that.
 struct InvitationUse {
   v1::Invitation invitation;
+  // Contacts that showed its link, whosever it is by now.
+  std::vector<std::string> opened_by;
   // When anybody last got or showed a link of it, to the day.
   absl::Time last = absl::InfinitePast();
 };
@@ -36,8 +38,8 @@ class ContactUses {
   ContactUses(storage::Store& store, ForEachMessage for_each_message, ForEachInvitation for_each_invitation)
       : store_(store), for_each_message_(std::move(for_each_message)), for_each_invitation_(std::move(for_each_invitation)) {}
 
-  // Responses of the invitations a contact had the link of, sorted: by mail that went, or may have, and did not come back, or since the
-  // invitation is its own now and was opened (the link may have been told by phone).
+  // Responses of the invitations a contact had the link of, sorted: by mail that went, or may have, and did not come back, or by whatever
+  // way (as by phone) when it showed the link.
   absl::StatusOr<std::vector<std::string>> ResponsesOf(const std::string& contact) const;
 
   struct Uses {

@@ -73,6 +73,18 @@ void GiveToContact(const std::string& contact, StoredInvitation& stored) {
   stored.clear_held_since();
 }
 
+// Notes whose link the holder's is that is shown: without a contact that of the last one, who could not be reached by mail and may have
+// been told it by phone. Whether that is news.
+bool NoteOpener(StoredInvitation& stored) {
+  const v1::Invitation& shown = stored.invitation();
+  std::string opener = shown.contact();
+  if (opener.empty() && !shown.handed_over() && !shown.escalated_from().empty()) opener = *shown.escalated_from().rbegin();
+  const auto& known = stored.opened_by();
+  if (opener.empty() || std::find(known.begin(), known.end(), opener) != known.end()) return false;
+  stored.add_opened_by(opener);
+  return true;
+}
+
 template <typename Request>
 stored::Person PersonIn(const Request& request) {
   stored::Person person;
@@ -127,7 +139,10 @@ absl::Status InvitationStore::ForEach(const std::string& wave, const std::functi
 
 absl::Status InvitationStore::ForEachUse(const std::string& wave, const std::function<void(const InvitationUse&)>& visit) {
   return documents_.ForEach(wave, [&](const InvitationDocument& loaded) {
-    visit({.invitation = loaded.stored.invitation(), .last = calendar::FromProto(loaded.stored.last_use())});
+    const StoredInvitation& stored = loaded.stored;
+    visit({.invitation = stored.invitation(),
+           .opened_by = {stored.opened_by().begin(), stored.opened_by().end()},
+           .last = calendar::FromProto(stored.last_use())});
     return absl::OkStatus();
   });
 }
@@ -242,6 +257,7 @@ absl::Status InvitationStore::MarkOpened(const LinkId& id, const std::string& re
     const bool first = !RightsIn(stored, 0, id.colleague).opened;
     const bool new_response = !response.empty() && shown.response() != response;
     const absl::Time now = clock_();
+    const bool new_opener = id.colleague.empty() && NoteOpener(stored);
     const bool new_day = calendar::DayOf(calendar::FromProto(stored.last_use())) != calendar::DayOf(now);
     if (first) {
       const auto at = FindColleague(stored, id.colleague);
@@ -249,7 +265,7 @@ absl::Status InvitationStore::MarkOpened(const LinkId& id, const std::string& re
     }
     if (new_response) shown.set_response(response);
     if (new_day) *stored.mutable_last_use() = calendar::ToProto(now);
-    return first || new_response || new_day;
+    return first || new_response || new_opener || new_day;
   };
   return documents_.Change({.name = id.invitation, .change = change});
 }
