@@ -678,14 +678,18 @@ TEST_F(InvitationServiceTest, NamesThatReadAsLinksAreNotMailedToStrangers) {
   Invite("GM0001");
   const access::v1::Identity holder = Bearer("GM0001");
   for (const char* const name :
-       {"Klik hier: http:x.nl", "Gratis! WWW.win.nl", "a@b.nl", "Jansen/Pietersen", "hTTps", "Jan\nsen", "Jan\rsen"}) {
+       {"Klik hier: http:x.nl", "Gratis! WWW.win.nl", "a@b.nl", "Jansen/Pietersen", "hTTps", "Jan\nsen", "Jan\rsen",
+        "Log in op vng-peiling.nl", "t.co", "A.B.Jansen", "St.Jansen", "bücher.de", "peiling.xn--90a", "nog.een.j"}) {
     EXPECT_THAT(WrongFields(InviteAs(holder, ColleagueRequest("GM0001", name, "1"))), testing::Contains("full_name")) << name;
     v1::HandOverResponse handed;
     EXPECT_THAT(WrongFields(Call(&Stub::HandOver, HandOverRequest("GM0001", name, "2"), handed, holder)), testing::Contains("full_name"));
   }
-  v1::InviteColleagueRequest request = ColleagueRequest("GM0001", "x", "3");
-  request.set_full_name("Mw. drs. A.-M. d'Ancona (beleid & regie), 's-Hertogenbosch");
-  EXPECT_TRUE(InviteAs(holder, request).ok());
+  for (const char* const name : {"Mw. drs. A.-M. d'Ancona (beleid & regie), 's-Hertogenbosch", "J.A. Jansen", "A.B.C. de Vries",
+                                 "Jansen, P.H.", "Th.J. van Dam", "St. Jansen", "Jansen (afd. 3.1)", ".Jansen", "Jansen."}) {
+    v1::InviteColleagueRequest request = ColleagueRequest("GM0001", "x", name);
+    request.set_full_name(name);
+    EXPECT_TRUE(InviteAs(holder, request).ok()) << name;
+  }
 }
 
 }  // namespace

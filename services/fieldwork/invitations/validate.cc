@@ -1,5 +1,6 @@
 #include "services/fieldwork/invitations/validate.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>
@@ -32,11 +33,26 @@ void CheckFields(const v1::Contact& contact, const std::set<std::string>& fields
   }
 }
 
+// Also of other scripts, whatever their bytes are.
+bool IsLetter(char c) { return absl::ascii_isalpha(c) || !absl::ascii_isascii(c); }
+bool IsOfWord(char c) { return IsLetter(c) || absl::ascii_isdigit(c) || c == '-'; }
+
+// Whether a dot joins two words, of which the second has two letters or more, as in "peiling.nl" and "t.co". That of initials does not, nor
+// one before a space.
+bool ReadsAsDomain(std::string_view name) {
+  for (size_t dot = name.find('.', 1); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
+    const std::string_view after = name.substr(dot + 1);
+    const auto end = std::find_if_not(after.begin(), after.end(), IsOfWord);
+    if (IsOfWord(name[dot - 1]) && std::count_if(after.begin(), end, IsLetter) > 1) return true;
+  }
+  return false;
+}
+
 // Whether programs that show mail would make a link of it: nobody sends strangers theirs in our name.
 bool ReadsAsLink(const std::string& name) {
   const std::string lower = absl::AsciiStrToLower(name);
   const auto has = [&](std::string_view part) { return lower.find(part) != std::string::npos; };
-  return has("/") || has("@") || has("www.") || has("http");
+  return has("/") || has("@") || has("www.") || has("http") || ReadsAsDomain(name);
 }
 
 template <typename Request>
@@ -45,7 +61,8 @@ void RequirePerson(const Request& request, BadRequest& bad) {
   contact.set_full_name(request.full_name());
   contact.set_email(request.email());
   if (Given(contact).full_name().empty()) bad.Add("full_name", "\"\", want a name");
-  if (ReadsAsLink(request.full_name())) bad.Add("full_name", "reads as an address or a link, want a name");
+  if (ReadsAsLink(request.full_name()))
+    bad.Add("full_name", "reads as an address or a link, want a name, with a space after the dot of an abbreviation");
   CheckFields(contact, {"full_name", "email"}, bad);
 }
 
