@@ -46,6 +46,7 @@ class FakePolicy : public MailPolicy {
     mail.content.set_subject("Uitnodiging");
     mail.content.set_text(std::string(text_bytes, 'x'));
     const auto found = moved.find(message.name());
+    mail.link = absl::StrCat("link ", reissued.contains(message.name()) ? 2 : 1);
     mail.address_token = found == moved.end() ? absl::StrCat("token of ", message.contact()) : found->second;
     return mail;
   }
@@ -61,6 +62,8 @@ class FakePolicy : public MailPolicy {
   std::map<std::string, absl::Status> unwritable;
   // Tokens of addresses, where they have changed.
   std::map<std::string, std::string> moved;
+  // Messages whose link is a new one.
+  std::set<std::string> reissued;
   absl::Status intake, suppressing;
   size_t text_bytes = 10;
   std::set<std::pair<std::string, v1::SuppressionReason>> suppressed;

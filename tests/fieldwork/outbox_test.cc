@@ -261,6 +261,18 @@ TEST_P(OutboxTest, WhoHasAnotherAddressSinceIsWrittenToThere) {
   EXPECT_THAT(policy_.suppressed, ElementsAre(Pair("token of a new address", v1::SUPPRESSION_REASON_HARD_BOUNCE)));
 }
 
+TEST_P(OutboxTest, WhoHasAnotherLinkSinceIsWrittenToWithThat) {
+  Add({"a.u.1", "b.u.1"});
+  const auto lease = Lease();
+  policy_.reissued = {NameOf("a.u.1")};
+  EXPECT_EQ(Begin(lease.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_LEASE_LOST);
+  EXPECT_EQ(StateOf("a.u.1"), "DUE");
+  EXPECT_EQ(Begin(lease.lease_id(), "b.u.1").result(), v1::MAIL_RESULT_OK);
+  const auto next = Lease();
+  ASSERT_THAT(IdsOf(next), ElementsAre("a.u.1"));
+  EXPECT_EQ(Begin(next.lease_id(), "a.u.1").result(), v1::MAIL_RESULT_OK);
+}
+
 TEST_P(OutboxTest, AResultAfterTheLeaseIsTakenAsLongAsNobodyElseHasTheMessage) {
   Add({"sent.u.1", "soft.u.1", "hard.u.1"});
   const auto lease = Lease();

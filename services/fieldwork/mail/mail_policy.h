@@ -16,6 +16,8 @@ struct Mail {
   // Stands for its address (ContactStore::AddressToken). Kept with the message, so that what comes back suppresses the address it went to,
   // also when the contact has another by then.
   std::string address_token;
+  // The link in it; empty: none. Of it the message keeps a hash, so that no mail goes with one that was replaced since.
+  std::string link;
 };
 
 // Thread-safe. Names of waves and messages are whole ("surveys/s/waves/w").

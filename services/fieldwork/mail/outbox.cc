@@ -67,12 +67,20 @@ std::string NewLeaseId() {
   return absl::BytesToHexString(bytes);
 }
 
-// Where the lease somebody asked for is kept.
-std::string LeaseKey(const std::string& caller, const std::string& request_id) {
-  const std::string text = caller + '\0' + request_id;
+std::string Sha256(const std::string& text) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), reinterpret_cast<unsigned char*>(digest.data()));
-  return kLeasePrefix + absl::BytesToHexString(digest.substr(0, 16));
+  return digest;
+}
+
+// Where the lease somebody asked for is kept.
+std::string LeaseKey(const std::string& caller, const std::string& request_id) {
+  return kLeasePrefix + absl::BytesToHexString(Sha256(caller + '\0' + request_id).substr(0, 16));
+}
+
+// Whether a mail that is made now goes where the one that was leased does, with the same link.
+bool IsAsLeased(const Mail& mail, const StoredMessage& stored) {
+  return mail.address_token == stored.address_token() && Sha256(mail.link) == stored.link_hash();
 }
 
 std::string EventKey(const v1::DeliveryEvent& event) { return absl::StrCat("event/", event.provider(), "/", event.event_id()); }
@@ -372,6 +380,7 @@ absl::StatusOr<v1::LeaseMailResponse> Outbox::Take(Wave& wave, const std::vector
     bytes += size;
     fieldwork::Lease(stored, terms.lease_id(), expires_at);
     stored.set_address_token(std::move(mail->address_token));
+    stored.set_link_hash(Sha256(mail->link));
     lease.add_messages(ids[looked_at]);
     response.mutable_messages()->Add(*std::move(leased));
   }
@@ -473,7 +482,7 @@ absl::Status Outbox::BeginAll(const std::string& wave, const std::vector<StoredM
     // The mail was made when it was leased: would it be the same now?
     const absl::StatusOr<Mail> mail = policy_.Compose(wave, stored.message());
     if (IsForNow(mail.status())) return mail.status();
-    if (mail.ok() && mail->address_token == stored.address_token()) {
+    if (mail.ok() && IsAsLeased(*mail, stored)) {
       stored.mutable_message()->set_state(v1::MESSAGE_STATE_BEGUN);
     } else {
       ReturnToQueue(stored);

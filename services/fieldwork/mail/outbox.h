@@ -104,7 +104,7 @@ class Outbox {
   absl::StatusOr<v1::LeaseMailResponse> TakeAgain(Wave& wave, const storage::v1::MailLease& lease);
   // As a mailing system is given it. Errors of the vault.
   absl::StatusOr<v1::LeasedMessage> Leased(const v1::Message& message, v1::MailContent content) const;
-  // Of messages that were leased, begins those that may go to the address they were leased for.
+  // Of messages that were leased, begins those that may go to the address and with the link they were leased with.
   absl::Status BeginAll(const std::string& wave, const std::vector<storage::v1::StoredMessage*>& messages);
   // What is wrong with an event about this message, which looks right by itself; "": nothing.
   std::string ProblemWith(const v1::DeliveryEvent& event, const storage::v1::StoredMessage& stored) const;

@@ -152,7 +152,9 @@ absl::StatusOr<Mail> PlanPolicy::Compose(const std::string& wave, const v1::Mess
     receiver->unsubscribe_link = *std::move(unsubscribe);
   }
   const MailTemplate& words = TemplateFor(*step, receiver->language);
-  return Mail{.content = MergeMail(sources_.clock(), **details, words, *invitation, *receiver), .address_token = *std::move(token)};
+  return Mail{.content = MergeMail(sources_.clock(), **details, words, *invitation, *receiver),
+              .address_token = *std::move(token),
+              .link = receiver->link};
 }
 
 absl::Status PlanPolicy::Suppress(const std::string& address_token, v1::SuppressionReason reason, const std::string& message) {
