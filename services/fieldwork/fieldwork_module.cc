@@ -201,8 +201,7 @@ class FieldworkModule final : public server::Module {
     for (const std::string& wave : *waves) {
       const auto resealed = invitations_.ResealHolders(wave);
       if (!resealed.ok()) return resealed;
-      found.old += resealed->old;
-      found.unreadable += resealed->unreadable;
+      found += *resealed;
     }
     return found;
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/feed/feed_metrics.h"
 #include "services/common/feed/position.h"
+#include "services/common/log/log.h"
 #include "services/common/names/partitions.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
@@ -348,18 +349,26 @@ absl::StatusOr<std::string> ResponseStore::Secret(const std::string& wave, bool 
   auto documents = store_.GetMany(partition, {kSecretKey, kErasedKey});
   if (!documents.ok()) return documents.status();
   const std::optional<storage::Document>& stored = documents->front();
+  const bool gone = stored && vault_.IsGone(stored->value);
   std::string secret;
-  if (!stored) {
+  if (!stored || gone) {
     if (!create || documents->back().has_value()) return "";
     secret = NewSecret();
     storage::Batch batch{.partition = partition};
-    batch.writes.push_back(
-        {.key = kSecretKey, .value = vault_.Seal(secret, vault::ContextOf(partition, kSecretKey)), .expected_version = 0});
+    batch.writes.push_back({.key = kSecretKey,
+                            .value = vault_.Seal(secret, vault::ContextOf(partition, kSecretKey)),
+                            .expected_version = gone ? stored->version : 0});
     ExpectNotErased(batch);
     const absl::Status status = store_.Commit(std::move(batch)).status();
     // Somebody else made one, or there are to be none.
     if (absl::IsAborted(status)) return Secret(wave, create);
     if (!status.ok()) return status;
+    if (gone) {
+      log::Warning(
+          "respondent keys of a wave were made with a secret that is sealed with a key that is lost, and are made with a new one from now "
+          "on: who answered before and answers again is taken for somebody else, and a request that is repeated from before is refused",
+          {{"wave", wave}});
+    }
   } else {
     absl::StatusOr<std::string> unsealed = UnsealOld(vault_, partition, *stored);
     if (!unsealed.ok()) return unsealed;

@@ -7,7 +7,8 @@
 // first partition also holds
 //   secret          what respondent keys of the wave are made with, sealed; goes with the personal answers.
 //
-// Nothing but the secret, which never changes, is kept in memory: any number of processes may serve the same waves.
+// Nothing but the secret, which changes only when the key it is sealed with is lost, is kept in memory: any number of processes may serve
+// the same waves.
 #pragma once
 
 #include <cstdint>
@@ -89,8 +90,8 @@ class ResponseStore {
   // The wave with its response_count and last_sequence.
   absl::StatusOr<v1::Wave> WithTally(v1::Wave wave);
 
-  // What respondent keys of the wave are made with. When there is none yet it is made, or "" is returned when `create` is false, and once
-  // the personal answers of the wave are erased.
+  // What respondent keys of the wave are made with. When there is none yet, or it is gone (Vault::IsGone), one is made, or "" is returned
+  // when `create` is false, and once the personal answers of the wave are erased.
   absl::StatusOr<std::string> Secret(const std::string& wave, bool create);
   // Forgets the one in memory, once it is deleted.
   void ForgetSecret(const std::string& wave);

@@ -238,6 +238,28 @@ TEST_F(ContactStoreTest, CannotBeReadWithOtherKeys) {
   EXPECT_EQ(status::Reason(thief.AddressToken("a@b.nl").status()), "PERSONAL_DATA_KEY_MISSING");
 }
 
+TEST_F(ContactStoreTest, GoesOnWithTheRestWhenAKeyIsLost) {
+  const v1::Contact gone = Add(Request("GM0363", "jan"));
+  const std::string token = *contacts_.AddressToken("a@b.nl");
+  const auto lost = *vault::Vault::Make(vault::Vault::NewKey("new") + "\ntest lost");
+  ContactStore one(*store_, *lost, [] { return absl::Now(); });
+  ContactStore other(*store_, *lost, [] { return absl::Now(); });
+  const auto made = one.AddressToken("a@b.nl");
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_NE(*made, token);
+  EXPECT_EQ(*other.AddressToken("a@b.nl"), *made);
+
+  EXPECT_TRUE(other.Create(Request("GM0518", "kim")).ok());
+  EXPECT_EQ(status::Reason(other.Get(gone.name()).status()), "PERSONAL_DATA_KEY_MISSING");
+  std::vector<std::string> seen;
+  const absl::Status walked = other.ForEach("", [&](const MunicipalityContacts& municipality) {
+    seen.push_back(municipality.code());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(walked.ok()) << walked;
+  EXPECT_THAT(seen, ElementsAre("GM0518"));
+}
+
 // Everything in the files of a store.
 std::string Raw(const std::string& path) {
   std::stringstream bytes;

@@ -342,6 +342,16 @@ TEST_F(InvitationStoreTest, OfWhatIsNotThereNothingIsKnown) {
 
 // --- Keys.
 
+TEST_F(InvitationStoreTest, WhoWasSealedWithAKeyThatIsLostKeepsNoKeyInUse) {
+  Invite("GM0001");
+  ASSERT_TRUE(InviteColleague("GM0001", "jansen", "colleague").ok());
+  const auto lost = *vault::Vault::Make(absl::StrCat(vault::Vault::NewKey("b"), "\n", vault_->key_id(), " lost"));
+  const auto found = MakeInvitations(*store_, *lost).ResealHolders(kWave);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->gone, 1);
+  EXPECT_EQ(found->old, 0);
+}
+
 TEST_F(InvitationStoreTest, LinksGoOnWithAnOldKeyThatIsKept) {
   Invite("GM0001");
   ASSERT_TRUE(InviteColleague("GM0001", "jansen", "colleague").ok());

@@ -213,5 +213,34 @@ TEST_F(ResponseStoreTest, TheSecretIsMadeOnceAndKept) {
   EXPECT_NE(*responses_.Secret("surveys/poll/waves/two", /*create=*/true), secret);
 }
 
+TEST_F(ResponseStoreTest, TheSecretIsMadeAnewOnlyWhenItsKeyIsLost) {
+  const std::string secret = *responses_.Secret(kWaveName, /*create=*/true);
+  const std::string key = vault::Vault::NewKey("new");
+  const auto wanting = *vault::Vault::Make(key);
+  EXPECT_EQ(status::Reason(ResponseStore(*store_, *wanting).Secret(kWaveName, /*create=*/true).status()), "PERSONAL_DATA_KEY_MISSING");
+  EXPECT_EQ(*ResponseStore(*store_, *vault_).Secret(kWaveName, /*create=*/true), secret);
+
+  const auto lost = *vault::Vault::Make(key + "\n" + vault_->key_id() + " lost");
+  EXPECT_EQ(ResponseStore(*store_, *lost).Secret(kWaveName, /*create=*/false).value_or("none"), "");
+  // Replicas that start at the same time.
+  std::vector<std::string> made(4);
+  std::vector<std::thread> threads;
+  for (std::string& one : made) {
+    threads.emplace_back([&] { one = ResponseStore(*store_, *lost).Secret(kWaveName, /*create=*/true).value_or("none"); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(made, ::testing::Each(made.front()));
+  EXPECT_EQ(made.front().size(), 32u);
+  EXPECT_NE(made.front(), secret);
+  EXPECT_EQ(ResponseStore(*store_, *wanting).Secret(kWaveName, /*create=*/true).value_or("none"), made.front());
+}
+
+TEST_F(ResponseStoreTest, ASecretThatIsLostComesNotBackOnceItIsErased) {
+  ASSERT_EQ(responses_.Secret(kWaveName, /*create=*/true)->size(), 32u);
+  ASSERT_TRUE(store_->Commit({.partition = kWaveName, .writes = {{.key = "erased", .value = ""}}}).ok());
+  const auto lost = *vault::Vault::Make(vault::Vault::NewKey("new") + "\n" + vault_->key_id() + " lost");
+  EXPECT_EQ(ResponseStore(*store_, *lost).Secret(kWaveName, /*create=*/true).value_or("none"), "");
+}
+
 }  // namespace
 }  // namespace peiling::intake

@@ -38,6 +38,10 @@ class Resealing {
 
 absl::Status Resealing::One(const std::string& partition, const storage::Document& document) {
   if (!vault_.NeedsResealing(document.value)) return absl::OkStatus();
+  if (vault_.IsGone(document.value)) {
+    ++found_.gone;
+    return absl::OkStatus();
+  }
   ++found_.old;
   const std::string context = ContextOf(partition, document.key);
   const auto opened = Open(document.value, context);
@@ -66,7 +70,21 @@ absl::Status Resealing::Partition(const std::string& partition) {
   }
 }
 
+// Of all but the first, which seals.
+std::vector<std::string> OldKeys(const Vault& vault) {
+  std::vector<std::string> ids = vault.key_ids();
+  ids.erase(ids.begin());
+  return ids;
+}
+
 }  // namespace
+
+Resealed& Resealed::operator+=(const Resealed& other) {
+  old += other.old;
+  unreadable += other.unreadable;
+  gone += other.gone;
+  return *this;
+}
 
 absl::StatusOr<Resealed> Reseal(storage::Store& store, const Vault& vault, const SealedDocuments& documents) {
   const auto partitions = store.Partitions(documents.partitions);
@@ -78,6 +96,17 @@ absl::StatusOr<Resealed> Reseal(storage::Store& store, const Vault& vault, const
   return resealing.found();
 }
 
+Resealer::Resealer(storage::Store& store, const Vault& vault, std::vector<Pass> passes)
+    : store_(store),
+      vault_(vault),
+      passes_(std::move(passes)),
+      old_{.ids = OldKeys(vault),
+           .told_as =
+               "nothing in this store is sealed with an old key any more, so it may be left out; links that were made with it end then"},
+      lost_{.ids = vault.lost_ids(),
+            .told_as =
+                "nothing is left in this store that was sealed with a key that is lost, so the line that says it is may be left out"} {}
+
 absl::Status Resealer::Run() {
   // Another replica may have found it unused before this one began to seal with it.
   absl::Status first = MarkKey(store_, vault_);
@@ -85,26 +114,27 @@ absl::Status Resealer::Run() {
   for (const Pass& pass : passes_) {
     const auto done = pass();
     first.Update(done.status());
-    if (!done.ok()) continue;
-    found.old += done->old;
-    found.unreadable += done->unreadable;
+    if (done.ok()) found += *done;
   }
   if (found.unreadable > 0) {
     log::Error("sealed documents cannot be opened, so the keys stay in use; each is named above, or in what was logged before it",
                {{"documents", absl::StrCat(found.unreadable)}});
   }
-  clean_runs_ = first.ok() && found.old == 0 ? clean_runs_ + 1 : 0;
-  if (first.ok() && clean_runs_ == kCleanRuns) first = TellUnused();
+  const bool whole = first.ok();
+  first.Update(TellUnused(old_, whole && found.old == 0));
+  first.Update(TellUnused(lost_, whole && found.gone == 0));
   return first;
 }
 
-absl::Status Resealer::TellUnused() {
-  for (const std::string& id : vault_.key_ids()) {
-    if (id == vault_.key_id()) continue;
+absl::Status Resealer::TellUnused(Leaving& keys, bool clean) {
+  keys.clean_runs = clean ? keys.clean_runs + 1 : 0;
+  keys.told = keys.told && clean;
+  if (keys.clean_runs < kCleanRuns || keys.told) return absl::OkStatus();
+  for (const std::string& id : keys.ids) {
     if (absl::Status unmarked = UnmarkKey(store_, id); !unmarked.ok()) return unmarked;
-    log::Info("nothing in this store is sealed with an old key any more, so it may be left out; links that were made with it end then",
-              {{"key", id}});
+    log::Info(keys.told_as, {{"key", id}});
   }
+  keys.told = true;
   return absl::OkStatus();
 }
 

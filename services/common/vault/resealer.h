@@ -30,11 +30,15 @@ struct Resealed {
   int old = 0;
   // Of those the ones that cannot be opened, and stay as they are.
   int unreadable = 0;
+  // Sealed with a key that is lost (Vault::IsGone); not among the old ones, since there is nothing to be done about them.
+  int gone = 0;
+
+  Resealed& operator+=(const Resealed& other);
 };
 
-// Seals those anew that need it (Vault::NeedsResealing). What somebody else changes meanwhile is left to who changes it. The new document
-// is written with no event of the feed. What cannot be opened is passed over, and logged. Errors of the store: what was done before one
-// stays done.
+// Seals those anew that need it (Vault::NeedsResealing) and are not gone. What somebody else changes meanwhile is left to who changes it.
+// The new document is written with no event of the feed. What cannot be opened is passed over, and logged. Errors of the store: what was
+// done before one stays done.
 absl::StatusOr<Resealed> Reseal(storage::Store& store, const Vault& vault, const SealedDocuments& documents);
 
 // Does so in a thread of its own: at start and every hour from then on, since other replicas may seal with the old keys for a while yet.
@@ -45,11 +49,11 @@ class Resealer {
   using Pass = std::function<absl::StatusOr<Resealed>()>;
 
   // `store` and `vault` must outlive it, and what `passes` use.
-  Resealer(storage::Store& store, const Vault& vault, std::vector<Pass> passes)
-      : store_(store), vault_(vault), passes_(std::move(passes)) {}
+  Resealer(storage::Store& store, const Vault& vault, std::vector<Pass> passes);
 
   // All passes; the first error. Once two runs in a row, an hour apart, found everything sealed with the first key already, the others are
-  // not used any more: that is logged, and the store may be opened without them (key_marks.h).
+  // not used any more: that is logged, and the store may be opened without them (key_marks.h). So it is with keys that are lost, once
+  // nothing is left that they sealed.
   absl::Status Run();
 
   void Start() { repeater_.Start(); }
@@ -57,14 +61,25 @@ class Resealer {
   void Stop() { repeater_.Stop(); }
 
  private:
-  absl::Status TellUnused();
+  // Keys that are to be left out once nothing is sealed with them.
+  struct Leaving {
+    std::vector<std::string> ids;
+    // What is logged of each then.
+    const char* told_as;
+    // Runs in a row that found nothing of them.
+    int clean_runs = 0;
+    bool told = false;
+  };
+
+  // After a run; `clean`: it looked at everything, and found nothing of these.
+  absl::Status TellUnused(Leaving& keys, bool clean);
   void RunLogged();
 
   storage::Store& store_;
   const Vault& vault_;
   const std::vector<Pass> passes_;
-  // Runs in a row that found nothing.
-  int clean_runs_ = 0;
+  Leaving old_;
+  Leaving lost_;
   Repeater repeater_{std::chrono::hours(1), [this] { RunLogged(); }};
 };
 

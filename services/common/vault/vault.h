@@ -61,8 +61,11 @@ class Vault {
   // Id of the key it is sealed with; "" when it is not sealed.
   static std::string KeyOf(std::string_view sealed);
   bool HasKey(std::string_view id) const;
-  // Whether it is said to be lost.
+  // Ids that are said to be lost.
+  const std::vector<std::string>& lost_ids() const { return lost_; }
   bool IsLost(std::string_view id) const;
+  // Whether it is sealed with a key that is lost, so that nobody can ever open it.
+  bool IsGone(std::string_view sealed) const { return IsLost(KeyOf(sealed)); }
   // 32 bytes that only who has the key can make, for one purpose: HKDF-SHA-256. FAILED_PRECONDITION/PERSONAL_DATA_KEY_MISSING.
   absl::StatusOr<std::string> Derive(std::string_view id, std::string_view purpose) const;
 

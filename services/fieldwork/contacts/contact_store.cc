@@ -4,6 +4,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/common/hmac/hmac.h"
+#include "services/common/log/log.h"
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/common/storage/parse.h"
@@ -115,7 +116,8 @@ absl::StatusOr<v1::Contact> ContactStore::Get(const std::string& name) {
 absl::Status ContactStore::TryPepper(std::string& pepper) {
   auto document = store_.Get(kPartition, kPepper);
   if (!document.ok()) return document.status();
-  if (document->has_value()) {
+  const bool gone = document->has_value() && vault_.IsGone((*document)->value);
+  if (document->has_value() && !gone) {
     auto opened = vault_.Unseal((*document)->value, ContextOf(kPepper));
     if (!opened.ok()) return opened.status();
     pepper = *std::move(opened);
@@ -123,8 +125,15 @@ absl::Status ContactStore::TryPepper(std::string& pepper) {
   }
   pepper = vault::RandomBytes(32);
   storage::Batch batch{.partition = kPartition};
-  batch.writes.push_back({.key = kPepper, .value = vault_.Seal(pepper, ContextOf(kPepper)), .expected_version = 0});
-  return store_.Commit(std::move(batch)).status();
+  batch.writes.push_back(
+      {.key = kPepper, .value = vault_.Seal(pepper, ContextOf(kPepper)), .expected_version = gone ? (*document)->version : 0});
+  const absl::Status made = store_.Commit(std::move(batch)).status();
+  if (gone && made.ok()) {
+    log::Warning(
+        "e-mail addresses were known by tokens made with a secret that is sealed with a key that is lost, and get others from now on: no "
+        "suppression from before keeps mail from its address any more, and a request that is repeated from before is refused");
+  }
+  return made;
 }
 
 absl::StatusOr<std::string> ContactStore::Pepper() {
@@ -147,6 +156,8 @@ absl::Status ContactStore::ForEach(const std::string& after, const std::function
     auto documents = store_.List(kPartition, kSealed, last, kReadAtOnce);
     if (!documents.ok()) return documents.status();
     for (const storage::Document& document : *documents) {
+      // Contacts nobody can ever read again must not keep others from being listed, or erased in time.
+      if (vault_.IsGone(document.value)) continue;
       auto municipality = Read(document.key.substr(std::string_view(kSealed).size()), document);
       if (!municipality.ok()) return municipality.status();
       if (absl::Status seen = visit(*municipality); !seen.ok()) return seen;

@@ -1,7 +1,7 @@
 // Contacts as they are stored, in partition "contacts". Personal data, and with them everything about contacts, are sealed
 // (services/common/vault), bound to their partition and key (vault::ContextOf).
 //   municipality/<code>   all contacts of a municipality (a v1::ListContactsResponse), sealed
-//   pepper                what tokens are made with, sealed
+//   pepper                what tokens are made with, sealed; made anew when the key it is sealed with is lost
 //   receipt/<…>           answers to requests, with names of contacts and no personal data
 // Its feed has the code of the municipality for every change, so that its end tells whether anything changed.
 // Replicas may share the store.
@@ -51,7 +51,8 @@ class ContactStore {
 
   // By municipality, in the order they are used. A page may be short and yet have a token.
   absl::StatusOr<v1::ListContactsResponse> List(const v1::ListContactsRequest& request, const paging::Page& page);
-  // All municipalities that have or had contacts, by code, after one ("": from the first), until `visit` is not OK.
+  // All municipalities that have or had contacts, by code, after one ("": from the first), until `visit` is not OK; without those whose
+  // contacts are gone (Vault::IsGone).
   absl::Status ForEach(const std::string& after, const std::function<absl::Status(const MunicipalityContacts&)>& visit);
 
   // What is repeated gets the contact as it is now: how it was then is kept nowhere.

@@ -75,6 +75,10 @@ stored::Person LinkMaker::Unseal(const std::string& sealed, const std::string& i
 
 bool LinkMaker::Reseal(std::string& sealed, const std::string& invitation, const std::string& id, vault::Resealed& found) const {
   if (sealed.empty() || !vault_.NeedsResealing(sealed)) return false;
+  if (vault_.IsGone(sealed)) {
+    ++found.gone;
+    return false;
+  }
   ++found.old;
   const stored::Person person = Unseal(sealed, invitation, id);
   if (person.email().empty()) {

@@ -77,6 +77,19 @@ TEST_F(ResealerTest, DoesNotBringBackWhatIsErasedMeanwhile) {
   EXPECT_FALSE((*store_->Get("p", "a")).has_value());
 }
 
+TEST_F(ResealerTest, LeavesAloneWhatIsGone) {
+  const std::string gone = (*Vault::Make(Vault::NewKey("k-lost")))->Seal("data", ContextOf("p", "a"));
+  Put("p", "a", gone);
+  Put("p", "b", before_->Seal("data", ContextOf("p", "b")));
+  const auto vault = *Vault::Make(std::string(kNew) + kOld + "k-lost lost");
+  const Resealed found = *Reseal(*store_, *vault, {.partitions = "p"});
+  EXPECT_EQ(found.gone, 1);
+  EXPECT_EQ(found.old, 1);
+  EXPECT_EQ(found.unreadable, 0);
+  EXPECT_EQ(Value("p", "a"), gone);
+  EXPECT_EQ(*after_->Unseal(Value("p", "b"), ContextOf("p", "b")), "data");
+}
+
 // Whether the store may be opened without the old key.
 class UnusedKeyTest : public ResealerTest {
  protected:
@@ -111,6 +124,55 @@ TEST_F(UnusedKeyTest, AKeyStaysInUseAsLongAsAnythingCannotBeOpened) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(resealer.Run().ok());
   EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING");
   EXPECT_EQ(*after_->Unseal(Value("p", "a"), ContextOf("p", "a")), "data") << "the others are sealed anew";
+}
+
+TEST_F(UnusedKeyTest, WhatIsGoneKeepsNoOtherKeyInUseAndIsToBeSaidLostUntilItIsErased) {
+  const auto lost = *Vault::Make(Vault::NewKey("k-lost"));
+  ASSERT_TRUE(MarkKey(*store_, *lost).ok());
+  Put("p", "gone", lost->Seal("data", ContextOf("p", "gone")));
+  const std::string said = std::string(kNew) + kOld + "k-lost lost\n";
+  const auto vault = *Vault::Make(said);
+  const auto pass = [&] { return Reseal(*store_, *vault, {.partitions = "p"}); };
+  const auto reason = [&](const std::string& keys) {
+    return status::Reason(OpenVault({.keys = keys}, "redis://nowhere", *store_).status());
+  };
+  Resealer resealer(*store_, *vault, {pass});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(reason(std::string(kNew) + "k-lost lost"), "") << "the other old key is not used any more";
+  EXPECT_EQ(reason(kNew), "PERSONAL_DATA_KEY_MISSING");
+
+  Put("p", "gone", vault->Seal("made anew", ContextOf("p", "gone")));
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(reason(kNew), "PERSONAL_DATA_KEY_MISSING") << "twice";
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(reason(kNew), "");
+}
+
+// Takes away no mark as long as it is told to.
+class MarkKeepingStore : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  absl::StatusOr<storage::CommitResult> Commit(storage::Batch batch) override {
+    if (keep && batch.partition == "vault") return absl::UnavailableError("down");
+    return ForwardingStore::Commit(std::move(batch));
+  }
+  bool keep = false;
+};
+
+TEST_F(UnusedKeyTest, AMarkThatCouldNotBeTakenAwayIsTakenAwayLater) {
+  ASSERT_TRUE(MarkKey(*store_, *rotated_).ok());
+  MarkKeepingStore store(*store_);
+  Resealer resealer(store, *rotated_, {Pass()});
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(resealer.Run().ok());
+  store.keep = true;
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "PERSONAL_DATA_KEY_MISSING");
+  store.keep = false;
+  EXPECT_TRUE(resealer.Run().ok());
+  EXPECT_EQ(ReasonWithoutTheOldKey(), "");
+  // Once it is, nothing is left to be done about it.
+  store.keep = true;
+  EXPECT_TRUE(resealer.Run().ok());
 }
 
 TEST_F(UnusedKeyTest, AKeyStaysInUseWhenAPassFailsAndTheOthersRunAllTheSame) {

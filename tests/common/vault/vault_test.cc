@@ -122,6 +122,17 @@ TEST(VaultTest, OpensWithEveryKeyAndSealsWithTheFirst) {
   EXPECT_EQ(status::Metadata(gone)["key"], "k-a");
 }
 
+TEST(VaultTest, WhatALostKeySealedIsGone) {
+  const std::string sealed = Of(kKeyA)->Seal("Jansen", "here");
+  const auto vault = Of(std::string(kKeyB) + "\nk-a lost");
+  EXPECT_TRUE(vault->IsGone(sealed));
+  EXPECT_THAT(vault->lost_ids(), ElementsAre("k-a"));
+  EXPECT_EQ(status::Reason(vault->Unseal(sealed, "here").status()), "PERSONAL_DATA_KEY_MISSING");
+  EXPECT_FALSE(Of(kKeyB)->IsGone(sealed)) << "its key may be put back";
+  EXPECT_FALSE(vault->IsGone(vault->Seal("Jansen", "here")));
+  EXPECT_FALSE(vault->IsGone("not sealed"));
+}
+
 TEST(VaultTest, DerivesTheSameForTheSameKeyAndPurposeOnly) {
   const auto one = Of(kKeyA);
   const auto other = Of(std::string(kKeyB) + "\n" + kKeyA);
