@@ -100,6 +100,29 @@ TEST_F(MailReportsTest, MailIsDueAgainWhenItsFileCannotBeWritten) {
   EXPECT_TRUE(mail_.outcomes()[0].not_tried());
 }
 
+TEST_F(MailReportsTest, MailIsDueAgainWhenItCannotBeBegun) {
+  mail_.Add("GM0001", "een@gemeente.example");
+  mail_.Add("GM0002", "twee@gemeente.example");
+  mail_.FailBegins(1'000'000);
+  EXPECT_EQ(Ctl({"merge", folder_.Path("mail")}).code, 5);
+  const auto completions = mail_.completions();
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].lease_id(), "lease-1");
+  ASSERT_EQ(completions[0].outcomes_size(), 2);
+  for (const auto& outcome : completions[0].outcomes()) EXPECT_TRUE(outcome.not_tried()) << outcome.message();
+  EXPECT_TRUE(In(folder_.Path("mail")).empty());
+}
+
+TEST_F(MailReportsTest, AMergeTriesAgainWhatMayPass) {
+  mail_.Add("GM0001", "een@gemeente.example");
+  mail_.FailBegins(2);
+  mail_.FailCompletions(2);
+  EXPECT_EQ(Ctl({"merge", folder_.Path("mail"), "--assume-sent"}).code, 0);
+  EXPECT_NE(MergedFile(), "");
+  ASSERT_EQ(mail_.outcomes().size(), 1u);
+  EXPECT_TRUE(mail_.outcomes()[0].sent());
+}
+
 TEST_F(MailReportsTest, AReportOfAMergeIsToldRowByRow) {
   mail_.Answers("GM0009", fieldwork::v1::MAIL_RESULT_NOT_FOUND);
   const std::string file = folder_.Write("terug.csv",

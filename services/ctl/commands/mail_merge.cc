@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -19,6 +21,7 @@
 #include "services/common/names/resource_names.h"
 #include "services/common/status/errors.h"
 #include "services/ctl/client/files.h"
+#include "services/ctl/client/patience.h"
 #include "services/ctl/client/request_id.h"
 #include "services/ctl/client/smtp.h"
 #include "services/ctl/commands/mail.h"
@@ -98,6 +101,16 @@ std::string MergeCsv(const std::string& lease_id, const std::vector<const Leased
   return text;
 }
 
+// All calls here may be repeated.
+template <typename Method, typename Request>
+auto Call(Session& session, const Method& method, const Request& request) {
+  const auto wait = [](std::chrono::milliseconds time) {
+    std::this_thread::sleep_for(time);
+    return true;
+  };
+  return Patiently([&] { return session.connection().Call(method, request); }, wait);
+}
+
 // Writes mail into files, lease after lease.
 class Merge {
  public:
@@ -117,7 +130,7 @@ class Merge {
       request.set_max_messages(std::min(left, kMaxLease));
       request.mutable_lease_duration()->set_seconds(kLeaseSeconds);
       request.set_request_id(RandomRequestId());
-      const auto lease = session_.connection().Call(&Mail::LeaseMail, request);
+      const auto lease = Call(session_, &Mail::LeaseMail, request);
       if (!lease.ok()) return lease.status();
       if (lease->messages().empty()) return absl::OkStatus();
       left -= lease->messages_size();
@@ -148,7 +161,12 @@ class Merge {
  private:
   absl::Status WriteLease(const LeaseMailResponse& lease) {
     const auto begun = Begin(lease);
-    if (!begun.ok()) return begun.status();
+    if (!begun.ok()) {
+      std::vector<const LeasedMessage*> all;
+      for (const LeasedMessage& message : lease.messages()) all.push_back(&message);
+      GiveBack(lease, all);
+      return begun.status();
+    }
     if (files_.empty()) expires_at_ = lease.expires_at();
     // By kind and step.
     std::map<std::string, std::vector<const LeasedMessage*>> by_step;
@@ -165,14 +183,22 @@ class Merge {
       if (written.ok()) files_.push_back(file);
       if (!written.ok()) unlink(file.first.c_str());
     }
-    if (written.ok() && !options_.assume_sent) return written;
-    const absl::Status told = Tell(lease.lease_id(), *begun, written.ok());
-    if (!told.ok() && written.ok()) {
+    if (!written.ok()) GiveBack(lease, *begun);
+    if (!written.ok() || !options_.assume_sent) return written;
+    const absl::Status told = Tell(lease.lease_id(), *begun, /*sent=*/true);
+    if (!told.ok()) {
       session_.output().Warn(
           "the files are written, but it could not be told that they count as sent: `mail merge --report` with an "
           "outcome `accepted` in each row does so");
     }
-    return written.ok() ? told : written;
+    return told;
+  }
+
+  // So that they are due again at once.
+  void GiveBack(const LeaseMailResponse& lease, const std::vector<const LeasedMessage*>& messages) {
+    if (Tell(lease.lease_id(), messages, /*sent=*/false).ok()) return;
+    session_.output().Warn(absl::StrCat(messages.size(), " mails are in no file and could not be given back; nobody else gets them before ",
+                                        Moment(lease.expires_at())));
   }
 
   // Those that may go.
@@ -181,7 +207,7 @@ class Merge {
     request.set_parent(wave_);
     request.set_lease_id(lease.lease_id());
     for (const LeasedMessage& message : lease.messages()) request.add_messages(message.message());
-    const auto response = session_.connection().Call(&Mail::BeginMail, request);
+    const auto response = Call(session_, &Mail::BeginMail, request);
     if (!response.ok()) return response.status();
     std::vector<const LeasedMessage*> begun;
     for (int i = 0; i < std::min(response->results_size(), lease.messages_size()); ++i) {
@@ -210,7 +236,7 @@ class Merge {
       outcome.set_not_tried(!sent);
     }
     if (request.outcomes().empty()) return absl::OkStatus();
-    return session_.connection().Call(&Mail::CompleteMail, request).status();
+    return Call(session_, &Mail::CompleteMail, request).status();
   }
 
   Session& session_;
