@@ -19,13 +19,20 @@ using ::testing::HasSubstr;
 
 class MailRunTest : public ::testing::Test {
  protected:
-  std::vector<std::string> Command(const std::vector<std::string>& more = {}) const {
+  std::vector<std::string> Command(const std::vector<std::string>& more = {}, const std::string& rate = "0") const {
     std::vector<std::string> command = {"mail",   "run", "--wave",    kMailWave,       "--smtp",  smtp_.url(),          "--insecure-smtp",
-                                        "--rate", "0",   "--bounces", "b@vng.example", "--state", folder_.Path("state")};
+                                        "--rate", rate,  "--bounces", "b@vng.example", "--state", folder_.Path("state")};
     command.insert(command.end(), more.begin(), more.end());
     return command;
   }
   Outcome Run(const std::vector<std::string>& more = {}) { return RunCtl(mail_.address(), Command(more)); }
+  // For one that is not waited for.
+  std::vector<std::string> Started(const std::vector<std::string>& more = {}, const std::string& rate = "0") const {
+    std::vector<std::string> command = Command(more, rate);
+    command.insert(command.begin(), PEILINGCTL);
+    return command;
+  }
+  std::vector<std::string> Environment() const { return {"PEILING_SERVER=" + mail_.address()}; }
 
   // The journal's text.
   std::string Kept() const { return ReadWhole(journal_); }
@@ -75,9 +82,7 @@ TEST_F(MailRunTest, WhatWasSentAndNotToldIsToldByTheNextRunBeforeAnythingElse) {
   mail_.Add("GM0002", "twee@gemeente.example");
   mail_.FailCompletions(1'000'000);
   {
-    std::vector<std::string> command = Command();
-    command.insert(command.begin(), PEILINGCTL);
-    Program program(command, {"PEILING_SERVER=" + mail_.address()});
+    Program program(Started(), Environment());
     for (int i = 0; i < 1000 && smtp_.mails().empty(); ++i) usleep(10'000);
     for (int i = 0; i < 1000 && Kept().empty(); ++i) usleep(10'000);
     program.Signal(SIGKILL);
@@ -171,6 +176,71 @@ TEST_F(MailRunTest, OneMailThatIsNotTakenKeepsNoOtherFromGoing) {
   EXPECT_FALSE(outcomes[4].not_tried() || outcomes[4].permanent()) << "it is this mail: later, and not for ever";
 }
 
+TEST_F(MailRunTest, OneMailThatIsNeverTakenWhileNothingElseIsDueIsTriedLater) {
+  mail_.Add("GM0001", "nooit@gemeente.example");
+  smtp_.Answers("RCPT", "", "550 5.7.1 not from you");
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("not from you"));
+  const auto outcomes = mail_.outcomes();
+  ASSERT_EQ(outcomes.size(), 3u);
+  EXPECT_TRUE(outcomes[0].not_tried() && outcomes[1].not_tried());
+  EXPECT_FALSE(outcomes[2].not_tried() || outcomes[2].permanent());
+}
+
+TEST_F(MailRunTest, OneMailIsNotToBlameForARefusedSenderOrLogin) {
+  mail_.Add("GM0001", "een@gemeente.example");
+  smtp_.Answers("RCPT", "", "530 5.7.0 log in first");
+  EXPECT_EQ(Run().code, 7);
+  smtp_.Answers("MAIL", "", "550 5.7.1 not you");
+  EXPECT_EQ(Run().code, 7);
+  EXPECT_EQ(mail_.outcomes().size(), 12u);
+  for (const MailOutcome& told : mail_.outcomes()) EXPECT_TRUE(told.not_tried()) << told.diagnostic();
+}
+
+TEST_F(MailRunTest, OneMailThatIsLeasedAtATimeIsNotAllThatIsDue) {
+  for (int i = 1; i <= 2; ++i) mail_.Add(absl::StrCat("GM000", i), absl::StrCat("a", i, "@gemeente.example"));
+  smtp_.Answers("RCPT", "", "550 relay not permitted");
+  EXPECT_EQ(RunCtl(mail_.address(), Command({"--lease", "2s"}, "1.9")).code, 7);
+  EXPECT_EQ(mail_.outcomes().size(), 6u);
+  for (const MailOutcome& told : mail_.outcomes()) EXPECT_TRUE(told.not_tried());
+}
+
+TEST_F(MailRunTest, WhoFollowsWaitsUntilTheServerLetsThemIn) {
+  mail_.Add("GM0001", "een@gemeente.example");
+  smtp_.Answers("connect", "", "554 5.7.1 go away");
+  Program program(Started({"--follow"}), Environment());
+  ASSERT_TRUE(program.WaitForOutput("SMTP_REFUSED"));
+  smtp_.Answers("connect", "", "220 fake");
+  for (int i = 0; i < 1500 && mail_.outcomes().empty(); ++i) usleep(10'000);
+  EXPECT_EQ(smtp_.mails().size(), 1u);
+  program.Signal(SIGINT);
+  EXPECT_EQ(program.Wait().code, 130);
+}
+
+TEST_F(MailRunTest, NothingIsBegunBeforeItsTurn) {
+  mail_.Add("GM0001", "een@gemeente.example");
+  mail_.Add("GM0002", "twee@gemeente.example");
+  Program program(Started({}, "0.1"), Environment());
+  for (int i = 0; i < 1000 && mail_.outcomes().empty(); ++i) usleep(10'000);
+  program.Signal(SIGINT);
+  EXPECT_EQ(program.Wait().code, 130);
+  EXPECT_THAT(mail_.begun(), ElementsAre(FakeMail::Name("GM0001")));
+  ASSERT_EQ(mail_.outcomes().size(), 2u);
+  EXPECT_TRUE(mail_.outcomes()[1].not_tried()) << "given back at once, not when its turn had come";
+}
+
+TEST_F(MailRunTest, WhatCouldNotBeBegunIsGivenBack) {
+  mail_.Add("GM0001", "een@gemeente.example");
+  mail_.Add("GM0002", "twee@gemeente.example");
+  mail_.FailBegins(1'000'000);
+  EXPECT_EQ(Run().code, 5);
+  const auto outcomes = mail_.outcomes();
+  ASSERT_EQ(outcomes.size(), 2u);
+  EXPECT_TRUE(outcomes[0].not_tried() && outcomes[1].not_tried());
+  EXPECT_EQ(outcomes[0].message(), FakeMail::Name("GM0001"));
+}
+
 TEST_F(MailRunTest, FiveRefusalsForGoodInARowAskTheOperator) {
   for (int i = 1; i <= 8; ++i) mail_.Add(absl::StrCat("GM000", i), absl::StrCat("a", i, "@gemeente.example"));
   smtp_.Answers("RCPT", "", "550 no such user");
@@ -204,9 +274,7 @@ TEST_F(MailRunTest, AMailThatMayHaveGoneIsToldToNobody) {
 TEST_F(MailRunTest, ASecondRunWithTheSameFolderIsRefused) {
   mail_.Add("GM0001", "een@gemeente.example");
   mail_.FailCompletions(1'000'000);
-  std::vector<std::string> command = Command();
-  command.insert(command.begin(), PEILINGCTL);
-  Program program(command, {"PEILING_SERVER=" + mail_.address()});
+  Program program(Started(), Environment());
   for (int i = 0; i < 1000 && Kept().empty(); ++i) usleep(10'000);
   EXPECT_THAT(Run().err, HasSubstr("MAIL_RUN_IN_USE"));
   program.Signal(SIGINT);

@@ -111,6 +111,8 @@ int ReplyCode(const std::string& reply) {
   return reply.size() >= 3 && absl::SimpleAtoi(reply.substr(0, 3), &code) ? code : 0;
 }
 
+bool AsksForLogin(int smtp_code) { return smtp_code == 530 || smtp_code == 535; }
+
 // Plain text, and the same as HTML when there is any.
 Mime Body(CURL* handle, const fieldwork::v1::MailContent& content) {
   Mime mime(curl_mime_init(handle));
@@ -189,7 +191,7 @@ absl::Status SmtpSender::Trouble(CURLcode code) const {
   const int reply_code = ReplyCode(dialogue_.reply);
   const std::string said = dialogue_.reply.empty() ? "" : "; it said: " + Printable(dialogue_.reply);
   if (reply_code >= 500) {
-    return status::Error(absl::StatusCode::kPermissionDenied, "SMTP_REFUSED",
+    return status::Error(absl::StatusCode::kPermissionDenied, kSmtpRefused,
                          absl::StrCat("the mail server does not let this sender send", said));
   }
   return status::Error(absl::StatusCode::kUnavailable, "SMTP_UNAVAILABLE",
@@ -263,7 +265,7 @@ Sending SmtpSender::Send(const LeasedMessage& message) {
   const bool about_mail = refused && (dialogue_.command == "RCPT" || dialogue_.command == "DATA");
   if (!about_mail || BlamesSender(reply_code, said)) {
     outcome.set_not_tried(true);
-    return {outcome, Trouble(code)};
+    return {outcome, Trouble(code), about_mail && reply_code >= 500 && !AsksForLogin(reply_code)};
   }
   outcome.set_permanent(reply_code >= 500);
   // Refused for what it says, not for whom it is for.
@@ -291,7 +293,7 @@ std::string EnhancedCode(std::string_view text) {
 bool BlamesSender(int smtp_code, std::string_view reply) {
   const std::string enhanced = EnhancedCode(reply);
   const auto is_about = [&enhanced](std::string_view subject) { return enhanced.size() > 4 && enhanced.substr(1, 3) == subject; };
-  if (smtp_code == 421 || smtp_code == 530 || smtp_code == 535) return true;
+  if (smtp_code == 421 || AsksForLogin(smtp_code)) return true;
   // The receiver's address or mailbox.
   if (is_about(".1.") || is_about(".2.")) return false;
   // No room on the server.

@@ -29,6 +29,9 @@ struct SmtpOptions {
   bool verp = true;
 };
 
+// Reason of a refusal of whoever sends.
+inline constexpr char kSmtpRefused[] = "SMTP_REFUSED";
+
 // What came of sending a mail.
 struct Sending {
   // nullopt: it may have been sent, the connection broke before the server said so.
@@ -37,6 +40,8 @@ struct Sending {
   // just as well. UNAVAILABLE/SMTP_UNAVAILABLE: may pass. PERMISSION_DENIED/SMTP_REFUSED: who sends may not. INVALID_ARGUMENT/MAIL_INVALID:
   // what was leased is no mail.
   absl::Status trouble;
+  // It was refused once the server had let us in and had taken the sender: the trouble may be with this receiver or mail alone.
+  bool at_receiver = false;
 };
 
 // Not thread-safe.

@@ -33,8 +33,12 @@ constexpr int kLease = 100;
 constexpr seconds kLeastLease{2}, kMostLease{3600};
 // Between two looks for mail.
 constexpr seconds kPause{5};
+// After errors in a row it is longer: at most so many times.
+constexpr int kMostPauses = 12;
 // How many mails in a row may be refused for good before somebody has to look.
 constexpr int kMostRefusals = 5;
+// At which refusal of a receiver, all by itself, it counts as that of this mail.
+constexpr int kMostAlone = 3;
 
 struct RunOptions {
   SmtpOptions smtp;
@@ -52,9 +56,25 @@ struct Sums {
   int64_t handled() const { return sent + refused + later + cancelled + uncertain; }
 };
 
+// Also once somebody has set right what they were warned of.
+bool MayPass(const absl::Status& status) { return MayBeTriedAgain(status) || status::Reason(status) == kSmtpRefused; }
+
 absl::Status Interrupted() {
   return status::Error(absl::StatusCode::kCancelled, "INTERRUPTED", "interrupted; what was begun has been told");
 }
+
+steady_clock::duration Between(double rate) {
+  return rate <= 0 ? steady_clock::duration(0)
+                   : std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(1 / rate));
+}
+
+// Of a mail that was kept from going.
+struct Hindrance {
+  // How many others had been sent when it first was.
+  int64_t sent_before = 0;
+  // How often its receiver was refused while nothing else was due.
+  int times_alone = 0;
+};
 
 // Sends the mail of a wave until there is none, or for ever.
 class MailRun {
@@ -73,16 +93,17 @@ class MailRun {
       session_.output().Note("telling first what an earlier run sent and did not tell");
       if (absl::Status told = Tell(*journal_.untold()); !told.ok()) return told;
     }
-    while (!interrupted_.interrupted()) {
+    for (int errors = 0; !interrupted_.interrupted();) {
       const absl::StatusOr<bool> more = SendSome();
+      errors = more.ok() ? 0 : errors + 1;
       if (more.ok() && !*more && !options_.follow) return absl::OkStatus();
       if (more.ok() && *more) continue;
       if (!more.ok()) {
-        if (!options_.follow || !MayBeTriedAgain(more.status())) return more.status();
+        if (!options_.follow || !MayPass(more.status())) return more.status();
         session_.output().Warn(DescribeError(more.status(), session_.server()));
         troubles_ = 0;
       }
-      Wait(kPause);
+      Wait(kPause * std::clamp(errors, 1, kMostPauses));
     }
     return Interrupted();
   }
@@ -124,23 +145,29 @@ class MailRun {
     const auto end = steady_clock::now() + options_.lease_time / 2;
     const auto lease = Patiently([&] { return session_.connection().Call(&Mail::LeaseMail, request); });
     if (!lease.ok()) return lease.status();
+    alone_ = lease->messages_size() == 1 && request.max_messages() > 1;
     absl::Status sent;
-    int begun = 0;
-    while (begun < lease->messages_size() && sent.ok() && !interrupted_.interrupted() && steady_clock::now() < end) {
-      sent = SendOne(lease->lease_id(), lease->messages(begun++));
+    int taken = 0;
+    while (taken < lease->messages_size() && sent.ok() && KeepPace(end)) {
+      const LeasedMessage& message = lease->messages(taken);
+      const absl::StatusOr<bool> may_go = Begin(lease->lease_id(), message.message());
+      sent = may_go.status();
+      // One that could not be begun is given back, too.
+      if (may_go.ok()) ++taken;
+      if (may_go.ok() && *may_go) sent = SendOne(lease->lease_id(), message);
     }
-    GiveBack(*lease, begun);
+    GiveBack(*lease, taken);
     if (!sent.ok()) return sent;
     return !lease->messages().empty();
   }
 
-  // What was not begun is due again at once; when this is not heard, once the lease ends.
-  void GiveBack(const LeaseMailResponse& lease, int begun) {
-    if (begun == lease.messages_size()) return;
+  // What was not begun, from the message `first`, is due again at once; when this is not heard, once the lease ends.
+  void GiveBack(const LeaseMailResponse& lease, int first) {
+    if (first == lease.messages_size()) return;
     CompleteMailRequest request;
     request.set_parent(wave_);
     request.set_lease_id(lease.lease_id());
-    for (int i = begun; i < lease.messages_size(); ++i) {
+    for (int i = first; i < lease.messages_size(); ++i) {
       MailOutcome& outcome = *request.add_outcomes();
       outcome.set_message(lease.messages(i).message());
       outcome.set_not_tried(true);
@@ -148,11 +175,9 @@ class MailRun {
     session_.connection().Call(&Mail::CompleteMail, request).status().IgnoreError();
   }
 
-  // Begins, sends and tells. An error: nothing more can be sent.
+  // Sends what was begun and tells. An error: nothing more can be sent.
   absl::Status SendOne(const std::string& lease_id, const LeasedMessage& message) {
-    const absl::StatusOr<bool> may_go = Begin(lease_id, message.message());
-    if (!may_go.ok() || !*may_go) return may_go.status();
-    KeepPace();
+    next_ = steady_clock::now() + between_;
     Sending sending = sender_.Send(message);
     unsure_ = !sending.trouble.ok();
     absl::Status stop = Judge(sending, message.message());
@@ -198,9 +223,13 @@ class MailRun {
       return refusals_ < kMostRefusals ? absl::OkStatus() : TooManyRefusals(*sending.outcome);
     }
     if (sending.outcome) {
-      const auto [before, first] = sent_before_.emplace(message, sums_.sent);
+      Hindrance& hindrance = hindrances_.try_emplace(message, Hindrance{.sent_before = sums_.sent}).first->second;
+      // When nothing else is due nobody can tell whether the server refuses all mail or this one alone.
+      const bool again_alone = sending.at_receiver && alone_ && ++hindrance.times_alone >= kMostAlone;
+      if (again_alone)
+        session_.output().Warn(absl::StrCat(message, ": ", sending.trouble.message(), "; nothing else is due, so it is tried again later"));
       // Others went meanwhile: it is this mail that is not taken.
-      if (!first && before->second < sums_.sent) sending.outcome->set_not_tried(false);
+      if (again_alone || hindrance.sent_before < sums_.sent) sending.outcome->set_not_tried(false);
     }
     return ++troubles_ == kTries || absl::IsInvalidArgument(sending.trouble) ? sending.trouble : absl::OkStatus();
   }
@@ -259,15 +288,15 @@ class MailRun {
     return options_.rate <= 0 ? kLease : static_cast<int>(std::clamp(most, 1.0, static_cast<double>(kLease)));
   }
 
-  void KeepPace() {
-    if (options_.rate <= 0) return;
-    std::this_thread::sleep_until(next_);
-    const auto between = std::chrono::duration_cast<steady_clock::duration>(std::chrono::duration<double>(1 / options_.rate));
-    next_ = std::max(steady_clock::now(), next_) + between;
+  // Waits until the next mail may go; false when nothing may any more that has to be sent before `end`.
+  bool KeepPace(steady_clock::time_point end) {
+    WaitUntil(std::min(next_, end));
+    return !interrupted_.interrupted() && steady_clock::now() < end;
   }
 
-  void Wait(milliseconds time) {
-    const auto end = steady_clock::now() + time;
+  void Wait(milliseconds time) { WaitUntil(steady_clock::now() + time); }
+
+  void WaitUntil(steady_clock::time_point end) {
     while (!interrupted_.interrupted() && steady_clock::now() < end) {
       std::this_thread::sleep_for(std::min<steady_clock::duration>(kLeastWait, end - steady_clock::now()));
     }
@@ -280,14 +309,18 @@ class MailRun {
   MailJournal& journal_;
   Sums sums_;
   ProgressBar bar_;
+  // Between two mails, at least, and when the next one may go.
+  const steady_clock::duration between_ = Between(options_.rate);
   steady_clock::time_point next_ = steady_clock::now();
   // Whether the mail server has yet to say that it is there, at the start and after trouble with it.
   bool unsure_ = true;
   // In a row: mails that the sender's side kept from going, and those that were refused for good.
   int troubles_ = 0;
   int refusals_ = 0;
-  // How many had been sent when a mail was first kept from going.
-  std::map<std::string, int64_t> sent_before_;
+  // Whether nothing else was due.
+  bool alone_ = false;
+  // By message.
+  std::map<std::string, Hindrance> hindrances_;
   // Ctrl-C ends the run between two mails, not a call.
   grpc::ClientContext no_call_;
   CancelOnInterrupt interrupted_{no_call_};
