@@ -73,8 +73,9 @@ TEST(DeliveryReportTest, OnlyWhatIsTheAddressesFaultIsAHardBounce) {
   const Kind kinds[] = {
       {"failed", "5.1.1", "", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
       {"Failed", "5.2.1", "", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
-      {"failed", "5.0.0", "", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
-      {"failed", "", "", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"failed", "5.0.0", "", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
+      {"failed", "", "", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
+      {"failed", "5.0.0", "X-Local; user unknown", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
       {"failed", "5.0.0", "smtp; 550 no such user", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
       {"failed", "5.0.0", "smtp; 550 5.7.1 by policy", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
       {"failed", "5.0.0", "smtp; 554 no", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
@@ -89,6 +90,53 @@ TEST(DeliveryReportTest, OnlyWhatIsTheAddressesFaultIsAHardBounce) {
   for (const Kind& kind : kinds) {
     EXPECT_EQ(OneOf(AReport(Group(kind.action, kind.status, kind.diagnostic))).kind(), kind.kind)
         << kind.action << " " << kind.status << " " << kind.diagnostic;
+  }
+}
+
+TEST(DeliveryReportTest, WithoutACodeTheWordsForPeopleSayWhetherTheAddressIsToBlame) {
+  const struct {
+    const char *words, *status;
+    fieldwork::v1::DeliveryEventKind kind;
+  } cases[] = {
+      {"Unrouteable address", "5.0.0", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"Unrouteable address", "", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"User unknown", "5.0.0", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"retry timeout exceeded", "5.0.0", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
+      {"User unknown", "5.7.1", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
+      {"User unknown", "4.0.0", fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED},
+  };
+  for (const auto& [words, status, kind] : cases) {
+    const std::string mail =
+        absl::StrReplaceAll(AReport(Group("failed", status)),
+                            {{"created automatically.", absl::StrCat("created.\n\n  j.jansen@gemeente.example\n    ", words)}});
+    EXPECT_EQ(OneOf(mail).kind(), kind) << words << " " << status;
+  }
+}
+
+TEST(DeliveryReportTest, WhatWasForwardedDoesNotBlameTheAddressThatForwardedIt) {
+  const std::string failed = Group("failed", "5.1.1");
+  const struct {
+    std::string what, group, returned, header;
+    fieldwork::v1::DeliveryEventKind kind;
+  } cases[] = {
+      {"as it was sent", failed, "To: \"J. <J> Jansen\"\n <J.Jansen@gemeente.example>\n", "",
+       fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"forwarded", failed, "To: wethouder@gemeente.example\n", "", fieldwork::v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE},
+      {"known by where it went first", failed + "Original-Recipient: rfc822;wethouder@gemeente.example\n",
+       "To: wethouder@gemeente.example\n", "", fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"forwarded, as Exim says it", failed, "To: j.jansen@gemeente.example\n", "X-Failed-Recipients: jan@thuis.example\n",
+       fieldwork::v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE},
+      {"one of Exim's", failed, "To: j.jansen@gemeente.example\n", "X-Failed-Recipients: jan@thuis.example,\n  j.jansen@gemeente.example\n",
+       fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"nobody knows", "Action: failed\nStatus: 5.1.1\n", "To: j.jansen@gemeente.example\n", "",
+       fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE},
+      {"given up, forwarded", Group("failed", "5.4.7"), "To: wethouder@gemeente.example\n", "",
+       fieldwork::v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE},
+      {"arrived, forwarded", Group("delivered", "2.0.0"), "To: wethouder@gemeente.example\n", "",
+       fieldwork::v1::DELIVERY_EVENT_KIND_DELIVERED},
+  };
+  for (const auto& [what, group, returned, header, kind] : cases) {
+    EXPECT_EQ(OneOf(header + AReport(group, kTo, returned)).kind(), kind) << what;
   }
 }
 

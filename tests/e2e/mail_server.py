@@ -2,7 +2,7 @@
 
     weg…      is refused at once (550 5.1.1)
     druk…     is refused the first time (451 4.2.1)
-    terug…    is taken, and comes back later (5.2.1)
+    terug…    is taken, and comes back later (Unrouteable address)
     bounces…  gets the server's reports (RFC 3464), in `reports`
     others    are delivered, to `mailbox`
 
@@ -44,17 +44,13 @@ check:
        message = 4.2.1 try later
   accept
 begin routers
-back:
-  driver = redirect
-  local_parts = ^terug
-  allow_fail
-  data = :fail: 5.2.1 mailbox closed
 reports:
   driver = accept
   local_parts = ^bounces
   transport = reports
 all:
   driver = accept
+  local_parts = !^terug
   transport = mailbox
 begin transports
 reports:

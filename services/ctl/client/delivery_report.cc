@@ -88,6 +88,8 @@ std::string TextOf(const mimetic::MimeEntity& part) {
 
 // What a report is made of.
 struct Parts {
+  // What it says to people; empty when it says nothing.
+  std::string words;
   // Of the part for programs: about the mail, then about each receiver.
   std::vector<mimetic::Header> groups;
   // The head of what came back.
@@ -103,6 +105,8 @@ Parts PartsOf(const mimetic::MimeEntity& mail) {
         if (parts.groups.size() > kMaxReceivers) break;
         parts.groups.push_back(HeaderOf(absl::StrCat(absl::StripLeadingAsciiWhitespace(group), "\n\n")));
       }
+    } else if (type == "text/plain" && parts.words.empty()) {
+      parts.words = TextOf(*part);
     } else if (type == "text/rfc822-headers" || type == "message/global-headers") {
       parts.returned = HeaderOf(TextOf(*part));
     } else if ((type == "message/rfc822" || type == "message/global") && !part->body().parts().empty()) {
@@ -114,7 +118,7 @@ Parts PartsOf(const mimetic::MimeEntity& mail) {
 
 // What stands between '<' and '>', or all of it.
 std::string_view Bare(std::string_view address) {
-  const size_t begin = address.find('<'), end = address.rfind('>');
+  const size_t begin = address.rfind('<'), end = address.rfind('>');
   return begin != std::string_view::npos && end != std::string_view::npos && begin < end ? address.substr(begin + 1, end - begin - 1)
                                                                                          : address;
 }
@@ -186,26 +190,57 @@ void ReadDiagnostic(const std::string& field, DeliveryEvent& event) {
   event.set_diagnostic(text::Shorten(Printable(said), kMaxDiagnostic));
 }
 
-bool BlamesAddress(const DeliveryEvent& event) {
+// Of servers that give no code for it.
+bool SaysUnknown(const std::string& words) {
+  const std::string lower = absl::AsciiStrToLower(words);
+  return absl::StrContains(lower, "unrouteable address") || absl::StrContains(lower, "user unknown") ||
+         absl::StrContains(lower, "unknown user") || absl::StrContains(lower, "no such user");
+}
+
+bool BlamesAddress(const DeliveryEvent& event, const Parts& parts) {
   const std::string& code = event.enhanced_code();
   const int smtp_code = event.smtp_code();
-  if (code.empty() || absl::EndsWith(code, ".0.0")) return smtp_code == 0 || smtp_code == 550 || smtp_code == 551 || smtp_code == 553;
+  const bool no_reason = code.empty() || absl::EndsWith(code, ".0.0");
+  if (no_reason && smtp_code == 0) return SaysUnknown(event.diagnostic()) || SaysUnknown(parts.words);
+  if (no_reason) return smtp_code == 550 || smtp_code == 551 || smtp_code == 553;
   if (code == "5.1.7" || code == "5.1.8" || code == "5.1.9") return false;
   return absl::StartsWith(code, "5.1.") || code == "5.2.1";
 }
 
+// "rfc822;j.jansen@example.nl", "\"J. Jansen\" <j.jansen@example.nl>".
+std::string AddressIn(const std::string& field) {
+  const std::string_view address = Bare(std::string_view(field).substr(field.find(';') + 1));
+  return absl::AsciiStrToLower(absl::StripAsciiWhitespace(absl::string_view(address.data(), address.size())));
+}
+
+// Whether it happened to a copy that the address our mail was sent to had forwarded. Servers name where the copy went to by the receiver's
+// fields; Exim has our address there, and the other one in a header of its own.
+bool WasForwarded(const mimetic::Header& group, const mimetic::Header& header, const Parts& parts) {
+  const std::string ours = AddressIn(Value(parts.returned, "To"));
+  const auto is_another = [&ours](const std::vector<std::string>& addresses) {
+    const auto is_ours = [&ours](const std::string& address) { return AddressIn(address) == ours; };
+    return !addresses.empty() && std::none_of(addresses.begin(), addresses.end(), is_ours);
+  };
+  std::vector<std::string> named = Values(group, "Original-Recipient");
+  for (const std::string& address : Values(group, "Final-Recipient")) named.push_back(address);
+  const std::vector<std::string> failed = absl::StrSplit(Value(header, "X-Failed-Recipients"), ',', absl::SkipWhitespace());
+  return !ours.empty() && (is_another(named) || is_another(failed));
+}
+
 // UNSPECIFIED for what is not known.
-DeliveryEventKind KindOf(std::string_view action, const DeliveryEvent& event) {
+DeliveryEventKind KindOf(std::string_view action, const DeliveryEvent& event, bool forwarded, const Parts& parts) {
   if (action == "delivered") return fieldwork::v1::DELIVERY_EVENT_KIND_DELIVERED;
   if (action == "relayed" || action == "expanded") return fieldwork::v1::DELIVERY_EVENT_KIND_ACCEPTED;
   if (action == "delayed") return fieldwork::v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE;
   if (action != "failed") return fieldwork::v1::DELIVERY_EVENT_KIND_UNSPECIFIED;
+  if (forwarded) return fieldwork::v1::DELIVERY_EVENT_KIND_SOFT_BOUNCE;
   const bool for_good = absl::StartsWith(event.enhanced_code(), "5") || event.enhanced_code().empty();
-  return for_good && BlamesAddress(event) ? fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE : fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED;
+  return for_good && BlamesAddress(event, parts) ? fieldwork::v1::DELIVERY_EVENT_KIND_HARD_BOUNCE
+                                                 : fieldwork::v1::DELIVERY_EVENT_KIND_REJECTED;
 }
 
 // What a group says; nullopt when it is not about a receiver.
-std::optional<DeliveryEvent> EventOf(const mimetic::Header& group) {
+std::optional<DeliveryEvent> EventOf(const mimetic::Header& group, const mimetic::Header& header, const Parts& parts) {
   DeliveryEvent event;
   const std::string action = absl::AsciiStrToLower(Value(group, "Action"));
   event.set_enhanced_code(EnhancedCode(Value(group, "Status")));
@@ -214,7 +249,7 @@ std::optional<DeliveryEvent> EventOf(const mimetic::Header& group) {
   if (const std::string heard = EnhancedCode(event.diagnostic()); !heard.empty() && absl::EndsWith(event.enhanced_code(), ".0.0")) {
     event.set_enhanced_code(heard);
   }
-  event.set_kind(KindOf(action, event));
+  event.set_kind(KindOf(action, event, WasForwarded(group, header, parts), parts));
   if (event.kind() == fieldwork::v1::DELIVERY_EVENT_KIND_UNSPECIFIED) return std::nullopt;
   return event;
 }
@@ -229,7 +264,7 @@ absl::StatusOr<std::vector<DeliveryEvent>> Read(const std::string& text, const R
   const absl::Time sent = TimeOf(Value(mail.header(), "Date")).value_or(now);
   std::vector<DeliveryEvent> events;
   for (const mimetic::Header& group : parts.groups) {
-    std::optional<DeliveryEvent> event = EventOf(group);
+    std::optional<DeliveryEvent> event = EventOf(group, mail.header(), parts);
     if (!event) continue;
     const std::string receiver = absl::AsciiStrToLower(Value(group, "Final-Recipient"));
     event->set_message(reference->message);

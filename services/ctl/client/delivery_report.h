@@ -26,8 +26,9 @@ struct ReportOptions {
 // receiver, so that reporting it again is no second event. Which message: by the address it came to (BounceAddress), else by the headers
 // that came back.
 //
-// A failure is HARD_BOUNCE when it blames the address (5.1.x but for the sender's, 5.2.1, SMTP 550, 551, 553, or no reason at all), and
-// else REJECTED: it did not arrive, and the address is not to blame.
+// A failure is HARD_BOUNCE when it blames the address (5.1.x but for the sender's, 5.2.1, SMTP 550, 551, 553; without any code words such
+// as "Unrouteable address" or "User unknown"), and else REJECTED: it did not arrive, and the address is not to blame. One at another
+// address than the mail was sent to, which forwarded it, is SOFT_BOUNCE: nobody knows whether it arrived.
 //
 // INVALID_ARGUMENT with reason REPORT_NONE (some other mail), REPORT_UNREADABLE, REPORT_TOO_LARGE, REPORT_OF_NOTHING (about no mail of
 // ours), REPORT_OF_OTHER_WAVE, REPORT_UNPROVEN (without a token).
