@@ -335,6 +335,29 @@ TEST_F(ProgressTest, PhonesAboutAHandOverOnlyWhenWhoTookOverCannotBeReached) {
   EXPECT_THAT(Calls("2026-04-01 10:00"), ElementsAre(Pair("GM0003", v1::CALL_REASON_NO_CONTACT), Pair("GM0002", v1::CALL_REASON_BOUNCED)));
 }
 
+TEST_F(ProgressTest, PhonesWhoseMailFailedAndNobodyElse) {
+  Invite(MakeInvitation({"GM0001"}));
+  Mail(MakeMessage("GM0001", v1::MESSAGE_STATE_FAILED));
+  // It went after all.
+  Invite(MakeInvitation({"GM0002"}));
+  Mail(MakeMessage("GM0002", v1::MESSAGE_STATE_FAILED));
+  Mail(MakeMessage("GM0002", v1::MESSAGE_STATE_SENT));
+  // Has the link from somebody.
+  Open(MakeInvitation({"GM0003"}), "2026-03-31 10:00");
+  Mail(MakeMessage("GM0003", v1::MESSAGE_STATE_FAILED));
+  // Whoever opened the link has handed it over, and mail to who took over failed; or to the contact before, which does not matter.
+  InviteHandedOver("GM0004", true, true);
+  Mail(MakeMessage("GM0004", v1::MESSAGE_STATE_SENT));
+  Mail(MakeMessageToHolder("GM0004", "h2", v1::MESSAGE_STATE_FAILED));
+  InviteHandedOver("GM0005", true, true);
+  Mail(MakeMessage("GM0005", v1::MESSAGE_STATE_FAILED));
+  Invite(MakeInvitation({"GM0006"}));
+  Mail(MakeMessage("GM0006", v1::MESSAGE_STATE_FAILED));
+  facts_.submitted = {"GM0006"};
+  EXPECT_THAT(Calls("2026-04-01 10:00"),
+              testing::UnorderedElementsAre(Pair("GM0001", v1::CALL_REASON_BOUNCED), Pair("GM0004", v1::CALL_REASON_BOUNCED)));
+}
+
 TEST_F(ProgressTest, WhoGotTheLinkAnotherWayIsLeftToIt) {
   Open(MakeInvitation({"GM0001"}, ""), "2026-03-31 10:00");
   EXPECT_THAT(Calls("2026-04-01 10:00"), IsEmpty());

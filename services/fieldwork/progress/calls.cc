@@ -15,8 +15,10 @@ v1::CallReason ReasonFor(const Standing& standing, absl::Time now) {
   if (standing.submitted) return v1::CALL_REASON_UNSPECIFIED;
   const bool opened = standing.opened || standing.started;
   // Who opened the link can go on with it, unless it was handed over.
-  if (standing.nobody_to_write_to && (standing.handed_over || !opened)) {
-    return standing.shown.bounces() > 0 ? v1::CALL_REASON_BOUNCED : v1::CALL_REASON_NO_CONTACT;
+  if (standing.handed_over || !opened) {
+    // That it failed says nothing of the address; yet nobody has heard of it.
+    if (standing.only_failed) return v1::CALL_REASON_BOUNCED;
+    if (standing.nobody_to_write_to) return standing.shown.bounces() > 0 ? v1::CALL_REASON_BOUNCED : v1::CALL_REASON_NO_CONTACT;
   }
   if (opened) {
     return calendar::AddDays(standing.last_touched, kStalledDays) <= now ? v1::CALL_REASON_STALLED : v1::CALL_REASON_UNSPECIFIED;

@@ -49,6 +49,7 @@ void AddInvitation(const v1::Invitation& invitation, const MailSums& mail, bool 
   const MailReach& reach = standing.handed_over ? mail.holders : mail.contacts;
   standing.reached = reach.reached;
   standing.reminded = reach.reminded;
+  standing.only_failed = reach.failed && !reach.reached;
   standing.opened = invitation.has_opened_at();
   standing.contact = invitation.contact();
   standing.nobody_to_write_to = !has_receiver;

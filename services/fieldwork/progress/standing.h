@@ -19,6 +19,8 @@ struct Standing {
   bool submitted = false;
   // A reminder reached a contact, or after a hand-over who took over.
   bool reminded = false;
+  // Mail for those could not be handed over, and none was.
+  bool only_failed = false;
   // It has an invitation, and nobody mail of it can go to.
   bool nobody_to_write_to = false;
   // It was handed over, so that whoever opened the link has none that works any more.

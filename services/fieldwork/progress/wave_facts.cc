@@ -17,6 +17,8 @@ bool IsToWhoTookOver(const v1::Message& message) { return ReceiverOf(message).st
 void MailSums::Add(const v1::Message& message) {
   const bool to_contact = !message.contact().empty();
   if (message.kind() == survey::v1::MAIL_KIND_COLLEAGUE && !IsToWhoTookOver(message)) return;
+  MailReach& whom = to_contact ? contacts : holders;
+  whom.failed |= message.state() == v1::MESSAGE_STATE_FAILED;
   const bool came_back = CameBack(message);
   if (!came_back && message.state() != v1::MESSAGE_STATE_SENT && message.state() != v1::MESSAGE_STATE_DELIVERED) return;
   bounces += came_back ? 1 : 0;
@@ -25,7 +27,6 @@ void MailSums::Add(const v1::Message& message) {
   const bool reminder = message.kind() == survey::v1::MAIL_KIND_REMINDER;
   ++mails;
   reminders += reminder ? 1 : 0;
-  MailReach& whom = to_contact ? contacts : holders;
   whom.reached |= !came_back;
   whom.reminded |= reminder && !came_back;
   const absl::Time sent = calendar::FromProto(message.sent_at());

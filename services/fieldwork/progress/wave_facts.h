@@ -17,11 +17,14 @@
 
 namespace peiling::fieldwork {
 
-// Whom mail that was handed over and did not come back has reached.
+// What mail has reached those it went to.
 struct MailReach {
+  // Some was handed over, and did not come back.
   bool reached = false;
   // By a reminder.
   bool reminded = false;
+  // Some could not be handed over, for another reason than the address.
+  bool failed = false;
 };
 
 // What became of the mail of an invitation; that of colleagues is not in it.
