@@ -72,6 +72,10 @@ class MailWorld {
     facts.submitted = true;
     facts.submitted_at = facts.last_change = now;
   }
+  void Reopen() {
+    facts.submitted = false;
+    facts.last_change = now;
+  }
   void Extend(const std::string& until) {
     *wave.mutable_closes_at() = calendar::ToProto(At(until));
     *wave.mutable_extended_at() = calendar::ToProto(now);
@@ -108,13 +112,17 @@ class MailWorld {
     }
   }
 
-  // Sends everything that waits and may go. Mail to `dead` addresses comes back and suppresses them.
+  // Sends everything that waits and may go. Mail to `dead` addresses comes back and suppresses them; that to `failing` ones fails.
   void Send() {
     for (v1::Message& message : messages) {
       if (message.state() != v1::MESSAGE_STATE_DUE) continue;
       if (const auto reason = WhyNot(now, wave, facts, message)) {
         message.set_state(v1::MESSAGE_STATE_CANCELLED);
         message.set_cancel_reason(*reason);
+        continue;
+      }
+      if (std::count(failing.begin(), failing.end(), message.contact()) > 0) {
+        message.set_state(v1::MESSAGE_STATE_FAILED);
         continue;
       }
       *message.mutable_sent_at() = calendar::ToProto(now);
@@ -166,6 +174,8 @@ class MailWorld {
   std::vector<v1::Message> messages;
   // Names of contacts whose mail comes back.
   std::vector<std::string> dead;
+  // Names of contacts whose mail fails for another reason than the address.
+  std::vector<std::string> failing;
   bool mailer_works = true;
   std::vector<SentMail> sent;
 };

@@ -47,12 +47,12 @@ class History {
 
   void Something() {
     const bool open = world_.now < calendar::FromProto(world_.wave.closes_at());
-    switch (Number(0, 40)) {
+    switch (Number(0, 42)) {
       case 0:
         if (open) world_.Submit();
         break;
       case 1:
-        world_.facts.submitted = false;
+        if (world_.facts.submitted) world_.Reopen();
         break;
       case 2:
       case 11:
@@ -86,6 +86,15 @@ class History {
       case 10:
         // Somebody chooses another contact.
         if (!world_.facts.invitation.handed_over()) world_.facts.invitation.set_contact(MailWorld::ContactName(Number(1, 3)));
+        break;
+      case 13:
+        world_.facts.last_change = world_.now;
+        break;
+      case 14:
+        world_.failing.clear();
+        for (int i = 1; i <= 3; ++i) {
+          if (Chance(3)) world_.failing.push_back(MailWorld::ContactName(i));
+        }
         break;
       default:
         break;

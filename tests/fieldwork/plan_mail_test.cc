@@ -159,6 +159,55 @@ TEST_F(PlanMailTest, WhoReopensIsRemindedOfWhatWasCancelledOnceLeftAloneForAWhil
               ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 herinnering-1 03-16 09:00", "GM0363-1 herinnering-2 03-26 12:00"));
 }
 
+TEST_F(PlanMailTest, WhoReopensIsLeftAloneForAWhileAlsoWhenTheReminderIsOlder) {
+  RunUntil("2026-03-10 12:00");
+  Submit();
+  RunUntil("2026-03-20 12:00");
+  Reopen();
+  RunUntil("2026-03-26 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 dank 03-10 12:00", "GM0363-1 herinnering-2 03-23 12:00"));
+}
+
+TEST_F(PlanMailTest, WhoReopensAfterAnExtensionIsToldOfItOnceLeftAloneForAWhile) {
+  RunUntil("2026-03-10 12:00");
+  Submit();
+  RunUntil("2026-03-20 12:00");
+  Extend("2026-04-10 17:00");
+  RunUntil("2026-03-21 12:00");
+  Reopen();
+  RunUntil("2026-03-28 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 dank 03-10 12:00", "GM0363-1 verlenging~1 03-24 12:00",
+                                 "GM0363-1 herinnering-1 03-27 12:00"));
+}
+
+TEST_F(PlanMailTest, WhoIsAtWorkWhenAWaveIsExtendedIsToldAtOnce) {
+  RunUntil("2026-03-20 12:00");
+  facts.last_change = now - absl::Minutes(10);
+  Extend("2026-04-10 17:00");
+  RunUntil("2026-03-20 13:00");
+  EXPECT_EQ(Log().back(), "GM0363-1 verlenging~1 03-20 12:00");
+}
+
+TEST_F(PlanMailTest, WhatIntakeSaysIsSubmittedIsNotMadeAnewUntilTheFeedSaysSo) {
+  RunUntil("2026-03-16 09:00");
+  Plan();
+  for (int i = 0; i < 20; ++i) {
+    for (v1::Message& message : messages) {
+      if (message.state() != v1::MESSAGE_STATE_DUE) continue;
+      message.set_state(v1::MESSAGE_STATE_CANCELLED);
+      message.set_cancel_reason(v1::CANCEL_REASON_SUBMITTED);
+    }
+    now += absl::Seconds(2);
+    Plan();
+  }
+  EXPECT_EQ(messages.size(), 2u);
+  Submit();
+  RunUntil("2026-03-20 12:00");
+  Reopen();
+  RunUntil("2026-03-24 00:00");
+  EXPECT_EQ(Log().back(), "GM0363-1 herinnering-2 03-23 12:00");
+}
+
 TEST_F(PlanMailTest, WhatHasBegunIsLeftAlone) {
   RunUntil("2026-03-16 08:00");
   mailer_works = false;
@@ -277,7 +326,8 @@ TEST_F(PlanMailTest, AFailureThatSaysNothingOfTheAddressIsMadeUpForAtTheNextRemi
   EXPECT_THAT(facts.invitation.escalated_from(), IsEmpty());
 }
 
-TEST_F(PlanMailTest, WhatFailsAgainWaitsForTheReminderAfterThat) {
+TEST_F(PlanMailTest, WhatFailsAgainWaitsForTheReminderAfterThatWhenThereIsNobodyElse) {
+  facts.contacts.resize(1);
   RunUntil("2026-03-02 09:00");
   Plan();
   messages[0].set_state(v1::MESSAGE_STATE_FAILED);
@@ -291,6 +341,53 @@ TEST_F(PlanMailTest, WhatFailsAgainWaitsForTheReminderAfterThat) {
   mailer_works = true;
   RunUntil("2026-03-24 00:00");
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-23 09:00"));
+}
+
+TEST_F(PlanMailTest, WhoseMailAlsoFailsWhenItIsTimeForAReminderIsPassedOver) {
+  failing = {ContactName(1)};
+  RunUntil("2026-03-24 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-2 uitnodiging 03-16 10:00", "GM0363-2 herinnering-1 03-19 10:00", "GM0363-2 herinnering-2 03-23 09:00"));
+  EXPECT_THAT(facts.invitation.escalated_from(), ElementsAre(ContactName(1)));
+}
+
+TEST_F(PlanMailTest, WhileNoMailGoesContactsAreUsedUpNoFasterThanReminders) {
+  *wave.mutable_mailing_plan()->add_steps() =
+      MakeStep("herinnering-3", survey::v1::MAIL_KIND_REMINDER, survey::v1::MAIL_ANCHOR_CLOSING, -1);
+  failing = {ContactName(1), ContactName(2), ContactName(3)};
+  RunUntil("2026-03-16 09:00");
+  EXPECT_EQ(facts.invitation.contact(), ContactName(1));
+  RunUntil("2026-03-23 09:00");
+  EXPECT_EQ(facts.invitation.contact(), ContactName(2));
+  RunUntil("2026-03-29 12:00");
+  EXPECT_EQ(facts.invitation.contact(), ContactName(3));
+  failing.clear();
+  RunUntil("2026-03-30 12:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-3 uitnodiging 03-29 17:00"));
+  EXPECT_THAT(facts.invitation.escalated_from(), ElementsAre(ContactName(1), ContactName(2)));
+}
+
+TEST_F(PlanMailTest, WhenMailFailsForEverybodyItStaysWithTheLast) {
+  *wave.mutable_mailing_plan()->add_steps() =
+      MakeStep("herinnering-3", survey::v1::MAIL_KIND_REMINDER, survey::v1::MAIL_ANCHOR_CLOSING, -1);
+  facts.contacts.resize(2);
+  failing = {ContactName(1), ContactName(2)};
+  RunUntil("2026-03-30 12:00");
+  EXPECT_EQ(facts.invitation.contact(), ContactName(2));
+  EXPECT_THAT(facts.invitation.escalated_from(), ElementsAre(ContactName(1)));
+}
+
+TEST_F(PlanMailTest, FailuresBetweenWhichMailWentAreNoReasonToPassSomebodyOver) {
+  RunUntil("2026-03-15 12:00");
+  failing = {ContactName(1)};
+  RunUntil("2026-03-17 12:00");
+  failing.clear();
+  Extend("2026-04-10 17:00");
+  RunUntil("2026-04-02 12:00");
+  failing = {ContactName(1)};
+  RunUntil("2026-04-10 12:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 verlenging~1 03-17 12:00"));
+  EXPECT_EQ(facts.invitation.contact(), ContactName(1));
 }
 
 TEST_F(PlanMailTest, WhoWasWrittenToBeforeIsAgainWhenTheOthersCannotBe) {
@@ -400,6 +497,28 @@ TEST_F(PlanMailTest, WhoIsInvitedAfterAnExtensionIsNotToldOfIt) {
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-21 12:00"));
 }
 
+TEST_F(PlanMailTest, WhoBecomesAContactAfterAnExtensionIsNotToldOfIt) {
+  facts.contacts.clear();
+  facts.invitation.clear_contact();
+  RunUntil("2026-03-20 12:00");
+  Extend("2026-04-10 17:00");
+  RunUntil("2026-03-21 12:00");
+  AddContact(7);
+  RunUntil("2026-03-23 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-7 uitnodiging 03-21 12:00"));
+  EXPECT_EQ(calendar::FromProto(messages[0].due_at()), At("2026-03-21 12:00"));
+}
+
+TEST_F(PlanMailTest, WhoseInvitationWaitedDuringAnExtensionIsNotToldOfIt) {
+  mailer_works = false;
+  RunUntil("2026-03-20 12:00");
+  Extend("2026-04-10 17:00");
+  RunUntil("2026-03-20 14:00");
+  mailer_works = true;
+  RunUntil("2026-03-22 00:00");
+  EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-20 14:00"));
+}
+
 TEST_F(PlanMailTest, ALateExtensionOpensMailAgain) {
   mailer_works = false;
   RunUntil("2026-03-31 00:00");
@@ -454,6 +573,20 @@ TEST_F(PlanMailTest, ARevokedInvitationIsNotMailedUntilItIsBroughtBack) {
   facts.invitation.set_state(v1::INVITATION_STATE_ISSUED);
   RunUntil("2026-03-06 00:00");
   EXPECT_THAT(Log(), ElementsAre("GM0363-1 uitnodiging 03-05 00:00"));
+}
+
+TEST_F(PlanMailTest, AnInvitationThatIsIssuedAnewIsMailedAnew) {
+  RunUntil("2026-03-05 12:00");
+  facts.invitation.set_state(v1::INVITATION_STATE_REVOKED);
+  RunUntil("2026-03-06 12:00");
+  Extend("2026-04-10 17:00");
+  RunUntil("2026-03-07 12:00");
+  facts.invitation.set_state(v1::INVITATION_STATE_ISSUED);
+  *facts.invitation.mutable_issued_at() = calendar::ToProto(now);
+  RunUntil("2026-03-17 00:00");
+  EXPECT_THAT(Log(),
+              ElementsAre("GM0363-1 uitnodiging 03-02 09:00", "GM0363-1 uitnodiging 03-07 12:00", "GM0363-1 herinnering-1 03-16 09:00"));
+  EXPECT_NE(Find("surveys/s/waves/2026/messages/GM0363.uitnodiging.GM0363-1~2"), nullptr);
 }
 
 TEST_F(PlanMailTest, WhoTakesOverGetsTheLinkAndWhatComesAfter) {

@@ -29,7 +29,7 @@ bool WasSent(const v1::Message& message) {
 }
 
 absl::Time DueAt(const v1::Message& message) { return calendar::FromProto(message.due_at()); }
-absl::Time SentAt(const v1::Message& message) { return message.has_sent_at() ? calendar::FromProto(message.sent_at()) : DueAt(message); }
+absl::Time SentAt(const v1::Message& message) { return std::max(DueAt(message), calendar::FromProto(message.sent_at())); }
 
 bool AsksToFillIn(MailKind kind) { return kind != survey::v1::MAIL_KIND_THANKS; }
 // What is mailed at a moment of the plan to get an answer.
@@ -124,6 +124,8 @@ class Run {
   // Whether somebody is to be asked to fill in.
   bool MayAsk() { return !facts_.submitted && !facts_.answered && !HasCome(EndOf(wave_, survey::v1::MAIL_KIND_INVITATION)); }
 
+  absl::Time IssuedAt() const { return calendar::FromProto(facts_.invitation.issued_at()); }
+
   // Who is asked now: as in names of messages, "" when there is nobody.
   std::string Receiver() const {
     if (!facts_.invitation.handed_over()) return ReceiverOfContact(facts_.invitation.contact());
@@ -146,8 +148,8 @@ class Run {
 
   // --- Whom to write to.
 
-  // Who takes the place of the present contact: the first nobody has written to; when there is none, and the present one cannot be reached,
-  // the first who can. "": nobody.
+  // Who takes the place of the present contact: the first nobody has written to, or tried to in vain; when there is none, and the present
+  // one cannot be reached, the first who can. "": nobody.
   std::string NextContact(bool unreachable) const {
     const auto maybe_read = [](const v1::Message& message) {
       return WasSent(message) || message.state() == v1::MESSAGE_STATE_BEGUN || message.state() == v1::MESSAGE_STATE_UNCERTAIN;
@@ -155,7 +157,8 @@ class Run {
     std::string known;
     for (const UsableContact& contact : facts_.contacts) {
       if (contact.name == facts_.invitation.contact() || contact.suppressed) continue;
-      if (!Any(ReceiverOfContact(contact.name), maybe_read)) return contact.name;
+      const std::string receiver = ReceiverOfContact(contact.name);
+      if (!Any(receiver, maybe_read) && !KeepsFailing(receiver)) return contact.name;
       if (known.empty()) known = contact.name;
     }
     return unreachable ? known : "";
@@ -163,7 +166,7 @@ class Run {
 
   // Whether a contact has left reminders unanswered, and had the time to answer.
   bool IsSilent(const std::string& receiver) {
-    absl::Time heard = facts_.last_change;
+    absl::Time heard = std::max(facts_.last_change, IssuedAt());
     if (facts_.invitation.has_opened_at()) heard = std::max(heard, calendar::FromProto(facts_.invitation.opened_at()));
     const auto reminders = Of(receiver, [&](const v1::Message& message) {
       return message.kind() == survey::v1::MAIL_KIND_REMINDER && WasSent(message) && SentAt(message) > heard;
@@ -175,14 +178,31 @@ class Run {
     return waited >= kRemindersUntilEscalation;
   }
 
+  // Whether mail to somebody failed, and when it was time for a reminder again, and none went in between.
+  bool KeepsFailing(const std::string& receiver) const {
+    absl::Time first = absl::InfiniteFuture();
+    absl::Time last = absl::InfinitePast();
+    for (const v1::Message* message : Of(receiver, [](const v1::Message& each) { return each.state() == v1::MESSAGE_STATE_FAILED; })) {
+      first = std::min(first, DueAt(*message));
+      last = std::max(last, DueAt(*message));
+    }
+    if (Any(receiver, [&](const v1::Message& message) { return WasSent(message) && SentAt(message) > first; })) return false;
+    const auto& steps = wave_.mailing_plan().steps();
+    return std::any_of(steps.begin(), steps.end(), [&](const MailingStep& step) {
+      const auto time = step.kind() == survey::v1::MAIL_KIND_REMINDER ? StepTime(step, wave_) : std::nullopt;
+      return time.has_value() && *time > first && *time <= last;
+    });
+  }
+
   bool Escalate() {
     if (facts_.invitation.handed_over()) return false;
     const std::string& present = facts_.invitation.contact();
     const UsableContact* contact = FindContact(facts_, present);
     const bool unreachable = contact == nullptr || contact->suppressed;
-    if (!unreachable && !IsSilent(ReceiverOfContact(present))) return false;
+    const std::string receiver = ReceiverOfContact(present);
+    if (!unreachable && !IsSilent(receiver) && !KeepsFailing(receiver)) return false;
     std::string next = NextContact(unreachable);
-    // Whoever is silent may answer yet; there is nobody better.
+    // Whoever is silent may answer yet, and what failed may go; there is nobody better.
     if (next.empty() && (!unreachable || present.empty())) return false;
     plan_.escalate_to = std::move(next);
     return true;
@@ -211,15 +231,19 @@ class Run {
     return pause;
   }
 
-  // Whether a message that is there is no reason not to write: it went nowhere, and what was in the way is gone.
+  // Whether a message that is there is no reason not to write: it went nowhere, and what was in the way is gone; or what it said is void.
   bool IsToBeMadeAnew(const v1::Message& message, const MailingStep& step) {
     // Only who can be reached is written to: at another address, or one that was let in again.
     if (CameBack(message)) return true;
+    // Its link ended when the invitation was revoked.
+    if (step.kind() == survey::v1::MAIL_KIND_INVITATION && WasSent(message)) return SentAt(message) < IssuedAt();
     // It was not for the address: when it is time for a reminder, once more.
     if (message.state() == v1::MESSAGE_STATE_FAILED) return LatestDue(survey::v1::MAIL_KIND_REMINDER).time > DueAt(message);
     if (message.state() != v1::MESSAGE_STATE_CANCELLED) return false;
-    // Who opens what was submitted again is at work on it, and is left alone as after a mail.
-    return message.cancel_reason() != v1::CANCEL_REASON_SUBMITTED || HasCome(facts_.last_change + PauseBefore(step));
+    if (message.cancel_reason() != v1::CANCEL_REASON_SUBMITTED) return true;
+    // Who opens what was submitted again is at work on it, and is left alone as after a mail. That it is submitted may also be what intake
+    // said, and not be known here yet.
+    return HasCome(std::max(facts_.last_change, DueAt(message)) + PauseBefore(step));
   }
 
   // Adds the message unless its receiver had it.
@@ -240,7 +264,7 @@ class Run {
       }
       if (!IsToBeMadeAnew(*found, step)) return;
       // Else it would be its own reason to be made anew.
-      if (found->state() == v1::MESSAGE_STATE_FAILED) due = now_;
+      if (found->state() == v1::MESSAGE_STATE_FAILED || found->cancel_reason() == v1::CANCEL_REASON_SUBMITTED) due = now_;
     }
   }
 
@@ -249,34 +273,30 @@ class Run {
     return absl::StrCat(names::WaveOf(facts_.invitation.name()), "/messages/", id, round == 1 ? "" : absl::StrCat("~", round));
   }
 
-  // When the first one who is invited is: with the invitation. Everybody after that, or once more: now.
-  absl::Time FirstDue(const std::string& receiver) const {
-    const bool first = std::all_of(messages_.begin(), messages_.end(), [&](const v1::Message& message) {
-      const bool stands = IsPending(message) || WasSent(message);
-      return !IsCall(message.kind()) || (stands && ReceiverOf(message) == receiver);
-    });
-    return first ? calendar::FromProto(facts_.invitation.issued_at()) : now_;
-  }
-
   void Invite(const std::string& receiver) {
     if (facts_.invitation.handed_over()) return;
     const Moment moment = LatestDue(survey::v1::MAIL_KIND_INVITATION);
-    if (moment.step != nullptr) Add(*moment.step, moment.step->id(), receiver, std::max(moment.time, FirstDue(receiver)));
+    // What is due before it was issued had a link that ended since; the clock it was issued by may be ahead.
+    if (moment.step != nullptr) Add(*moment.step, moment.step->id(), receiver, std::max(now_, IssuedAt()));
   }
 
-  // The mail somebody is invited with: of who took over, the one with their link.
-  bool IsInvitation(const v1::Message& message) const {
-    return message.kind() == (facts_.invitation.handed_over() ? survey::v1::MAIL_KIND_COLLEAGUE : survey::v1::MAIL_KIND_INVITATION);
+  // Whether somebody was invited with it, by a link that did not end when the invitation was revoked. Who took over: with their link.
+  bool HasInvited(const v1::Message& message) const {
+    const bool invites =
+        message.kind() == (facts_.invitation.handed_over() ? survey::v1::MAIL_KIND_COLLEAGUE : survey::v1::MAIL_KIND_INVITATION);
+    return invites && WasSent(message) && SentAt(message) >= IssuedAt();
   }
 
   void Remind(const std::string& receiver) {
     const Moment moment = LatestDue(survey::v1::MAIL_KIND_REMINDER);
     if (moment.step == nullptr) return;
-    if (!Any(receiver, [&](const v1::Message& message) { return IsInvitation(message) && WasSent(message); })) return;
-    absl::Time due = moment.time;
+    if (!Any(receiver, [&](const v1::Message& message) { return HasInvited(message); })) return;
+    const absl::Duration pause = PauseBefore(*moment.step);
+    // Whoever is at work on it is left alone as after a mail.
+    absl::Time due = std::max(moment.time, facts_.last_change + pause);
     for (const v1::Message* message : Of(receiver, [](const v1::Message& each) { return AsksToFillIn(each.kind()); })) {
       if (IsPending(*message)) return;
-      if (WasSent(*message)) due = std::max(due, SentAt(*message) + PauseBefore(*moment.step));
+      if (WasSent(*message)) due = std::max(due, SentAt(*message) + pause);
     }
     if (HasCome(due)) Add(*moment.step, moment.step->id(), receiver, due);
   }
@@ -287,17 +307,18 @@ class Run {
     if (moment.step == nullptr) return false;
     const absl::Time extended = calendar::FromProto(wave_.extended_at());
     // Who was invited later was told the new time.
-    if (!Any(receiver,
-             [&](const v1::Message& message) { return IsInvitation(message) && WasSent(message) && DueAt(message) < extended; })) {
-      return false;
-    }
+    if (!Any(receiver, [&](const v1::Message& message) { return HasInvited(message) && SentAt(message) < extended; })) return false;
     // So was who is told of an extension before this one after it.
     const auto told = [&](const v1::Message& message) {
       return message.step() == moment.step->id() && (IsPending(message) || (WasSent(message) && SentAt(message) >= extended));
     };
     if (Any(receiver, told)) return false;
+    absl::Time due = moment.time;
+    // Whoever opens it again after that sees until when it can be done, and is left alone for a while.
+    if (facts_.last_change > extended) due = std::max(due, facts_.last_change + PauseBefore(*moment.step));
+    if (!HasCome(due)) return false;
     const size_t before = plan_.add.size();
-    Add(*moment.step, absl::StrCat(moment.step->id(), "~", wave_.extensions()), receiver, moment.time);
+    Add(*moment.step, absl::StrCat(moment.step->id(), "~", wave_.extensions()), receiver, due);
     return plan_.add.size() > before;
   }
 
