@@ -281,6 +281,28 @@ TEST_F(PlannerTest, WhoHasSubmittedIsNotRemindedThoughTheFeedLags) {
   EXPECT_EQ(begun->results(1).cancel_reason(), v1::CANCEL_REASON_SUBMITTED);
 }
 
+TEST_F(PlannerTest, MailWithALinkThatWasReplacedDoesNotGo) {
+  AddContact("GM0344", "anna");
+  AddContact("GM0363", "bert");
+  Issue({"GM0344", "GM0363"});
+  Plan();
+  TeachIntake({});
+  const v1::LeaseMailResponse lease = Lease();
+  v1::ReissueInvitationRequest reissue;
+  reissue.set_name(InvitationOf("GM0363").name());
+  reissue.set_request_id(NextId());
+  const auto reissued = invitations_.Reissue(reissue, absl::OkStatus());
+  ASSERT_TRUE(reissued.ok()) << reissued.status();
+  const auto begun = Begin(lease);
+  ASSERT_TRUE(begun.ok()) << begun.status();
+  EXPECT_EQ(begun->results(0).result(), v1::MAIL_RESULT_OK);
+  EXPECT_EQ(begun->results(1).result(), v1::MAIL_RESULT_LEASE_LOST);
+  const v1::LeaseMailResponse next = Lease();
+  ASSERT_THAT(next.messages(), SizeIs(1));
+  EXPECT_THAT(next.messages(0).content().text(), HasSubstr(reissued->link()));
+  EXPECT_EQ(Begin(next)->results(0).result(), v1::MAIL_RESULT_OK);
+}
+
 TEST_F(PlannerTest, WhileIntakeCannotTellNothingBegins) {
   AddContact("GM0363", "bert");
   Issue({"GM0363"});
