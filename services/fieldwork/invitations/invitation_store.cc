@@ -275,7 +275,8 @@ absl::StatusOr<StoredInvitation> InvitationStore::NewInvitation(const std::strin
   v1::Invitation& shown = *stored.mutable_invitation();
   shown.set_name(name);
   shown.mutable_municipalities()->Assign(target.municipalities.begin(), target.municipalities.end());
-  if (!shown.has_issued_at()) *shown.mutable_issued_at() = calendar::ToProto(clock_());
+  // Also of one that is brought back: what was mailed before had a link that ended.
+  *shown.mutable_issued_at() = calendar::ToProto(clock_());
   shown.clear_revoked_at();
   shown.clear_revocation_reason();
   auto contact = find_contact(shown);
