@@ -175,6 +175,12 @@ class PlannerTest : public testing::Test {
   }
   v1::Invitation InvitationOf(const std::string& code) { return *invitations_.Get(absl::StrCat(kWave, "/invitations/", code)); }
 
+  void Revoke(const std::string& invitation) {
+    v1::RevokeInvitationRequest request;
+    request.set_name(absl::StrCat(kWave, "/invitations/", invitation));
+    request.set_request_id(NextId());
+    ASSERT_TRUE(invitations_.Revoke(request).ok());
+  }
   void HandOverTo(const std::string& name) {
     v1::HandOverRequest request;
     request.set_response(absl::StrCat(kWave, "/responses/GM0363"));
@@ -203,11 +209,18 @@ class PlannerTest : public testing::Test {
           return grpc::Status::OK;
         });
   }
+  // Waits until the planner has looked so often whether there is reason to plan.
+  void LookAgain(int times) {
+    // The version of contacts and that of suppressions, each time.
+    for (const int until = store_->looks + 2 * times; store_->looks < until;) std::this_thread::yield();
+  }
   std::string NextId() { return absl::StrCat("id-", ++ids_); }
 
   int ids_ = 0;
   absl::Time now_ = At("2026-03-02 09:00");
-  const calendar::Clock clock_ = [this] { return now_; };
+  // Seconds; may be set while the planner runs.
+  std::atomic<int> later_ = 0;
+  const calendar::Clock clock_ = [this] { return now_ + absl::Seconds(later_.load()); };
   intake::v1::Wave wave_;
   std::shared_ptr<const Frame> frame_;
   LiveBook book_;
@@ -407,15 +420,50 @@ TEST_F(PlannerTest, WhileNothingChangesNothingIsRead) {
   Issue({"GM0363"});
   Plan();
   planner_.Start();
-  const auto look_again = [this](int times) {
-    // The version of contacts and that of suppressions, each time.
-    for (const int until = store_->looks + 2 * times; store_->looks < until;) std::this_thread::yield();
-  };
-  look_again(2);
+  LookAgain(2);
   const int lists = store_->lists;
-  look_again(5);
+  LookAgain(5);
   EXPECT_EQ(store_->lists, lists);
   planner_.Stop();
+}
+
+TEST_F(PlannerTest, WhileOnlyResponsesChangeEverythingIsReadOnceInAWhile) {
+  AddContact("GM0363", "anna");
+  Issue({"GM0363"});
+  Plan();
+  planner_.Start();
+  LookAgain(2);
+  const int lists = store_->lists;
+  intake::v1::Response response;
+  response.set_name(absl::StrCat(kWave, "/responses/GM0363"));
+  response.set_state(intake::v1::RESPONSE_STATE_STARTED);
+  book_.TakeIn(kWave, {response});
+  LookAgain(5);
+  EXPECT_EQ(store_->lists, lists);
+  later_ = 30;
+  LookAgain(2);
+  EXPECT_GT(store_->lists, lists);
+  planner_.Stop();
+}
+
+TEST_F(PlannerTest, AnInvitationThatIsIssuedAnewAfterAJointOneIsMailedWithItsNewLink) {
+  AddContact("GM0363", "anna");
+  Issue({"GM0363"});
+  TeachIntake({});
+  Plan();
+  EXPECT_THAT(SendAll(), ElementsAre("uitnodiging anna@GM0363.nl"));
+  Revoke("GM0363");
+  now_ += absl::Hours(1);
+  Issue({}, {"GM0344", "GM0363"});
+  Revoke("GM0344");
+  now_ += absl::Hours(1);
+  Issue({"GM0363"});
+  Plan();
+  const v1::LeaseMailResponse lease = Lease();
+  ASSERT_THAT(lease.messages(), SizeIs(1));
+  EXPECT_EQ(lease.messages(0).step(), "uitnodiging");
+  EXPECT_THAT(lease.messages(0).content().text(),
+              HasSubstr(*invitations_.LinkOfContact(InvitationOf("GM0363").name(), InvitationOf("GM0363").contact())));
 }
 
 TEST_F(PlannerTest, ColleaguesAndWhoTakesOverGetLinksOfTheirOwn) {

@@ -12,6 +12,9 @@ namespace {
 
 // Once in so long, everything is looked at whatever is known: contacts may be used from a day on, or until one.
 constexpr absl::Duration kLongestInterval = absl::Minutes(5);
+// During a wave somebody saves every few seconds: for that alone, everything is looked at once in so long. What it stops is stopped before
+// it is sent all the same (PlanPolicy::Judge).
+constexpr absl::Duration kResponsesInterval = absl::Seconds(30);
 // Of one invitation in one run; what is left is planned in the next.
 constexpr int kMaxEscalations = 5;
 
@@ -53,7 +56,7 @@ void Planner::Run() {
 }
 
 absl::StatusOr<std::vector<uint64_t>> Planner::Versions(const std::string& wave) {
-  std::vector<uint64_t> versions = {sources_.book.Version(wave)};
+  std::vector<uint64_t> versions;
   for (const auto& version :
        {sources_.invitations.Version(wave), outbox_.Version(wave), sources_.contacts.Version(), sources_.suppressions.Version()}) {
     if (!version.ok()) return version.status();
@@ -64,15 +67,20 @@ absl::StatusOr<std::vector<uint64_t>> Planner::Versions(const std::string& wave)
 
 absl::Status Planner::PlanIfChanged(const std::string& wave, Known& known) {
   // What changes from here on is seen next time.
+  Known seen{.book = sources_.book.Version(wave), .planned = sources_.clock(), .error = known.error};
+  auto details = sources_.book.Get(wave);
+  if (!details.ok()) return details.status();
+  seen.wave = *std::move(details);
   auto versions = Versions(wave);
   if (!versions.ok()) return versions.status();
-  const absl::Time now = sources_.clock();
-  if (*versions == known.versions && now < known.next) return absl::OkStatus();
-  known.versions.clear();
+  seen.versions = *std::move(versions);
+  const absl::Time again = seen.book == known.book ? known.next : std::min(known.next, known.planned + kResponsesInterval);
+  if (seen.wave == known.wave && seen.versions == known.versions && seen.planned < again) return absl::OkStatus();
+  known.next = absl::InfinitePast();
   const auto next = PlanWave(wave);
   if (!next.ok()) return next.status();
-  known.versions = *std::move(versions);
-  known.next = std::min(*next, now + kLongestInterval);
+  seen.next = std::min(*next, seen.planned + kLongestInterval);
+  known = std::move(seen);
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -37,8 +38,13 @@ class Planner {
  private:
   // What is known of a wave from the last run.
   struct Known {
-    // Of everything mail depends on.
+    // Times and plan.
+    std::shared_ptr<const WaveDetails> wave;
+    // Of everything else mail depends on, but for responses.
     std::vector<uint64_t> versions;
+    // Of the book, with responses.
+    uint64_t book = 0;
+    absl::Time planned = absl::InfinitePast();
     absl::Time next = absl::InfinitePast();
     // Empty: there was none.
     std::string error;
