@@ -441,7 +441,7 @@ TEST_F(PlannerTest, WhileOnlyResponsesChangeEverythingIsReadOnceInAWhile) {
   LookAgain(5);
   EXPECT_EQ(store_->lists, lists);
   later_ = 30;
-  LookAgain(2);
+  LookAgain(5);
   EXPECT_GT(store_->lists, lists);
   planner_.Stop();
 }
