@@ -138,6 +138,6 @@ class MailServer:
             if len(words) > 4 and words[3] == "<=" and words[4] != "<>":
                 messages[words[2]] = next((word[3:] for word in words if word.startswith("id=")), "")
             elif len(words) > 4 and words[3] in ("=>", "**", "==") and words[2] in messages:
-                address = next((word.strip("<>") for word in words[4:6] if "@" in word), "")
+                address = next((word.strip("<>:") for word in words[4:6] if "@" in word), "")
                 recipients.setdefault(words[2], set()).add(address)
         return sorted((messages[queued], address) for queued, addresses in recipients.items() for address in addresses)
