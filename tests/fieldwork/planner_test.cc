@@ -553,6 +553,8 @@ TEST_F(PlannerTest, ManyAtOncePlanEachMessageOnce) {
   suppressions_.Add(*contacts_.AddressToken("anna@GM0355.nl"), v1::SUPPRESSION_REASON_MANUAL, "", "").IgnoreError();
   std::vector<std::unique_ptr<Planner>> planners;
   std::vector<std::thread> threads;
+  planners.reserve(4);
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) planners.push_back(std::make_unique<Planner>(sources_, outbox_));
   for (const auto& planner : planners) {
     threads.emplace_back([&] {
