@@ -124,6 +124,7 @@ class MailRun {
   }
 
  private:
+  // Unless interrupted.
   template <typename Try>
   auto Patiently(const Try& attempt) {
     return ctl::Patiently(attempt, [this](milliseconds time) {
@@ -226,8 +227,9 @@ class MailRun {
       Hindrance& hindrance = hindrances_.try_emplace(message, Hindrance{.sent_before = sums_.sent}).first->second;
       // When nothing else is due nobody can tell whether the server refuses all mail or this one alone.
       const bool again_alone = sending.at_receiver && alone_ && ++hindrance.times_alone >= kMostAlone;
-      if (again_alone)
+      if (again_alone) {
         session_.output().Warn(absl::StrCat(message, ": ", sending.trouble.message(), "; nothing else is due, so it is tried again later"));
+      }
       // Others went meanwhile: it is this mail that is not taken.
       if (again_alone || hindrance.sent_before < sums_.sent) sending.outcome->set_not_tried(false);
     }
