@@ -166,7 +166,7 @@ class Edge(unittest.TestCase):
         """The rules of the services' channels, against the contracts."""
         rules = json.loads((ROOT / "services" / "common" / "server" / "service_config.json").read_text())["methodConfig"]
         again = {f"/{name['service']}/{name['method']}" for rule in rules if "retryPolicy" in rule for name in rule["name"]}
-        reading = ("Get", "BatchGet", "List", "Tabulate", "Compare", "Resolve", "BatchResolve", "Trace", "Validate", "Verify", "Check", "Preview")
+        reading = ("Get", "BatchGet", "List", "Tabulate", "Compare", "Find", "Resolve", "BatchResolve", "Trace", "Validate", "Verify", "Check", "Preview")
         expected = {path_of(method) for method in methods() if method.name.startswith(reading)}
         self.assertEqual(again, expected)
 
