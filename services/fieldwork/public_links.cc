@@ -1,32 +1,18 @@
 #include "services/fieldwork/public_links.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "services/common/server/listen.h"
 #include "services/common/status/errors.h"
+#include "services/common/url/url.h"
 
 namespace peiling::fieldwork {
 namespace {
 
 constexpr size_t kLongest = 500;
-
-struct Free {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-  void operator()(char* text) const { curl_free(text); }
-};
-
-std::string PartOf(CURLU& url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(&url, part, &text, 0) != CURLUE_OK) return "";
-  const std::unique_ptr<char, Free> owned(text);
-  return text;
-}
 
 // RFC 3986, 2: they go into mails and headers as they are.
 bool IsOfUriCharacters(const std::string& text) {
@@ -39,13 +25,12 @@ bool IsOfUriCharacters(const std::string& text) {
 // What is wrong with an address; empty: nothing.
 std::string ProblemOf(const std::string& text, bool may_have_more) {
   if (text.size() > kLongest) return absl::StrCat("it is longer than ", kLongest, " characters");
-  const std::unique_ptr<CURLU, Free> url(curl_url());
-  if (!IsOfUriCharacters(text) || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) return "it is no address";
-  const std::string scheme = PartOf(*url, CURLUPART_SCHEME);
-  if (scheme != "https" && !(scheme == "http" && server::IsLoopback(PartOf(*url, CURLUPART_HOST)))) return "want https://HOST";
+  const std::optional<Url> url = IsOfUriCharacters(text) ? ParseUrl(text) : std::nullopt;
+  if (!url) return "it is no address";
+  if (!IsHttpsOrOwnMachine(*url)) return "want https://HOST";
   // curl also takes other numbers of slashes.
-  const size_t host = scheme.size() + 3;
-  if (!text.starts_with(scheme + "://") || text.find('/', host) == host) return "want https://HOST";
+  const size_t host = url->scheme.size() + 3;
+  if (!text.starts_with(url->scheme + "://") || text.find('/', host) == host) return "want https://HOST";
   if (text.find('@', host) < text.find_first_of("/?#", host)) return "it has a user in it";
   if (!may_have_more && text.find_first_of("?#") != std::string::npos) return "it has more behind its path";
   return "";

@@ -6,6 +6,7 @@ import unittest
 import zoneinfo
 
 from clock_test import Clock
+from google.protobuf import timestamp_pb2
 from suite import *
 
 WAVE = "surveys/tijd/waves/2026"
@@ -44,7 +45,7 @@ def request_id():
     return str(uuid.uuid4())
 
 
-class WatchedSuite(Suite):
+class SuiteOnAClock(Suite):
     """Everything in one process, on a clock of its own."""
 
     def __init__(self, clock):
@@ -67,7 +68,7 @@ class TimePasses(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, directory)
         cls.clock = Clock(directory / "clock")
         cls.set_clock("2026-03-20 12:00")
-        cls.suite = WatchedSuite(cls.clock)
+        cls.suite = SuiteOnAClock(cls.clock)
         cls.addClassCleanup(cls.suite.close)
 
     @classmethod
@@ -195,8 +196,7 @@ class TimePasses(unittest.TestCase):
                          (grpc.StatusCode.FAILED_PRECONDITION, "PERSONAL_DATA_ERASED"))
 
     def timestamp(self, text):
-        from google.protobuf.timestamp_pb2 import Timestamp
-        return Timestamp(seconds=int(datetime.datetime.fromisoformat(text).replace(tzinfo=AMSTERDAM).timestamp()))
+        return timestamp_pb2.Timestamp(seconds=int(datetime.datetime.fromisoformat(text).replace(tzinfo=AMSTERDAM).timestamp()))
 
 
 if __name__ == "__main__":

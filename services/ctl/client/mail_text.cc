@@ -1,6 +1,5 @@
 #include "services/ctl/client/mail_text.h"
 
-#include <curl/curl.h>
 #include <idn2.h>
 
 #include <algorithm>
@@ -13,9 +12,9 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "services/common/names/resource_names.h"
-#include "services/common/server/listen.h"
 #include "services/common/status/errors.h"
 #include "services/common/text/fold.h"
+#include "services/common/url/url.h"
 
 namespace peiling::ctl {
 namespace {
@@ -97,26 +96,12 @@ bool IsHost(std::string_view host) {
 
 bool IsToken(std::string_view token) { return token.size() <= kMaxToken && std::all_of(token.begin(), token.end(), absl::ascii_isalnum); }
 
-struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-
-std::string Part(CURLU* url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, 0) != CURLUE_OK) return "";
-  std::string result = text;
-  curl_free(text);
-  return result;
-}
-
 // Whether mail programs may be told to send a POST there.
 bool MayUnsubscribeAt(const std::string& address) {
   const auto is_part = [](char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>' && c != ','; };
   if (address.size() > kMaxLine / 2 || !std::all_of(address.begin(), address.end(), is_part)) return false;
-  const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
-  if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, address.c_str(), 0) != CURLUE_OK) return false;
-  const std::string scheme = Part(url.get(), CURLUPART_SCHEME);
-  return scheme == "https" || (scheme == "http" && server::IsLoopback(Part(url.get(), CURLUPART_HOST)));
+  const std::optional<Url> url = ParseUrl(address);
+  return url && IsHttpsOrOwnMachine(*url);
 }
 
 // The last part of a message's name and its token.

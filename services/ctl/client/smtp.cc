@@ -13,6 +13,7 @@
 #include "services/common/server/listen.h"
 #include "services/common/status/errors.h"
 #include "services/common/text/fold.h"
+#include "services/common/url/url.h"
 #include "services/ctl/client/errors.h"
 #include "services/ctl/client/files.h"
 #include "services/ctl/client/mail_text.h"
@@ -43,9 +44,6 @@ struct FreeList {
 struct FreeMime {
   void operator()(curl_mime* mime) const { curl_mime_free(mime); }
 };
-struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
 using List = std::unique_ptr<curl_slist, FreeList>;
 using Mime = std::unique_ptr<curl_mime, FreeMime>;
 
@@ -57,26 +55,13 @@ void Append(List& list, const std::string& line) {
   list.reset(longer);
 }
 
-std::string Part(CURLU* url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, 0) != CURLUE_OK) return "";
-  std::string result = text;
-  curl_free(text);
-  return result;
-}
-
 absl::Status CheckUrl(const SmtpOptions& options) {
-  const std::unique_ptr<CURLU, FreeUrl> url(curl_url());
-  constexpr unsigned kAny = CURLU_NON_SUPPORT_SCHEME;
-  if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, options.url.c_str(), kAny) != CURLUE_OK) {
-    return UsageError("--smtp: want smtp://HOST:PORT or smtps://HOST:PORT");
-  }
-  const std::string scheme = Part(url.get(), CURLUPART_SCHEME);
-  if (scheme != "smtp" && scheme != "smtps") return UsageError("--smtp: want smtp://HOST:PORT or smtps://HOST:PORT");
-  if (!Part(url.get(), CURLUPART_USER).empty() || !Part(url.get(), CURLUPART_PASSWORD).empty()) {
+  const std::optional<Url> url = ParseUrl(options.url);
+  if (!url || (url->scheme != "smtp" && url->scheme != "smtps")) return UsageError("--smtp: want smtp://HOST:PORT or smtps://HOST:PORT");
+  if (!url->user.empty() || !url->password.empty()) {
     return UsageError("--smtp: user and password go in a file (--smtp-credentials), where others do not see them");
   }
-  if (options.insecure && !server::IsLoopback(Part(url.get(), CURLUPART_HOST))) {
+  if (options.insecure && !server::IsLoopback(url->host)) {
     return UsageError("--insecure-smtp is for a server on this machine alone");
   }
   return absl::OkStatus();

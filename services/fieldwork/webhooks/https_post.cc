@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/common/url/url.h"
 
 namespace peiling::fieldwork {
 namespace {
@@ -21,9 +22,7 @@ constexpr size_t kMaxUrl = 2000;
 constexpr size_t kMappedPrefix = 12;
 
 struct Free {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-  void operator()(char* text) const { curl_free(text); }
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
@@ -45,25 +44,6 @@ const std::vector<std::string> kSpecial = {"0.0.0.0/8",     "10.0.0.0/8",      "
                                            "172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
                                            "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",    "240.0.0.0/4",
                                            "2001::/23",     "2001:db8::/32",   "2002::/16",      "3fff::/20"};
-
-struct Parts {
-  std::string scheme, host;
-  bool more = false;
-};
-
-std::optional<Parts> PartsOf(const std::string& url) {
-  const std::unique_ptr<CURLU, Free> parsed(curl_url());
-  if (parsed == nullptr || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return std::nullopt;
-  const auto part = [&](CURLUPart which) {
-    char* text = nullptr;
-    if (curl_url_get(parsed.get(), which, &text, 0) != CURLUE_OK) return std::string();
-    const std::unique_ptr<char, Free> owned(text);
-    return std::string(text);
-  };
-  Parts parts{.scheme = part(CURLUPART_SCHEME), .host = part(CURLUPART_HOST)};
-  for (const CURLUPart which : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_FRAGMENT}) parts.more |= !part(which).empty();
-  return parts;
-}
 
 // Who is sent to, looked at when a connection is made.
 struct Gate {
@@ -130,9 +110,9 @@ bool AllowedNetworks::Contains(const std::string& address) const {
 
 std::string UrlProblem(const std::string& url, const AllowedNetworks& allowed) {
   if (url.size() > kMaxUrl) return absl::StrCat(url.size(), " characters, want at most ", kMaxUrl);
-  const std::optional<Parts> parts = PartsOf(url);
+  const std::optional<Url> parts = ParseUrl(url);
   if (!parts || parts->host.empty()) return "is no URL, want https://…";
-  if (parts->more) return "want no user, password or fragment in it";
+  if (HasUserOrFragment(*parts)) return "want no user, password or fragment in it";
   const bool is_address = Bytes(parts->host).has_value();
   if (is_address && !allowed.Contains(parts->host)) return "leads to an address that is not public";
   if (parts->scheme == "https" || (parts->scheme == "http" && is_address && !AllowedNetworks().Contains(parts->host))) return "";

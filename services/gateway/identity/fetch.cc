@@ -6,9 +6,11 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/url/url.h"
 
 namespace peiling::gateway {
 namespace {
@@ -16,29 +18,8 @@ namespace {
 constexpr std::string_view kFile = "file:";
 
 struct Free {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-  void operator()(char* text) const { curl_free(text); }
 };
-
-// Parts of an address; null for what is none.
-using Url = std::unique_ptr<CURLU, Free>;
-
-Url ParseUrl(const std::string& address) {
-  Url url(curl_url());
-  if (url != nullptr && curl_url_set(url.get(), CURLUPART_URL, address.c_str(), 0) != CURLUE_OK) url.reset();
-  return url;
-}
-
-// Empty when it has none.
-std::string Part(const Url& url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url.get(), part, &text, 0) != CURLUE_OK) return "";
-  const std::unique_ptr<char, Free> owned(text);
-  return text;
-}
-
-bool IsLoopback(const std::string& host) { return host == "127.0.0.1" || host == "[::1]" || host == "localhost"; }
 
 absl::Status Failed(const std::string& address, std::string_view why) {
   return absl::UnavailableError(absl::StrCat("cannot read ", address, ": ", std::string(why)));
@@ -117,22 +98,15 @@ std::string FetchProblem(const std::string& address) {
   if (address.starts_with(kFile)) {
     return address.size() > kFile.size() + 1 && address[kFile.size()] == '/' ? "" : "want file: and an absolute path";
   }
-  const Url url = ParseUrl(address);
-  if (url == nullptr) return "want https://… or file:/…";
-  const std::string scheme = Part(url, CURLUPART_SCHEME);
-  if (scheme != "https" && scheme != "http") return "want https://… or file:/…";
-  if (scheme == "http" && !IsLoopback(Part(url, CURLUPART_HOST))) return "want https: whoever sits in between could put in keys of his own";
-  for (const CURLUPart part : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_FRAGMENT}) {
-    if (!Part(url, part).empty()) return "want no user and no fragment";
-  }
-  return "";
+  const std::optional<Url> url = ParseUrl(address);
+  if (!url || (url->scheme != "https" && url->scheme != "http")) return "want https://… or file:/…";
+  if (!IsHttpsOrOwnMachine(*url)) return "want https: whoever sits in between could put in keys of his own";
+  return HasUserOrFragment(*url) ? "want no user and no fragment" : "";
 }
 
 std::string HostOf(const std::string& address) {
-  const Url url = address.starts_with(kFile) ? nullptr : ParseUrl(address);
-  if (url == nullptr) return "";
-  const std::string port = Part(url, CURLUPART_PORT);
-  return absl::StrCat(Part(url, CURLUPART_HOST), port.empty() ? "" : ":", port);
+  const std::optional<Url> url = address.starts_with(kFile) ? std::nullopt : ParseUrl(address);
+  return url ? absl::StrCat(url->host, url->port.empty() ? "" : ":", url->port) : "";
 }
 
 absl::StatusOr<std::string> Fetch(const std::string& address, const FetchLimits& limits, const std::atomic<bool>& stop) {
